@@ -1,0 +1,7 @@
+"""How λ enters: a placement (before, explicit, cautious, implicit) × a step (lr, schedule, lr*schedule, lr/metric)."""
+
+from .decay import Decay
+from .named import NAMED, named
+from .placement import NONE, Penalty, Placement
+
+__all__ = ["NAMED", "NONE", "Decay", "Penalty", "Placement", "named"]

@@ -1,0 +1,150 @@
+"""λ over time: schedules of the weight decay, stepped beside torch's schedulers of the learning rate."""
+
+from __future__ import annotations
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from math import cos, pi, sqrt
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class WeightDecaySchedule(ABC):
+    """λ as a function of a count that ``step()`` moves on, as with torch's learning-rate schedulers.
+
+    Give it as ``weight_decay=`` of an optimizer or of one parameter group, or ``attach`` it to an optimizer that is
+    there already (any torch optimizer: it only writes ``group["weight_decay"]``). One schedule may serve many groups.
+    ``state_dict()`` holds the count; the schedule's own settings are code, as a lambda is.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._groups: list[tuple[weakref.ref[torch.optim.Optimizer], int]] = []
+
+    @abstractmethod
+    def at(self, count: int) -> float:
+        """λ after ``count`` calls of ``step()``."""
+
+    @property
+    def value(self) -> float:
+        """λ now. Raises ``ValueError`` if the schedule gives a negative one."""
+        λ = self.at(self.count)
+        if not λ >= 0:
+            raise ValueError(
+                f"{type(self).__name__} gives a weight decay of {λ} at step {self.count}; it must be at least 0."
+            )
+        return λ
+
+    def attach(self, optimizer: torch.optim.Optimizer, group: int | None = None) -> None:
+        """Write λ into that parameter group of the optimizer, or into all of them, now and at every ``step()``."""
+        indices = range(len(optimizer.param_groups)) if group is None else [group]
+        self._groups += [(weakref.ref(optimizer), index) for index in indices]
+        self._write()
+
+    def step(self) -> None:
+        self.count += 1
+        self._write()
+
+    def _write(self) -> None:
+        for reference, index in self._groups:
+            optimizer = reference()
+            if optimizer is not None:
+                λ = optimizer.param_groups[index]["weight_decay"]
+                if isinstance(λ, Tensor):
+                    λ.fill_(self.value)
+                else:
+                    optimizer.param_groups[index]["weight_decay"] = self.value
+
+    def state_dict(self) -> dict[str, int]:
+        return {"count": self.count}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go to the saved count. Raises ``KeyError`` if there is none."""
+        if "count" not in state_dict:
+            raise KeyError("the weight-decay schedule's state_dict has no 'count'; was it saved by another scheduler?")
+        self.count = int(state_dict["count"])
+        self._write()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_groups": []}
+
+
+class ConstantWD(WeightDecaySchedule):
+    """``λ_k = λ``."""
+
+    def __init__(self, weight_decay: float) -> None:
+        super().__init__()
+        self.weight_decay = weight_decay
+
+    def at(self, count: int) -> float:
+        return self.weight_decay
+
+
+class LinearWD(WeightDecaySchedule):
+    """``λ_k = start + (end − start)·k/steps``, then ``end``. Raises ``ValueError`` unless steps ≥ 1."""
+
+    def __init__(self, start: float, end: float, steps: int) -> None:
+        super().__init__()
+        self.start, self.end, self.steps = start, end, _positive(steps, "steps")
+
+    def at(self, count: int) -> float:
+        return self.start + (self.end - self.start) * min(1.0, count / self.steps)
+
+
+class CosineWD(WeightDecaySchedule):
+    """``λ_k = end + (start − end)·(1 + cos(πk/steps))/2``, then ``end``. Raises ``ValueError`` unless steps ≥ 1."""
+
+    def __init__(self, start: float, end: float, steps: int) -> None:
+        super().__init__()
+        self.start, self.end, self.steps = start, end, _positive(steps, "steps")
+
+    def at(self, count: int) -> float:
+        return self.end + (self.start - self.end) * (1 + cos(pi * min(1.0, count / self.steps))) / 2
+
+
+class LambdaWD(WeightDecaySchedule):
+    """``λ_k = f(k)``."""
+
+    def __init__(self, f: Callable[[int], float]) -> None:
+        super().__init__()
+        self.f = f
+
+    def at(self, count: int) -> float:
+        return float(self.f(count))
+
+
+class NormalizedWD(WeightDecaySchedule):
+    """Loshchilov & Hutter's normalized decay: ``λ = λ_norm·√(b/(B·T))``, stepped once an epoch.
+
+    b is the batch size, B the number of samples and T the epochs of the current run: ``epochs`` at first and, with
+    warm restarts (``multiplier`` not None), ``multiplier`` times the last one after each restart. The result is a λ of
+    the paper's form: use it with ``decay="independent"`` or ``"proximal"``.
+    Source: https://arxiv.org/abs/1711.05101, section 4 and appendix B. Raises ``ValueError`` for sizes below 1.
+    """
+
+    def __init__(
+        self, weight_decay: float, *, batch_size: int, dataset_size: int, epochs: int, multiplier: int | None = None
+    ) -> None:
+        super().__init__()
+        self.weight_decay = weight_decay
+        self.batch_size, self.dataset_size = (
+            _positive(batch_size, "batch_size"),
+            _positive(dataset_size, "dataset_size"),
+        )
+        self.epochs = _positive(epochs, "epochs")
+        self.multiplier = None if multiplier is None else _positive(multiplier, "multiplier")
+
+    def at(self, count: int) -> float:
+        T, left = self.epochs, count
+        while self.multiplier is not None and left >= T:
+            left, T = left - T, T * self.multiplier
+        return self.weight_decay * sqrt(self.batch_size / (self.dataset_size * T))
+
+
+def _positive(n: int, name: str) -> int:
+    if not n >= 1:
+        raise ValueError(f"{name} must be at least 1, but {n} was given.")
+    return n

@@ -1,0 +1,15 @@
+"""How far λ reaches in one step: τ = step(lr, η, D)·λ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+STEPS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "none": lambda lr, η, D: 1.0,
+    "lr": lambda lr, η, D: lr,
+    "schedule": lambda lr, η, D: η,
+    "lr*schedule": lambda lr, η, D: lr * η,
+    "lr/metric": lambda lr, η, D: lr / D,
+}
+"""lr is the learning rate in force, α·η; η the schedule's multiplier, lr/α; D the rule's diagonal metric."""

@@ -1,0 +1,67 @@
+"""Which engine steps a group, and why: the one place that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..regularizers import Regularizer
+from . import eager, foreach
+from .work import Work
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine's name, the function that runs it, and the reason it was taken, in words."""
+
+    name: str
+    run: Callable[[Work], None]
+    reason: str
+
+
+SMALL = 1 << 14
+"""Coordinates a tensor up to which, on a CPU, one call for many tensors beats one tensor staying in the cache."""
+
+
+def choose(group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor], R: Regularizer) -> Choice:
+    """The fastest engine that fits, unless ``foreach`` says otherwise."""
+    must = _needs_eager(group, params, grads, R)
+    if must:
+        return Choice("eager", eager.run, must)
+    if group.get("foreach") or group.get("fused"):
+        asked = (
+            "foreach=True was given" if group.get("foreach") else "fused=True was given and no fused engine is built"
+        )
+        return Choice("foreach", foreach.run, asked)
+    return _fastest(params)
+
+
+def _needs_eager(
+    group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor], R: Regularizer
+) -> str | None:
+    if group.get("differentiable"):
+        return "differentiable=True: autograd follows each operation"
+    if group.get("foreach") is False or group.get("fused") is False:
+        return "foreach=False or fused=False was given"
+    if any(g.is_sparse for g in grads):
+        return "a gradient is sparse"
+    if not R.separable:
+        return f"{R!r} couples the coordinates of a tensor"
+    if any(type(p) not in (Tensor, torch.nn.Parameter) for p in params):
+        return "a parameter is a tensor subclass"
+    return None
+
+
+def _fastest(params: Sequence[Tensor]) -> Choice:
+    if all(p.is_cpu for p in params):
+        mean = sum(p.numel() for p in params) / max(1, len(params))
+        if mean > SMALL or len(params) < 2:
+            return Choice(
+                "eager", eager.run, f"on the CPU, {len(params)} tensors of {mean:,.0f} coordinates on average"
+            )
+        return Choice("foreach", foreach.run, f"on the CPU, {len(params)} small tensors share each call")
+    return Choice("foreach", foreach.run, "on an accelerator, one kernel launch serves all tensors")

@@ -1,0 +1,160 @@
+"""state_dicts: out as plain data, in after a check that leaves the optimizer as it was if it fails."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from copy import deepcopy
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..decays import Decay
+from ..engines import start_state
+from ..regularizers import KNOWN, Regularizer, build
+from .groups import BASE_LR, clock_place
+
+if TYPE_CHECKING:
+    from .optimizer import Optimizer
+
+Group = dict[str, Any]
+StateDict = dict[str, Any]
+
+NEWER = {"maximize": False, "foreach": None, "capturable": False, "differentiable": False, "fused": None}
+"""Flags that torch added over the years: an older dict lacks them, and torch fills them in like this."""
+NEWER |= {"amsgrad": False, "nesterov": False, "momentum": 0, "centered": False, "decoupled_weight_decay": False}
+OURS = (BASE_LR, "decay", "regularizer", "eps_inside")
+
+
+def save(optimizer: Optimizer) -> StateDict:
+    """torch's layout: groups with indices for parameters, states by index; hooks run as in torch."""
+    for hook in optimizer._optimizer_state_dict_pre_hooks.values():
+        hook(optimizer)
+    unique = dict.fromkeys(chain.from_iterable(group["params"] for group in optimizer.param_groups))
+    index = {p: i for i, p in enumerate(unique)}
+    groups = [_packed(group, index) for group in optimizer.param_groups]
+    state = {index[p] if isinstance(p, Tensor) else p: s for p, s in optimizer.state.items()}
+    state_dict: StateDict = {"state": state, "param_groups": groups}
+    for hook in optimizer._optimizer_state_dict_post_hooks.values():
+        replaced = hook(optimizer, state_dict)
+        state_dict = state_dict if replaced is None else replaced
+    return state_dict
+
+
+def _packed(group: Group, index: dict[Tensor, int]) -> Group:
+    packed = {name: value for name, value in group.items() if name != "params"}
+    if isinstance(packed.get("decay"), Decay):
+        packed["decay"] = [packed["decay"].placement, packed["decay"].step]
+    if isinstance(packed.get("regularizer"), Regularizer):
+        packed["regularizer"] = packed["regularizer"].spec()
+    return {**packed, "params": [index[p] for p in group["params"]]}
+
+
+def load(optimizer: Optimizer, state_dict: StateDict) -> None:
+    """Check first, copy, and only then put everything in place; hooks run as in torch."""
+    state_dict = state_dict.copy()
+    for hook in optimizer._optimizer_load_state_dict_pre_hooks.values():
+        replaced = hook(optimizer, state_dict)
+        state_dict = state_dict if replaced is None else replaced
+    saved = _require(state_dict, "param_groups", "the state_dict")
+    _same_sizes(optimizer.param_groups, saved)
+    groups = [_merged(live, new, i) for i, (live, new) in enumerate(zip(optimizer.param_groups, saved, strict=True))]
+    owner = {
+        i: (p, group)
+        for new, group in zip(saved, groups, strict=True)
+        for i, p in zip(new["params"], group["params"], strict=True)
+    }
+    state: defaultdict[Any, Any] = defaultdict(dict)
+    for i, entries in _require(state_dict, "state", "the state_dict").items():
+        if i in owner:
+            state[owner[i][0]] = _restored(optimizer, *owner[i], entries, i)
+        elif isinstance(i, int):
+            raise KeyError(f"the state_dict has a state for parameter {i}, which none of its parameter groups lists")
+        else:
+            state[i] = deepcopy(entries)
+    optimizer.__setstate__({"state": state, "param_groups": groups})
+    for hook in optimizer._optimizer_load_state_dict_post_hooks.values():
+        hook(optimizer)
+
+
+def _require(mapping: Mapping[str, Any], key: str, where: str) -> Any:
+    if key not in mapping:
+        raise KeyError(f"{where} has no {key!r}; is it truncated, or another optimizer's?")
+    return mapping[key]
+
+
+def _same_sizes(live: list[Group], saved: list[Group]) -> None:
+    if len(live) != len(saved):
+        raise ValueError(
+            f"loaded state dict has a different number of parameter groups: param_groups has {len(saved)}, "
+            f"the optimizer {len(live)}"
+        )
+    for i, (group, new) in enumerate(zip(live, saved, strict=True)):
+        there, here = len(_require(new, "params", f"parameter group {i} of the state_dict")), len(group["params"])
+        if there != here:
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
+                f"params of group {i} has {there} entries, the optimizer's {here}"
+            )
+
+
+def _merged(live: Group, saved: Group, index: int) -> Group:
+    """The saved settings on the live parameters; what torch's dicts never have stays as it is."""
+    merged = {**deepcopy({name: value for name, value in saved.items() if name != "params"})}
+    for name in live.keys() - merged.keys() - {"params"}:
+        if name in OURS or name == "param_names":
+            merged[name] = live[name]
+        elif name in NEWER:
+            merged[name] = NEWER[name]
+        else:
+            raise KeyError(f"parameter group {index} of the state_dict has no {name!r}; is it another optimizer's?")
+    if isinstance(merged.get("decay"), list | tuple):
+        merged["decay"] = Decay(*merged["decay"])
+    if isinstance(merged.get("regularizer"), Mapping):
+        own = live.get("regularizer")
+        mine = isinstance(own, Regularizer) and type(own).__name__ == merged["regularizer"].get("name")
+        merged["regularizer"] = own if mine and type(own).__name__ not in KNOWN else build(merged["regularizer"], KNOWN)
+    return {"params": live["params"], **merged}
+
+
+def _restored(optimizer: Optimizer, p: Tensor, group: Group, entries: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """One parameter's state: every key that its rule needs, of the right shape, copied to where it belongs."""
+    if not isinstance(entries, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"the state of parameter {index} must be a dict of named values, but is {type(entries).__name__}"
+        )
+    work, place = optimizer._work(group, []), clock_place(group, p)
+    expected = {name: x for name, x in start_state(work, p, *place).items() if name != "anchor"} if entries else {}
+    state: dict[str, Any] = {}
+    for name in expected:
+        _require(entries, name, f"the state of parameter {index} in the state_dict")
+    for name, value in entries.items():
+        if value is None:
+            continue
+        scalar = name in work.clock_names()
+        state[name] = (
+            _scalar(value, *place, f"{name!r} of parameter {index}") if scalar else _like(value, p, name, index)
+        )
+    return state
+
+
+def _scalar(value: Any, device: torch.device, dtype: torch.dtype, what: str) -> Tensor:
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ValueError(f"{what} must be a single number, but the state_dict has shape {tuple(value.shape)}")
+        return value.detach().clone().reshape(()).to(device)
+    return torch.tensor(float(value), dtype=dtype, device=device)
+
+
+def _like(value: Any, p: Tensor, name: str, index: int) -> Any:
+    if not isinstance(value, Tensor):
+        return deepcopy(value)
+    if value.shape != p.shape:
+        raise ValueError(
+            f"{name!r} of parameter {index} has shape {tuple(value.shape)} in the state_dict, "
+            f"but the parameter has shape {tuple(p.shape)}"
+        )
+    dtype = p.dtype if p.is_floating_point() else value.dtype
+    return value.detach().clone().to(dtype=dtype, device=p.device)

@@ -1,0 +1,83 @@
+"""What every regularizer is: a value, a gradient where there is one, a prox where there is one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ..arithmetic import Scalar, axpy
+
+
+class Regularizer(ABC):
+    """One function R, a frozen dataclass of its settings.
+
+    ``value(w)`` is a 0-d tensor. ``grad(w)`` is ∇R(w), shaped as w; a regularizer that has none leaves
+    ``has_grad`` False. ``prox(y, tau)`` is argmin_x ½‖x−y‖² + τR(x), shaped as y; ``tau`` is a number, a 0-d tensor or,
+    for the treatments that measure in the rule's metric, a tensor of one threshold a coordinate.
+
+    ``separable``: R is a sum over coordinates, so any layout of w will do. ``convex``: as it says. ``constraint``: R is
+    0 or infinite, so it acts even where λ is 0. ``anchored``: R needs the parameter's first value, kept in the state.
+    """
+
+    has_grad: ClassVar[bool] = False
+    has_prox: ClassVar[bool] = True
+    separable: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
+    constraint: ClassVar[bool] = False
+    anchored: ClassVar[bool] = False
+
+    @abstractmethod
+    def value(self, w: Tensor) -> Tensor: ...
+
+    def grad(self, w: Tensor) -> Tensor:
+        raise NotImplementedError(f"{self!r} has no gradient")
+
+    def descend(self, w: Tensor, tau: Scalar) -> Tensor:
+        """A gradient step on R: ``w − τ∇R(w)``."""
+        return axpy(w, self.grad(w), -tau)
+
+    @abstractmethod
+    def prox(self, y: Tensor, tau: Scalar) -> Tensor: ...
+
+    def at(self, anchor: Tensor) -> Regularizer:
+        """The same function with the parameter's first value filled in."""
+        return self
+
+    def check(self, w: Tensor) -> None:
+        """Raise ``ValueError`` if R cannot be taken of this parameter."""
+
+    def spec(self) -> dict[str, Any]:
+        """The regularizer as plain data, as it is saved in a checkpoint: its name and its settings."""
+        settings = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
+        return {"name": type(self).__name__, **settings}
+
+
+def _plain(setting: Any) -> Any:
+    if isinstance(setting, Regularizer):
+        return setting.spec()
+    if isinstance(setting, tuple):
+        return [_plain(part) for part in setting]  # type: ignore[reportUnknownVariableType]
+    return setting
+
+
+def build(spec: Mapping[str, Any], known: Mapping[str, type[Regularizer]]) -> Regularizer:
+    """The regularizer that ``spec()`` described. Raises ``ValueError`` for a name that is not among ``known``."""
+    if spec["name"] not in known:
+        raise ValueError(
+            f"the checkpoint's regularizer {spec['name']!r} is not one of halflife's ({', '.join(known)}); "
+            "build the optimizer with that regularizer first, then load."
+        )
+    settings = {key: _rebuilt(value, known) for key, value in spec.items() if key != "name"}
+    return known[spec["name"]](**settings)
+
+
+def _rebuilt(setting: Any, known: Mapping[str, type[Regularizer]]) -> Any:
+    if isinstance(setting, Mapping):
+        return build(setting, known)  # type: ignore[reportUnknownArgumentType]
+    if isinstance(setting, list):
+        return tuple(_rebuilt(part, known) for part in setting)  # type: ignore[reportUnknownVariableType]
+    return setting

@@ -1,0 +1,52 @@
+"""Averaged stochastic gradient descent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from ..arithmetic import axpy
+from .rule import Rule, Scalar, Start, State, zeros
+
+
+@dataclass(frozen=True)
+class ASGD(Rule):
+    """ASGD: SGD whose rate falls by itself, and the running average of its weights.
+
+    ::
+
+        w ← (1 − γₜλ_d)w − γₜg,        γ₁ = lr,  γₜ₊₁ = lrₜ/(1 + λ_d·lrₜ·t)^a
+        ax ← ax + μₜ(w − ax),          μ₁ = 1,   μₜ₊₁ = 1/max(1, t − t₀)
+
+    Shapes: all as the parameter but the scalars γ, μ. State: ``step``, ``eta`` (γ), ``mu``, ``ax``; the metric is 1.
+    Source: Polyak & Juditsky 1992, https://doi.org/10.1137/0330046.
+    Deviation: PyTorch's code, in which the rate in force was computed one step earlier, with the learning rate of
+    that step; a printed form 1/(γ(1+λγt)^a) puts γ on the wrong side of the fraction.
+    """
+
+    lambd: Scalar = 1e-4
+    alpha: Scalar = 0.75
+    t0: Scalar = 1e6
+
+    scalars: ClassVar[tuple[str, ...]] = ("eta", "mu")
+
+    def start(self, w: Tensor, lr: Scalar) -> Start:
+        return {"eta": float(lr), "mu": 1.0, **zeros(w, "ax")}
+
+    def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
+        return g, 1.0, {}
+
+    def rate(self, lr: Scalar, t: Scalar, s: State) -> Scalar:
+        return s["eta"]
+
+    def move(self, w: Tensor, u: Tensor, rate: Scalar) -> Tensor:
+        return axpy(w * (1 - self.lambd * rate), u, -rate)
+
+    def finish(self, lr: Scalar, t: Scalar, w: Tensor, s: State) -> State:
+        λ, a, ax = self.lambd, self.alpha, s["ax"]
+        late = t - self.t0
+        past = late.clamp(min=1) if isinstance(late, Tensor) else max(1.0, late)
+        ax = ax + s["mu"] * (w - ax)
+        return {"ax": ax, "eta": lr / (1 + λ * lr * t) ** a, "mu": 1 / past}  # type: ignore[dict-item]

@@ -1,0 +1,38 @@
+"""Lion: evolved sign momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from .rule import Rule, Scalar, Start, State, zeros
+
+
+@dataclass(frozen=True)
+class Lion(Rule):
+    """Lion: the sign of an average that leans on the newest gradient more than the memory does.
+
+    ::
+
+        u = sign(β₁m + (1−β₁)g)
+        m ← β₂m + (1−β₂)g
+
+    Shapes: m and u as the parameter. State: ``exp_avg`` (m). The metric is 1.
+    Source: Chen et al. 2023, https://arxiv.org/abs/2302.06675. Deviation: none.
+    """
+
+    beta1: Scalar = 0.9
+    beta2: Scalar = 0.99
+
+    counts_steps: ClassVar[bool] = False
+
+    def start(self, w: Tensor, lr: Scalar) -> Start:
+        return zeros(w, "exp_avg")
+
+    def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
+        β1, β2, m = self.beta1, self.beta2, s["exp_avg"]
+        u = (β1 * m + (1 - β1) * g).sign()
+        m = β2 * m + (1 - β2) * g
+        return u, 1.0, {"exp_avg": m}

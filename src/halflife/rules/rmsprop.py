@@ -1,0 +1,52 @@
+"""RMSprop, raw or centered, with or without momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from .rule import Rule, Scalar, Start, State, zeros
+
+
+@dataclass(frozen=True)
+class RMSprop(Rule):
+    """RMSprop: the gradient divided by the root of its running second moment (or variance).
+
+    ::
+
+        v ← αv + (1−α)g²
+        moment="centered":  ḡ ← αḡ + (1−α)g,   v' = v − ḡ²      (else v' = v)
+        eps_place="outside":  D = √v' + ε         "inside":  D = √(v' + ε)
+        look="plain":  u = g/D                   "momentum":  b ← μb + g/D,  u = b
+
+    Shapes: all as the parameter. State: ``step``, ``square_avg`` (v), ``grad_avg`` (ḡ), ``momentum_buffer`` (b).
+    Source: Hinton's lecture 6 (2012); centered: Graves 2013, https://arxiv.org/abs/1308.0850.
+    Deviation: PyTorch keeps ε outside the root; TensorFlow keeps it inside, and networks trained there need that.
+    """
+
+    alpha: Scalar = 0.99
+    eps: Scalar = 1e-8
+    momentum: Scalar = 0.0
+    look: Literal["plain", "momentum"] = "plain"
+    moment: Literal["raw", "centered"] = "raw"
+    eps_place: Literal["outside", "inside"] = "outside"
+
+    def start(self, w: Tensor, lr: Scalar) -> Start:
+        buffer = ("momentum_buffer",) if self.look == "momentum" else ()
+        mean = ("grad_avg",) if self.moment == "centered" else ()
+        return zeros(w, "square_avg", *buffer, *mean)
+
+    def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, Tensor, State]:
+        α, ε = self.alpha, self.eps
+        v = α * s["square_avg"] + (1 - α) * (g * g)
+        new, v_used = {"square_avg": v}, v
+        if self.moment == "centered":
+            new["grad_avg"] = ḡ = α * s["grad_avg"] + (1 - α) * g
+            v_used = v - ḡ * ḡ
+        D = v_used.sqrt() + ε if self.eps_place == "outside" else (v_used + ε).sqrt()
+        u = g / D
+        if self.look == "momentum":
+            new["momentum_buffer"] = u = self.momentum * s["momentum_buffer"] + u
+        return u, D, new

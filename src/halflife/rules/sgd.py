@@ -1,0 +1,44 @@
+"""Stochastic gradient descent with Polyak's or Nesterov's momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from .rule import Rule, Scalar, State
+
+
+@dataclass(frozen=True)
+class SGD(Rule):
+    """SGD: ``b₁ = g₁``, then ``b = μb + (1−τ)g``; the metric is 1.
+
+    =============  =============
+    ``look``       direction u
+    =============  =============
+    ``plain``      g
+    ``momentum``   b
+    ``nesterov``   g + μb
+    =============  =============
+
+    Shapes: g, b and u as the parameter. State: ``momentum_buffer`` (absent for ``plain`` and before the first step).
+    Source: Polyak 1964; Sutskever et al. 2013, https://proceedings.mlr.press/v28/sutskever13.html.
+    Deviation: as in PyTorch the learning rate stands outside the momentum, the first buffer is the gradient itself,
+    undamped, and there is no step count.
+    """
+
+    momentum: Scalar = 0.0
+    dampening: Scalar = 0.0
+    look: Literal["plain", "momentum", "nesterov"] = "plain"
+
+    counts_steps: ClassVar[bool] = False
+    sparse: ClassVar[Literal["refused", "whole", "touched"]] = "whole"
+
+    def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
+        if self.look == "plain":
+            return g, 1.0, {}
+        μ, τ = self.momentum, self.dampening
+        b = μ * s["momentum_buffer"] + (1 - τ) * g if "momentum_buffer" in s else g
+        u = g + μ * b if self.look == "nesterov" else b
+        return u, 1.0, {"momentum_buffer": b}

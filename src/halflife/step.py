@@ -1,0 +1,80 @@
+"""The heart: what may be composed with what, and the four lines that do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .decays import NAMED, NONE, Decay, Placement
+from .regularizers import Regularizer
+from .rules import Rule, Scalar, State
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimizer: rule × decay × regularizer. Calling it makes one step and changes nothing in place.
+
+    ::
+
+        g       = place.before(w, g, λ, R)
+        u, D, s = rule(t, w, g, s)
+        τ       = step(lr, η, D)·λ
+        w       = place.after(w, u, move, τ, R)          # plain: move(w) = w − rate·u
+
+    ``t`` counts from 1, and the rule's scalars in ``s`` have been moved on with it (``rule.tick``). ``lr`` is the learning rate in force, ``eta`` its schedule's multiplier lr/α, ``lam`` the
+    weight decay λ; each a float or a 0-d tensor (or one that broadcasts: a grid of replicas). Returns the new weights
+    and the states that changed. Raises ``ValueError`` at construction for a decay that the regularizer cannot follow.
+    """
+
+    rule: Rule
+    decay: Decay
+    regularizer: Regularizer
+
+    def __post_init__(self) -> None:
+        check(self.decay, self.regularizer)
+
+    def __call__(
+        self, t: Scalar, w: Tensor, g: Tensor, s: State, *, lr: Scalar, eta: Scalar, lam: Scalar
+    ) -> tuple[Tensor, State]:
+        rule, λ = self.rule, lam
+        place, R = self.placed(λ), self._anchored(s)
+        g = place.before(w, g, λ, R)
+        u, D, new = rule(t, w, g, s)
+        τ = self.decay.scale(lr, eta, D) * λ
+        rate = rule.rate(lr, t, s)
+        w = place.after(w, u, lambda point: rule.move(point, u, rate), τ, R)
+        return w, {**new, **rule.finish(lr, t, w, s)}
+
+    def placed(self, lam: Scalar) -> Placement:
+        """The placement, or none where λ is the number 0, so that no decay means none: not even 0·∞."""
+        off = isinstance(lam, int | float) and lam == 0 and not self.regularizer.constraint
+        return NONE if off else self.decay.place
+
+    def _anchored(self, s: State) -> Regularizer:
+        return self.regularizer.at(s["anchor"]) if self.regularizer.anchored else self.regularizer
+
+    def __str__(self) -> str:
+        return f"{self.rule} × {self.decay} × {self.regularizer}"
+
+
+def check(decay: Decay, regularizer: Regularizer) -> None:
+    """Raise ``ValueError``, naming what would compose, if the regularizer lacks what the decay needs."""
+    problem = _problem(decay, regularizer)
+    if problem:
+        legal = [name for name, cell in NAMED.items() if not _problem(cell, regularizer)]
+        works = (
+            f"these treatments work with it: {', '.join(map(repr, legal))}" if legal else "no treatment works with it"
+        )
+        raise ValueError(f"decay '{decay}' does not compose with {regularizer!r}, which {problem}; {works}.")
+
+
+def _problem(decay: Decay, regularizer: Regularizer) -> str | None:
+    needs = decay.place.needs
+    if needs == "grad" and not regularizer.has_grad:
+        return "has no gradient"
+    if needs == "prox" and not regularizer.has_prox:
+        return "has no prox in closed form"
+    if needs == "grad" and decay.needs_metric and not regularizer.separable:
+        return "is not separable, so it takes one step for a whole block"
+    return None
