@@ -20,11 +20,12 @@ class Update:
         g       = place.before(w, g, λ, R)
         u, D, s = rule(t, w, g, s)
         τ       = step(lr, η, D)·λ
-        w       = place.after(w, u, move, τ, R)          # plain: move(w) = w − rate·u
+        w       = place.after(w, u, move, τ, R)          # move(w) = w − rate·u
 
-    ``t`` counts from 1, and the rule's scalars in ``s`` have been moved on with it (``rule.tick``). ``lr`` is the learning rate in force, ``eta`` its schedule's multiplier lr/α, ``lam`` the
-    weight decay λ; each a float or a 0-d tensor (or one that broadcasts: a grid of replicas). Returns the new weights
-    and the states that changed. Raises ``ValueError`` at construction for a decay that the regularizer cannot follow.
+    ``t`` counts from 1, and the rule's scalars in ``s`` have been moved on with it (``rule.tick``). ``lr`` is the
+    learning rate in force, ``eta`` its schedule's multiplier lr/α, ``lam`` the weight decay λ; each a float, a 0-d
+    tensor or one that broadcasts (a grid of replicas). Returns the new weights and the states that changed.
+    Raises ``ValueError`` at construction for a decay that the regularizer cannot follow.
     """
 
     rule: Rule

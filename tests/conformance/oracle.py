@@ -44,13 +44,15 @@ def sgd(s, g, momentum=0.0, dampening=0.0, nesterov=False):
 
 
 def asgd(s, g, lambd=1e-4, alpha=0.75, t0=1e6):
-    """ASGD, torch's code: u = g + lambda_d w; eta_1 = lr_1, eta_t = lr_{t-1} / (1 + lambda_d lr_{t-1} (t-1))^a.
+    """ASGD, torch's code: eta_1 = lr_1, eta_t = lr_{t-1} / (1 + lambda_d lr_{t-1} (t-1))^a.
 
+    The step starts from w shrunk by 1 - lambda_d eta, after an explicit decay as after torch's coupled one.
     `t0` belongs to the average alone: see `simulate_asgd_average`.
     """
     eta = s["lr"] if s["t"] == 1 else s["eta"]
     s["eta"] = s["lr"] / (1 + lambd * s["lr"] * s["t"]) ** alpha
-    return g + lambd * s["w"], 1.0, eta
+    s["shrink"] = 1 - lambd * eta
+    return g, 1.0, eta
 
 
 def adagrad(s, g, lr_decay=0.0, initial_accumulator_value=0.0, eps=1e-10):
@@ -172,7 +174,8 @@ def simulate(
             g = g + lam * gradient(*R, w, w0)
         s["t"], s["lr"], s["w"] = t, lr_t, w
         u, D, rate = RULES[rule](s, g, **options)
-        w = place(placement, threshold(step, lam, lr_t, lr_t / base_lr, D), w, u, rate, R, w0)
+        tau = threshold(step, lam, lr_t, lr_t / base_lr, D)
+        w = place(placement, tau, w, u, rate, s.get("shrink", 1.0), R, w0)
         iterates.append(w)
     return iterates
 
@@ -193,17 +196,17 @@ def threshold(step: str, lam: float, lr: float, eta: float, D: Any) -> Any:
     raise ValueError(step)
 
 
-def place(placement: str, tau: Any, w: Any, u: Any, rate: float, R: tuple[str, dict[str, Any]], w0: Any) -> np.ndarray:
-    """The step itself, in each of the four placements."""
+def place(placement: str, tau: Any, w: Any, u: Any, rate: float, shrink: float, R: Any, w0: Any) -> np.ndarray:
+    """The step itself, in each of the four placements; `shrink` is 1 but for ASGD."""
     match placement:
         case "before":
-            return w - rate * u
+            return shrink * w - rate * u
         case "explicit":
-            return w - tau * gradient(*R, w, w0) - rate * u
+            return shrink * (w - tau * gradient(*R, w, w0)) - rate * u
         case "cautious":
-            return w - where(u * w >= 0, tau * gradient(*R, w, w0), 0.0) - rate * u
+            return shrink * (w - where(u * w >= 0, tau * gradient(*R, w, w0), 0.0)) - rate * u
         case "implicit":
-            return prox(*R, w - rate * u, tau, w0)
+            return prox(*R, shrink * w - rate * u, tau, w0)
     raise ValueError(placement)
 
 

@@ -25,7 +25,7 @@ def named(decay: str | Decay) -> Decay:
     """The treatment of that name; a ``Decay`` is returned as it is. Raises ``ValueError`` for anything else."""
     if isinstance(decay, Decay):
         return decay
-    if decay not in NAMED:
+    if not isinstance(decay, str) or decay not in NAMED:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(
             f"decay={decay!r} is not a treatment; choose one of {', '.join(map(repr, NAMED))}, "
             "or give halflife.Decay(placement, step) for another cell of the table."

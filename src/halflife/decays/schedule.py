@@ -138,10 +138,10 @@ class NormalizedWD(WeightDecaySchedule):
         self.multiplier = None if multiplier is None else _positive(multiplier, "multiplier")
 
     def at(self, count: int) -> float:
-        T, left = self.epochs, count
-        while self.multiplier is not None and left >= T:
-            left, T = left - T, T * self.multiplier
-        return self.weight_decay * sqrt(self.batch_size / (self.dataset_size * T))
+        epochs, left = self.epochs, count
+        while self.multiplier is not None and left >= epochs:
+            left, epochs = left - epochs, epochs * self.multiplier
+        return self.weight_decay * sqrt(self.batch_size / (self.dataset_size * epochs))
 
 
 def _positive(n: int, name: str) -> int:

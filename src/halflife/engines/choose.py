@@ -33,10 +33,8 @@ def choose(group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[T
     if must:
         return Choice("eager", eager.run, must)
     if group.get("foreach") or group.get("fused"):
-        asked = (
-            "foreach=True was given" if group.get("foreach") else "fused=True was given and no fused engine is built"
-        )
-        return Choice("foreach", foreach.run, asked)
+        flag = "foreach=True" if group.get("foreach") else "fused=True"
+        return Choice("foreach", foreach.run, f"{flag} was given, and no fused engine is built yet")
     return _fastest(params)
 
 

@@ -14,7 +14,8 @@ def run(work: Work) -> None:
     """One step of every parameter of the group, in place."""
     for p, g, state in zip(work.params, work.grads, work.states, strict=True):
         clock = work.read_clock(state)
-        g = g if work.direction == "minimize" else -g
+        if work.direction == "maximize":
+            g = -g  # noqa: PLW2901
         if g.is_sparse and work.update.rule.sparse == "touched":
             _step_touched(work, p, g.coalesce(), state, clock)
         else:

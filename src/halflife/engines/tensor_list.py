@@ -1,3 +1,4 @@
+# pyright: reportUnknownMemberType=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
 """Many tensors that are written like one: arithmetic on a ``TensorList`` is one ``torch._foreach_*`` call."""
 
 from __future__ import annotations

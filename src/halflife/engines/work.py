@@ -61,10 +61,11 @@ class Work:
         return x.item() if read else x
 
     def store(self, p: Tensor, state: ParameterState, new: Mapping[str, Any]) -> None:
-        """Put new states where the old ones were: into their memory, or in their place where autograd or layout asks."""
-        for name, x in new.items():
+        """Put new states where the old ones were: in their memory, or in their place where autograd or layout asks."""
+        clock = self.clock_names()
+        for name, real in new.items():
             old = state.get(name)
-            x = torch.view_as_complex(x) if p.is_complex() and name not in self.clock_names() else x
+            x = torch.view_as_complex(real) if p.is_complex() and name not in clock else real
             if old is None:
                 state[name] = x.clone()
             elif not isinstance(x, Tensor):

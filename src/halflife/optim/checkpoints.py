@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from copy import deepcopy
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 Group = dict[str, Any]
 StateDict = dict[str, Any]
 
-NEWER = {"maximize": False, "foreach": None, "capturable": False, "differentiable": False, "fused": None}
+NEWER: dict[str, Any] = {
+    **{"maximize": False, "foreach": None, "capturable": False, "differentiable": False, "fused": None},
+    **{"amsgrad": False, "nesterov": False, "decoupled_weight_decay": False},
+}
 """Flags that torch added over the years: an older dict lacks them, and torch fills them in like this."""
-NEWER |= {"amsgrad": False, "nesterov": False, "momentum": 0, "centered": False, "decoupled_weight_decay": False}
 OURS = (BASE_LR, "decay", "regularizer", "eps_inside")
 
 
@@ -35,7 +37,7 @@ def save(optimizer: Optimizer) -> StateDict:
     unique = dict.fromkeys(chain.from_iterable(group["params"] for group in optimizer.param_groups))
     index = {p: i for i, p in enumerate(unique)}
     groups = [_packed(group, index) for group in optimizer.param_groups]
-    state = {index[p] if isinstance(p, Tensor) else p: s for p, s in optimizer.state.items()}
+    state: dict[Any, Any] = {index.get(p, p): s for p, s in optimizer.state.items()}
     state_dict: StateDict = {"state": state, "param_groups": groups}
     for hook in optimizer._optimizer_state_dict_post_hooks.values():
         replaced = hook(optimizer, state_dict)
@@ -102,7 +104,7 @@ def _same_sizes(live: list[Group], saved: list[Group]) -> None:
 
 def _merged(live: Group, saved: Group, index: int) -> Group:
     """The saved settings on the live parameters; what torch's dicts never have stays as it is."""
-    merged = {**deepcopy({name: value for name, value in saved.items() if name != "params"})}
+    merged = deepcopy({name: value for name, value in saved.items() if name != "params"})
     for name in live.keys() - merged.keys() - {"params"}:
         if name in OURS or name == "param_names":
             merged[name] = live[name]
@@ -119,25 +121,21 @@ def _merged(live: Group, saved: Group, index: int) -> Group:
     return {"params": live["params"], **merged}
 
 
-def _restored(optimizer: Optimizer, p: Tensor, group: Group, entries: Mapping[str, Any], index: int) -> dict[str, Any]:
+def _restored(optimizer: Optimizer, p: Tensor, group: Group, entries: Any, index: int) -> dict[str, Any]:
     """One parameter's state: every key that its rule needs, of the right shape, copied to where it belongs."""
-    if not isinstance(entries, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"the state of parameter {index} must be a dict of named values, but is {type(entries).__name__}"
-        )
+    if not isinstance(entries, Mapping):
+        raise TypeError(f"the state of parameter {index} must be a dict by name, but is {type(entries).__name__}")
+    saved = cast("Mapping[str, Any]", entries)
     work, place = optimizer._work(group, []), clock_place(group, p)
-    expected = {name: x for name, x in start_state(work, p, *place).items() if name != "anchor"} if entries else {}
-    state: dict[str, Any] = {}
-    for name in expected:
-        _require(entries, name, f"the state of parameter {index} in the state_dict")
-    for name, value in entries.items():
-        if value is None:
-            continue
-        scalar = name in work.clock_names()
-        state[name] = (
-            _scalar(value, *place, f"{name!r} of parameter {index}") if scalar else _like(value, p, name, index)
-        )
-    return state
+    for name in start_state(work, p, *place) if saved else ():
+        if name != "anchor":
+            _require(saved, name, f"the state of parameter {index} in the state_dict")
+    clock, of = work.clock_names(), f"of parameter {index}"
+    return {
+        name: _scalar(value, *place, f"{name!r} {of}") if name in clock else _like(value, p, f"{name!r} {of}")
+        for name, value in saved.items()
+        if value is not None
+    }
 
 
 def _scalar(value: Any, device: torch.device, dtype: torch.dtype, what: str) -> Tensor:
@@ -148,13 +146,12 @@ def _scalar(value: Any, device: torch.device, dtype: torch.dtype, what: str) -> 
     return torch.tensor(float(value), dtype=dtype, device=device)
 
 
-def _like(value: Any, p: Tensor, name: str, index: int) -> Any:
+def _like(value: Any, p: Tensor, what: str) -> Any:
     if not isinstance(value, Tensor):
         return deepcopy(value)
     if value.shape != p.shape:
         raise ValueError(
-            f"{name!r} of parameter {index} has shape {tuple(value.shape)} in the state_dict, "
-            f"but the parameter has shape {tuple(p.shape)}"
+            f"{what} has shape {tuple(value.shape)} in the state_dict, but the parameter has shape {tuple(p.shape)}"
         )
     dtype = p.dtype if p.is_floating_point() else value.dtype
     return value.detach().clone().to(dtype=dtype, device=p.device)

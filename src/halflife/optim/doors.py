@@ -67,8 +67,9 @@ def by_fields(rule: type[Rule]) -> Door:
     names = [f.name for f in fields(rule)]  # type: ignore[arg-type]
 
     def door(group: Group) -> Rule:
-        betas = dict(zip(("beta1", "beta2"), _betas(group), strict=True)) if "beta1" in names else {}
-        return rule(**{name: betas.get(name, group.get(name)) for name in names})
+        β1, β2 = _betas(group) if "beta1" in names else (None, None)
+        settings = {**group, "beta1": β1, "beta2": β2}
+        return rule(**{name: settings[name] for name in names})
 
     return door
 

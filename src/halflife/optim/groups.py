@@ -39,6 +39,7 @@ def decay_of(group: Group) -> Decay:
 
 
 def regularizer_of(group: Group) -> Regularizer:
+    """The group's regularizer, ½‖w‖² unless it names another."""
     given = group.get("regularizer")
     if given is None:
         return L2()
@@ -69,6 +70,7 @@ def multiplier(group: Group, decay: Decay) -> Scalar:
 
 
 def mode_of(group: Group) -> Mode:
+    """How the engine is to compute, from torch's flags."""
     if group.get("differentiable"):
         return "differentiable"
     return "capturable" if group.get("capturable") else "plain"

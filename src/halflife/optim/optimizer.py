@@ -42,8 +42,8 @@ class Optimizer(torch.optim.Optimizer):
         """``rule`` is a ``Rule`` or a door to one, ``extra`` adds keywords, any other keyword is a new default."""
         super().__init_subclass__()
         added = {**(extra or {}), **OURS}
-        if isinstance(rule, type) and issubclass(rule, Rule):
-            cls._door, cls._face = staticmethod(doors.by_fields(rule)), signature.of_rule(rule, added)
+        if inspect.isclass(rule):
+            cls._door, cls._face = staticmethod(doors.by_fields(rule)), signature.of_rule(rule, added)  # type: ignore[arg-type]
         elif rule is not None:
             torch_class = next(c for c in cls.__mro__ if c.__module__.startswith("torch.optim"))
             cls._door, cls._face = staticmethod(rule), signature.of_torch(torch_class, added)
@@ -67,21 +67,24 @@ class Optimizer(torch.optim.Optimizer):
 
     @classmethod
     def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """All settings by name. A default λ is what it was per step, also where another decay leaves lr out of it."""
+        """All settings by name. A default λ decays as much per step under another treatment as under the default one.
+
+        torch's AdamW takes lr·λ = 1e-5 a step; left as 1e-2, its λ would decay a thousandfold in the paper's form.
+        """
         defaults = {name: p.default for name, p in cls._face.parameters.items()}
         settings = {**defaults, **given}
-        if "weight_decay" not in given and given.get("decay") is not None and defaults["decay"] is None:
-            decay = named(given["decay"])
-            if decay.needs_schedule and "lr" not in decay.step:
-                settings["weight_decay"] = defaults["weight_decay"] * defaults["lr"]
+        if "weight_decay" not in given and given.get("decay") is not None:
+            was, now = (d is not None and named(d).step == "schedule" for d in (defaults["decay"], given["decay"]))
+            settings["weight_decay"] = defaults["weight_decay"] * defaults["lr"] ** (now - was)
         return settings
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group, as in torch; its learning rate at this moment is its own base learning rate α."""
+        schedule = None
         if isinstance(param_group, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
+            schedule = param_group.get("weight_decay", self._schedule)
             for name, value in self._extra.items():
                 param_group.setdefault(name, value)
-            schedule = param_group.get("weight_decay", self._schedule)
             if isinstance(schedule, WeightDecaySchedule):
                 param_group["weight_decay"] = schedule.value
         super().add_param_group(param_group)

@@ -62,7 +62,7 @@ class Adamax(Optimizer, torch.optim.Adamax, rule=doors.adamax):
 
 
 class Rprop(Optimizer, torch.optim.Rprop, rule=doors.rprop, extra={"weight_decay": 0}):
-    """``torch.optim.Rprop`` with ``weight_decay``, any decay and regularizer. Equations: :class:`halflife.rules.Rprop`."""
+    """``torch.optim.Rprop`` with ``weight_decay`` too, any decay and regularizer. See :class:`halflife.rules.Rprop`."""
 
 
 class Lion(Optimizer, rule=rules.Lion, lr=1e-4, weight_decay=0.1, decay="decoupled"):
@@ -70,7 +70,7 @@ class Lion(Optimizer, rule=rules.Lion, lr=1e-4, weight_decay=0.1, decay="decoupl
 
 
 class SGDW(SGD, momentum=0.9, weight_decay=1e-5, decay="independent"):
-    """``b = μb + g``, ``w ← (1 − ηλ)w − lr·b``. Loshchilov & Hutter keep lr inside the momentum; this follows torch's."""
+    """``b = μb + g``, ``w ← (1 − ηλ)w − lr·b``. The paper keeps lr inside the momentum; this is torch's momentum."""
 
 
 class AdamL2(Adam, weight_decay=1e-2, decay="coupled"):

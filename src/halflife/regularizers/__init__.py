@@ -17,4 +17,21 @@ KNOWN: dict[str, type[Regularizer]] = {
     for r in (L2, L1, ElasticNet, L0, LHalf, Huber, Box, NonNegative, TowardInit, GroupLasso, Sum, Scaled, OnSubset)
 }
 
-__all__ = ["KNOWN", "build", "Regularizer", *KNOWN]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [
+    "KNOWN",
+    "L0",
+    "L1",
+    "L2",
+    "Box",
+    "ElasticNet",
+    "GroupLasso",
+    "Huber",
+    "LHalf",
+    "NonNegative",
+    "OnSubset",
+    "Regularizer",
+    "Scaled",
+    "Sum",
+    "TowardInit",
+    "build",
+]

@@ -1,3 +1,4 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """Lasso over blocks: whole rows, columns or filters become zero."""
 
 from __future__ import annotations

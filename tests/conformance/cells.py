@@ -1,0 +1,100 @@
+"""The conformance table: every legal (rule, decay, regularizer, flag), in one list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import halflife
+from halflife import regularizers as rz
+from halflife.decays import NAMED, Decay
+from halflife.step import check
+
+FLAGS: dict[str, list[dict[str, Any]]] = {
+    "sgd": [{}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True}],
+    "asgd": [{"lambd": 1e-2}, {"lambd": 1e-2, "alpha": 0.5, "t0": 5}],
+    "adagrad": [{}, {"lr_decay": 0.1}, {"initial_accumulator_value": 0.3, "eps": 1e-3}],
+    "adadelta": [{}, {"rho": 0.5, "eps": 1e-3}],
+    "rmsprop": [
+        {},
+        {"momentum": 0.9},
+        {"centered": True},
+        {"momentum": 0.5, "centered": True, "alpha": 0.9},
+        {"eps_inside": True, "eps": 1e-2},
+    ],
+    "adam": [{}, {"amsgrad": True, "betas": (0.5, 0.6)}, {"eps_inside": True, "eps": 1e-2}, {"betas": (0.5, 0.9)}],
+    "nadam": [{}, {"momentum_decay": 0.1, "betas": (0.8, 0.9)}],
+    "radam": [{}, {"betas": (0.8, 0.99)}],
+    "adamax": [{}, {"betas": (0.5, 0.7), "eps": 1e-2}],
+    "rprop": [{}, {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.1)}],
+    "lion": [{}, {"betas": (0.5, 0.8)}],
+}
+
+CLASSES: dict[str, type[halflife.Optimizer]] = {
+    **{"sgd": halflife.SGD, "asgd": halflife.ASGD, "adagrad": halflife.Adagrad, "adadelta": halflife.Adadelta},
+    **{"rmsprop": halflife.RMSprop, "adam": halflife.Adam, "nadam": halflife.NAdam, "radam": halflife.RAdam},
+    **{"adamax": halflife.Adamax, "rprop": halflife.Rprop, "lion": halflife.Lion},
+}
+
+REGULARIZERS: list[rz.Regularizer] = [
+    rz.L2(),
+    rz.Huber(0.7),
+    rz.TowardInit(),
+    rz.L1(),
+    rz.ElasticNet(0.3),
+    rz.L0(),
+    rz.LHalf(),
+    rz.Box(-0.8, 0.6),
+    rz.NonNegative(),
+    rz.GroupLasso(dim=1),
+    rz.GroupLasso(dim=(0, 1)),
+]
+
+PLACES = [
+    ("before", "none"),
+    *product(("explicit", "cautious", "implicit"), ("lr", "schedule", "lr*schedule", "lr/metric")),
+]
+DECAYS: list[str | tuple[str, str]] = [
+    *NAMED,
+    *(cell for cell in PLACES if Decay(*cell) not in NAMED.values()),
+]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the table; ``flag`` is the index into FLAGS[rule]."""
+
+    rule: str
+    flag: int
+    decay: str | tuple[str, str]
+    regularizer: rz.Regularizer
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return FLAGS[self.rule][self.flag]
+
+    @property
+    def treatment(self) -> Decay:
+        return NAMED[self.decay] if isinstance(self.decay, str) else Decay(*self.decay)
+
+    def __str__(self) -> str:
+        decay = self.decay if isinstance(self.decay, str) else "×".join(self.decay)
+        return f"{self.rule}{self.flag}-{decay}-{self.regularizer!r}"
+
+
+def legal(decay: Decay, regularizer: rz.Regularizer) -> bool:
+    """Whether the library composes the two."""
+    try:
+        check(decay, regularizer)
+    except ValueError:
+        return False
+    return True
+
+
+VARIANTS = [(rule, flag) for rule, flags in FLAGS.items() for flag in range(len(flags))]
+TABLE = [
+    cell
+    for (rule, flag), decay, regularizer in product(VARIANTS, DECAYS, REGULARIZERS)
+    if legal((cell := Cell(rule, flag, decay, regularizer)).treatment, regularizer)
+]

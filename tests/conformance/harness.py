@@ -1,0 +1,78 @@
+"""One cell run twice: by the library, through its public face, and by the oracle."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+import torch
+
+from halflife.regularizers import Regularizer
+
+from .cells import CLASSES, Cell
+from .oracle import simulate
+
+STEPS = 24
+LR = (0.02, 0.05)
+WEIGHT_DECAY = (0.4, 0.9)
+SHAPE = (3, 4)
+
+
+def schedule(k: int) -> float:
+    """η: up from a half to one, and down again."""
+    return 0.5 + 0.5 * float(np.sin(np.pi * k / STEPS))
+
+
+def problem(cell: Cell) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
+    """For each of two groups the first weights and the gradients; the same for all cells of a rule's variant."""
+    rng = np.random.default_rng(zlib.crc32(f"{cell.rule}{cell.flag}".encode()))
+    weights = [rng.normal(size=SHAPE) for _ in LR]
+    return weights, [[rng.normal(size=SHAPE) + 0.3 * w for _ in range(STEPS)] for w in weights]
+
+
+def spec(regularizer: Regularizer) -> tuple[str, dict[str, Any]]:
+    settings = regularizer.spec()
+    name = settings.pop("name")
+    return name, {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+
+
+def by_oracle(cell: Cell, scale: float = 1.0) -> list[np.ndarray]:
+    """The two groups' last weights, λ multiplied by ``scale``."""
+    last = []
+    for lr, λ, w, grads in zip(LR, WEIGHT_DECAY, *problem(cell), strict=True):
+        path = simulate(
+            cell.rule,
+            w,
+            grads,
+            lr=[lr * schedule(k) for k in range(STEPS)],
+            base_lr=lr,
+            weight_decay=[λ * scale] * STEPS,
+            decay=cell.decay,
+            regularizer=spec(cell.regularizer),
+            options=cell.options,
+        )
+        last.append(path[-1])
+    return last
+
+
+def by_library(cell: Cell, scale: float = 1.0, dtype: torch.dtype = torch.float64, **flags: Any) -> list[np.ndarray]:
+    """The same, by the optimizer, two groups under one of torch's schedulers."""
+    weights, grads = problem(cell)
+    params = [torch.nn.Parameter(torch.tensor(w, dtype=dtype)) for w in weights]
+    groups = [
+        {"params": [p], "lr": lr, "weight_decay": λ * scale} for p, lr, λ in zip(params, LR, WEIGHT_DECAY, strict=True)
+    ]
+    decay = cell.decay if isinstance(cell.decay, str) else cell.treatment
+    optimizer = CLASSES[cell.rule](groups, **cell.options, decay=decay, regularizer=cell.regularizer, **flags)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    for k in range(STEPS):
+        for p, g in zip(params, grads, strict=True):
+            p.grad = torch.tensor(g[k], dtype=dtype)
+        optimizer.step()
+        scheduler.step()
+    return [p.detach().numpy().copy() for p in params]
+
+
+def distance(a: list[np.ndarray], b: list[np.ndarray]) -> float:
+    return max(float(np.abs(x - y).max()) for x, y in zip(a, b, strict=True))

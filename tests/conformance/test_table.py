@@ -1,0 +1,80 @@
+"""Every cell of the table: the eager engine against the oracle, the foreach engine against the eager one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from halflife.decays import NAMED
+from halflife.regularizers import L1, L2
+
+from .cells import DECAYS, TABLE, VARIANTS, Cell
+from .harness import by_library, by_oracle, distance
+
+TOLERANCE = 1e-11
+UNDECAYED: dict[tuple[str, int], list[np.ndarray]] = {}
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    """torch keeps ASGD's and NAdam's scalars in the default dtype; the oracle has nothing narrower than float64."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def undecayed(cell: Cell) -> list[np.ndarray]:
+    key = cell.rule, cell.flag
+    if key not in UNDECAYED:
+        UNDECAYED[key] = by_oracle(Cell(*key, "decoupled", L2()), scale=0.0)
+    return UNDECAYED[key]
+
+
+def visible(cell: Cell) -> tuple[float, list[np.ndarray]]:
+    """The first multiple of λ at which the decay moves the weights by 100 tolerances, and where it moves them to."""
+    for scale in (1.0, 10.0, 100.0, 1000.0):
+        expected = by_oracle(cell, scale)
+        if distance(expected, undecayed(cell)) >= 100 * TOLERANCE:
+            return scale, expected
+    raise AssertionError("the decay is too small to be seen")
+
+
+def test_table_is_the_whole_table() -> None:
+    assert len(TABLE) == len(VARIANTS) * (3 * 13 + 8 * 4)
+    assert len(DECAYS) == 13
+    assert {cell.decay for cell in TABLE} >= set(NAMED)
+
+
+@pytest.mark.parametrize("cell", TABLE, ids=str)
+def test_eager_follows_the_equations(cell: Cell) -> None:
+    scale, expected = visible(cell)
+    assert distance(by_library(cell, scale, foreach=False), expected) <= TOLERANCE
+
+
+@pytest.mark.parametrize("cell", [c for c in TABLE if c.regularizer.separable], ids=str)
+def test_foreach_does_what_eager_does(cell: Cell) -> None:
+    scale, _ = visible(cell)
+    eager = by_library(cell, scale, foreach=False)
+    assert distance(by_library(cell, scale, foreach=True), eager) <= TOLERANCE
+
+
+@pytest.mark.parametrize(("rule", "flag"), VARIANTS)
+@pytest.mark.parametrize("foreach", [False, True])
+def test_no_decay_makes_all_decays_equal(rule: str, flag: int, foreach: bool) -> None:
+    runs = [by_library(Cell(rule, flag, decay, L2()), scale=0.0, foreach=foreach) for decay in DECAYS]
+    assert all(distance(run, runs[0]) == 0 for run in runs)
+    assert distance(runs[0], undecayed(Cell(rule, flag, "coupled", L2()))) <= TOLERANCE
+
+
+@pytest.mark.parametrize(("rule", "flag"), [v for v in VARIANTS if v[0] in ("sgd", "asgd", "rprop", "lion")])
+@pytest.mark.parametrize("regularizer", [L2(), L1()])
+def test_unit_metric_makes_proximal_lr_and_euclidean_equal(rule: str, flag: int, regularizer: L1 | L2) -> None:
+    a, b = (by_library(Cell(rule, flag, decay, regularizer)) for decay in ("proximal_lr", "euclidean"))
+    assert distance(a, b) == 0
+
+
+@pytest.mark.parametrize("rule", ["adam", "rmsprop", "adagrad"])
+def test_another_metric_does_not(rule: str) -> None:
+    a, b = (by_library(Cell(rule, 0, decay, L2())) for decay in ("proximal_lr", "euclidean"))
+    assert distance(a, b) > 1e-3
