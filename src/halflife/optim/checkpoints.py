@@ -62,7 +62,8 @@ def load(optimizer: Optimizer, state_dict: StateDict) -> None:
         state_dict = state_dict if replaced is None else replaced
     saved = _require(state_dict, "param_groups", "the state_dict")
     _same_sizes(optimizer.param_groups, saved)
-    groups = [_merged(live, new, i) for i, (live, new) in enumerate(zip(optimizer.param_groups, saved, strict=True))]
+    pairs = zip(optimizer.param_groups, saved, strict=True)
+    groups = [_merged(live, new, _required(optimizer), i) for i, (live, new) in enumerate(pairs)]
     owner = {
         i: (p, group)
         for new, group in zip(saved, groups, strict=True)
@@ -102,16 +103,19 @@ def _same_sizes(live: list[Group], saved: list[Group]) -> None:
             )
 
 
-def _merged(live: Group, saved: Group, index: int) -> Group:
+def _required(optimizer: Optimizer) -> set[str]:
+    """The settings that a group must have: all of torch's constructor, or all of ours where torch has none."""
+    names = optimizer._torch_names or tuple(optimizer._face.parameters)
+    return {*names} - {"params", *OURS, *NEWER}
+
+
+def _merged(live: Group, saved: Group, required: set[str], index: int) -> Group:
     """The saved settings on the live parameters; what torch's dicts never have stays as it is."""
-    merged = deepcopy({name: value for name, value in saved.items() if name != "params"})
-    for name in live.keys() - merged.keys() - {"params"}:
-        if name in OURS or name == "param_names":
-            merged[name] = live[name]
-        elif name in NEWER:
-            merged[name] = NEWER[name]
-        else:
-            raise KeyError(f"parameter group {index} of the state_dict has no {name!r}; is it another optimizer's?")
+    for name in sorted(required):
+        _require(saved, name, f"parameter group {index} of the state_dict")
+    kept = {name: value for name, value in live.items() if name not in required}
+    filled = {name: value for name, value in NEWER.items() if name in live}
+    merged = {**kept, **filled, **deepcopy({name: value for name, value in saved.items() if name != "params"})}
     if isinstance(merged.get("decay"), list | tuple):
         merged["decay"] = Decay(*merged["decay"])
     if isinstance(merged.get("regularizer"), Mapping):

@@ -23,7 +23,7 @@ class ElasticNet(Regularizer):
     def __post_init__(self) -> None:
         if not 0 <= self.l1_ratio <= 1:
             raise ValueError(
-                f"ElasticNet's l1_ratio must lie between 0 (ridge) and 1 (lasso), but {self.l1_ratio} was given."
+                f"ElasticNet's l1_ratio must lie from 0 (ridge) to 1 (lasso), but {self.l1_ratio} was given."
             )
 
     def value(self, w: Tensor) -> Tensor:

@@ -1,0 +1,94 @@
+"""torch parity: fifty steps beside torch.optim, for each of the eleven and each flag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import halflife
+
+FLAGS: dict[str, list[dict[str, Any]]] = {
+    "SGD": [
+        {"lr": 0.1},
+        {"lr": 0.1, "momentum": 0.9},
+        {"lr": 0.1, "momentum": 0.9, "dampening": 0.5},
+        {"lr": 0.1, "momentum": 0.9, "nesterov": True},
+    ],
+    "ASGD": [{}, {"t0": 10, "lambd": 1e-2}, {"alpha": 0.5, "lambd": 0.1}],
+    "Adagrad": [{}, {"lr_decay": 0.1}, {"initial_accumulator_value": 0.1}, {"eps": 1e-3}],
+    "Adadelta": [{}, {"rho": 0.5}, {"eps": 1e-3}],
+    "RMSprop": [{}, {"momentum": 0.9}, {"centered": True}, {"momentum": 0.9, "centered": True}, {"alpha": 0.9}],
+    "Adam": [{}, {"amsgrad": True}, {"betas": (0.5, 0.6)}, {"eps": 0.1}, {"decoupled_weight_decay": True}],
+    "AdamW": [{}, {"amsgrad": True}, {"betas": (0.5, 0.6)}, {"eps": 0.1}],
+    "NAdam": [{}, {"momentum_decay": 0.1}, {"decoupled_weight_decay": True}],
+    "RAdam": [{}, {"betas": (0.8, 0.9)}, {"betas": (0.8, 0.6)}, {"decoupled_weight_decay": True}],
+    "Adamax": [{}, {"betas": (0.5, 0.6)}, {"eps": 0.1}],
+    "Rprop": [{}, {"etas": (0.3, 1.5)}, {"step_sizes": (1e-3, 0.1)}],
+}
+CASES = [
+    (name, {**flags, **more})
+    for name, variants in FLAGS.items()
+    for flags in variants
+    for more in ({}, {"maximize": True}, *([] if name == "Rprop" else [{"weight_decay": 0.1}]))
+]
+
+
+def run(optimizer_class: type[torch.optim.Optimizer], dtype: torch.dtype, flags: dict[str, Any]) -> torch.Tensor:
+    """Two parameters, fifty steps, gradients that depend on nothing but the seed, a learning rate that moves."""
+    generator = torch.Generator().manual_seed(0)
+    params = [torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in ((5, 7), (11,))]
+    optimizer = optimizer_class(params, **flags)  # type: ignore[call-arg]
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50)
+    for _ in range(50):
+        for p in params:
+            p.grad = torch.randn(p.shape, generator=generator, dtype=dtype)
+        optimizer.step()
+        scheduler.step()
+    return torch.cat([p.detach().flatten() for p in params])
+
+
+@pytest.mark.parametrize("foreach", [False, True])
+@pytest.mark.parametrize("default", [torch.float32, torch.float64], ids=["default32", "default64"])
+@pytest.mark.parametrize(("name", "flags"), CASES)
+def test_float64(name: str, flags: dict[str, Any], default: torch.dtype, foreach: bool) -> None:
+    torch.set_default_dtype(default)
+    try:
+        theirs = run(getattr(torch.optim, name), torch.float64, flags)
+        ours = run(getattr(halflife, name), torch.float64, {**flags, "foreach": foreach})
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (theirs - ours).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("foreach", [False, True])
+@pytest.mark.parametrize(("name", "flags"), CASES)
+def test_float32(name: str, flags: dict[str, Any], foreach: bool) -> None:
+    theirs = run(getattr(torch.optim, name), torch.float32, flags)
+    ours = run(getattr(halflife, name), torch.float32, {**flags, "foreach": foreach})
+    assert (theirs - ours).abs().max() <= 1e-6 * theirs.abs().max()
+
+
+@pytest.mark.parametrize(("name", "flags"), CASES)
+def test_differentiable(name: str, flags: dict[str, Any]) -> None:
+    """torch computes the clock in tensors here: equal to the last bits in the default float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        flags = {**flags, "differentiable": True}
+        theirs, ours = (run_cloned(getattr(module, name), flags) for module in (torch.optim, halflife))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (theirs - ours).abs().max() <= 1e-12
+
+
+def run_cloned(optimizer_class: type[torch.optim.Optimizer], flags: dict[str, Any]) -> torch.Tensor:
+    """As ``run``, with a parameter that is not a leaf, as ``differentiable`` wants it."""
+    generator = torch.Generator().manual_seed(0)
+    p = torch.randn(5, 7, generator=generator).requires_grad_().clone()
+    p.retain_grad()
+    optimizer = optimizer_class([p], **flags)  # type: ignore[call-arg]
+    for _ in range(50):
+        p.grad = torch.randn(5, 7, generator=generator)
+        optimizer.step()
+    return p.detach()
