@@ -23,7 +23,7 @@ class Choice:
     reason: str
 
 
-SMALL = 1 << 14
+SMALL = 1 << 11
 """Coordinates a tensor up to which, on a CPU, one call for many tensors beats one tensor staying in the cache."""
 
 
@@ -33,8 +33,10 @@ def choose(group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[T
     if must:
         return Choice("eager", eager.run, must)
     if group.get("foreach") or group.get("fused"):
-        flag = "foreach=True" if group.get("foreach") else "fused=True"
-        return Choice("foreach", foreach.run, f"{flag} was given, and no fused engine is built yet")
+        asked = (
+            "foreach=True was given" if group.get("foreach") else "fused=True was given; no fused engine is built yet"
+        )
+        return Choice("foreach", foreach.run, asked)
     return _fastest(params)
 
 

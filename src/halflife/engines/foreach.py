@@ -39,6 +39,10 @@ def _step(work: Work, rows: list[Row]) -> None:
     s: Any = {name: TensorList([as_real(state[name]) for state in states]) for name in states[0]}
     s |= clocks[0] if work.mode == "plain" else {}
     w_new, new = work.update(s.get("step", 0.0), w, g, s, **work.numbers)  # type: ignore[arg-type]
-    for i, (p, state) in enumerate(zip(params, states, strict=True)):
-        work.store(p, state, {name: x.tensors[i] if isinstance(x, TensorList) else x for name, x in new.items()})
+    for name, x in new.items():
+        if name in s and isinstance(x, TensorList) and isinstance(s[name], TensorList):
+            torch._foreach_copy_(s[name].tensors, x.tensors)
+        else:
+            for i, (p, state) in enumerate(zip(params, states, strict=True)):
+                work.store(p, state, {name: x.tensors[i] if isinstance(x, TensorList) else x})
     torch._foreach_copy_(w.tensors, w_new.tensors)  # type: ignore[attr-defined]

@@ -87,7 +87,8 @@ class TensorList:
         return self._each_tensor(torch._foreach_maximum, other)
 
     def clamp(self, min: float | None = None, max: float | None = None) -> TensorList:
-        return self.map(lambda x: x.clamp(min, max))
+        raised = self.tensors if min is None else torch._foreach_clamp_min(self.tensors, min)
+        return TensorList(raised if max is None else torch._foreach_clamp_max(raised, max))
 
     def masked_fill(self, mask: TensorList, value: Operand) -> TensorList:
         return self.map(torch.masked_fill, mask, value)

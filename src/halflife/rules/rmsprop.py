@@ -17,13 +17,14 @@ class RMSprop(Rule):
     ::
 
         v ← αv + (1−α)g²
-        moment="centered":  ḡ ← αḡ + (1−α)g,   v' = v − ḡ²      (else v' = v)
+        moment="centered":  ḡ ← αḡ + (1−α)g,   v' = max(v − ḡ², 0)  (else v' = v)
         eps_place="outside":  D = √v' + ε         "inside":  D = √(v' + ε)
         look="plain":  u = g/D                   "momentum":  b ← μb + g/D,  u = b
 
     Shapes: all as the parameter. State: ``step``, ``square_avg`` (v), ``grad_avg`` (ḡ), ``momentum_buffer`` (b).
     Source: Hinton's lecture 6 (2012); centered: Graves 2013, https://arxiv.org/abs/1308.0850.
     Deviation: PyTorch keeps ε outside the root; TensorFlow keeps it inside, and networks trained there need that.
+    A variance that rounding makes negative counts as 0; PyTorch takes its root and the weights become NaN.
     """
 
     alpha: Scalar = 0.99
@@ -44,7 +45,7 @@ class RMSprop(Rule):
         new, v_used = {"square_avg": v}, v
         if self.moment == "centered":
             new["grad_avg"] = ḡ = α * s["grad_avg"] + (1 - α) * g
-            v_used = v - ḡ * ḡ
+            v_used = (v - ḡ * ḡ).clamp(min=0)
         D = v_used.sqrt() + ε if self.eps_place == "outside" else (v_used + ε).sqrt()
         u = g / D
         if self.look == "momentum":
