@@ -25,7 +25,7 @@ FLAGS: dict[str, list[dict[str, Any]]] = {
     ],
     "adam": [{}, {"amsgrad": True, "betas": (0.5, 0.6)}, {"eps_inside": True, "eps": 1e-2}, {"betas": (0.5, 0.9)}],
     "nadam": [{}, {"momentum_decay": 0.1, "betas": (0.8, 0.9)}],
-    "radam": [{}, {"betas": (0.8, 0.99)}],
+    "radam": [{}, {"betas": (0.8, 0.99)}, {"betas": (0.8, 0.65)}],  # the last stays between 4 and 5
     "adamax": [{}, {"betas": (0.5, 0.7), "eps": 1e-2}],
     "rprop": [{}, {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.1)}],
     "lion": [{}, {"betas": (0.5, 0.8)}],

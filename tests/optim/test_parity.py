@@ -92,3 +92,21 @@ def run_cloned(optimizer_class: type[torch.optim.Optimizer], flags: dict[str, An
         p.grad = torch.randn(5, 7, generator=generator)
         optimizer.step()
     return p.detach()
+
+
+@pytest.mark.parametrize("fused", [None, True])
+def test_under_a_gradient_scaler(fused: bool | None) -> None:
+    """The scaler's factor must not reach the update, and a step with an infinite gradient must not happen."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    w, control = torch.ones(3).requires_grad_(), torch.ones(3).requires_grad_()
+    ours, theirs = halflife.AdamW([w], fused=fused), torch.optim.AdamW([control])
+    for factor in (1.0, float("inf"), 2.0):
+        for p, optimizer in ((w, ours), (control, theirs)):
+            optimizer.zero_grad()
+            loss = (p * torch.arange(3.0) * factor).sum()
+            (scaler.scale(loss) if p is w else loss).backward()
+        scaler.step(ours)
+        scaler.update()
+        if factor != float("inf"):
+            theirs.step()
+    assert torch.allclose(w, control, rtol=1e-6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,39 +29,39 @@ SMALL = 1 << 11
 
 def choose(group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor], R: Regularizer) -> Choice:
     """The fastest engine that fits, unless ``foreach`` says otherwise."""
-    must = _needs_eager(group, params, grads, R)
+    must = next(_only_eager(group, params, grads, R), None)
     if must:
         return Choice("eager", eager.run, must)
     if group.get("foreach") or group.get("fused"):
-        asked = (
-            "foreach=True was given" if group.get("foreach") else "fused=True was given; no fused engine is built yet"
-        )
+        asked = "foreach=True was given" if group.get("foreach") else "fused=True was given, with no fused engine yet"
         return Choice("foreach", foreach.run, asked)
     return _fastest(params)
 
 
-def _needs_eager(
+def _only_eager(
     group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor], R: Regularizer
-) -> str | None:
+) -> Iterator[str]:
+    """What no engine but eager can do, or was asked to do."""
     if group.get("differentiable"):
-        return "differentiable=True: autograd follows each operation"
+        yield "differentiable=True: autograd follows each operation"
     if group.get("foreach") is False or group.get("fused") is False:
-        return "foreach=False or fused=False was given"
+        yield "foreach=False or fused=False was given"
     if any(g.is_sparse for g in grads):
-        return "a gradient is sparse"
+        yield "a gradient is sparse"
     if not R.separable:
-        return f"{R!r} couples the coordinates of a tensor"
+        yield f"{R!r} couples the coordinates of a tensor"
+    if len({*map(id, params)}) < len(params):
+        yield "a parameter stands twice in the group"
     if any(type(p) not in (Tensor, torch.nn.Parameter) for p in params):
-        return "a parameter is a tensor subclass"
-    return None
+        yield "a parameter is a tensor subclass"
 
 
 def _fastest(params: Sequence[Tensor]) -> Choice:
     if all(p.is_cpu for p in params):
         mean = sum(p.numel() for p in params) / max(1, len(params))
-        if mean > SMALL or len(params) < 2:
-            return Choice(
-                "eager", eager.run, f"on the CPU, {len(params)} tensors of {mean:,.0f} coordinates on average"
-            )
+        if len(params) < 2:
+            return Choice("eager", eager.run, f"on the CPU, {len(params)} tensor{'s' * (not params)}: nothing to share")
+        if mean > SMALL:
+            return Choice("eager", eager.run, f"on the CPU, {len(params)} large tensors: each fills a call of its own")
         return Choice("foreach", foreach.run, f"on the CPU, {len(params)} small tensors share each call")
     return Choice("foreach", foreach.run, "on an accelerator, one kernel launch serves all tensors")

@@ -88,8 +88,8 @@ def start_state(work: Work, p: Tensor, device: torch.device, dtype: torch.dtype)
     anchor = {"anchor": w.clone()} if work.update.regularizer.anchored else {}
     state: ParameterState = {}
     for name, x in {**first, **rule.start(w, work.lr), **anchor}.items():
-        if not isinstance(x, Tensor):
-            state[name] = torch.tensor(x, dtype=dtype, device=device)
+        if name in work.clock_names():
+            state[name] = torch.as_tensor(x).to(device, dtype, copy=True)
         else:
-            state[name] = torch.view_as_complex(x) if p.is_complex() else x
+            state[name] = torch.view_as_complex(x) if p.is_complex() else x  # type: ignore[arg-type]
     return state

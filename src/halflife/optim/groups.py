@@ -11,6 +11,7 @@ from ..decays import NAMED, Decay, named
 from ..engines import Mode
 from ..regularizers import L2, Regularizer
 from ..rules import Scalar
+from ..step import check
 
 BASE_LR = "halflife_base_lr"
 """The group's own α, as it was when the group was added. A private key: torch's schedulers write ``initial_lr``."""
@@ -20,13 +21,11 @@ Group = dict[str, Any]
 
 def admit(group: Group) -> None:
     """Check what the group says of decay and regularizer, and note its base learning rate."""
-    group[BASE_LR] = float(group["lr"])
+    group[BASE_LR] = number(group["lr"])
     decay, regularizer = decay_of(group), regularizer_of(group)
+    check(decay, regularizer)
     for p in group["params"]:
         regularizer.check(p)
-    if isinstance(group["weight_decay"], Tensor) and group["weight_decay"].numel() != 1:
-        shape = tuple(group["weight_decay"].shape)
-        raise ValueError(f"weight_decay as a tensor must have one element, but one of shape {shape} was given.")
     multiplier(group, decay)
 
 
@@ -56,8 +55,16 @@ def scalar(x: Any) -> Scalar:
     return x.squeeze() if isinstance(x, Tensor) and x.dim() else x
 
 
+def number(x: Any) -> float:
+    """A hyper-parameter's value, without autograd's warning that its graph ends here."""
+    return float(x.detach()) if isinstance(x, Tensor) else float(x)
+
+
 def multiplier(group: Group, decay: Decay) -> Scalar:
-    """η = lr/α, the schedule's multiplier. Raises ``ValueError`` where it is needed and α is 0."""
+    """η = lr/α, the schedule's multiplier; α is a constant, also to autograd.
+
+    Raises ``ValueError`` where it is needed and α is 0.
+    """
     λ, α = group["weight_decay"], group[BASE_LR]
     if not decay.needs_schedule or (isinstance(λ, int | float) and λ == 0):
         return 1.0

@@ -17,7 +17,7 @@ from ..step import Update
 from . import checkpoints, doors, signature
 from .groups import Group, admit, clock_place, decay_of, mode_of, multiplier, regularizer_of, scalar
 
-OURS: dict[str, Any] = {"decay": None, "regularizer": None}
+KEYWORDS: dict[str, Any] = {"decay": None, "regularizer": None}
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -36,12 +36,19 @@ class Optimizer(torch.optim.Optimizer):
     _door: ClassVar[doors.Door]
     _face: ClassVar[inspect.Signature]
     _torch_names: ClassVar[tuple[str, ...]] = ()
+    _fixed: ClassVar[dict[str, Any]] = {}
     __signature__: ClassVar[inspect.Signature]
 
-    def __init_subclass__(cls, rule: Any = None, extra: dict[str, Any] | None = None, **defaults: Any) -> None:
-        """``rule`` is a ``Rule`` or a door to one, ``extra`` adds keywords, any other keyword is a new default."""
+    def __init_subclass__(
+        cls, rule: Any = None, extra: dict[str, Any] | None = None, fixed: dict[str, Any] | None = None, **defaults: Any
+    ) -> None:
+        """``rule`` is a ``Rule`` or a door to one, ``extra`` adds keywords, any other keyword is a new default.
+
+        ``fixed`` holds in every group, whatever a checkpoint says.
+        """
         super().__init_subclass__()
-        added = {**(extra or {}), **OURS}
+        cls._fixed = fixed or cls._fixed
+        added = {**(extra or {}), **KEYWORDS}
         if inspect.isclass(rule):
             cls._door, cls._face = staticmethod(doors.by_fields(rule)), signature.of_rule(rule, added)  # type: ignore[arg-type]
         elif rule is not None:
@@ -49,40 +56,46 @@ class Optimizer(torch.optim.Optimizer):
             cls._door, cls._face = staticmethod(rule), signature.of_torch(torch_class, added)
             cls._torch_names = tuple(inspect.signature(torch_class).parameters)
         cls._face = signature.with_defaults(cls._face, defaults)
-        cls.__signature__ = inspect.signature(cls.__init__) if "__init__" in cls.__dict__ else cls._face
+        cls.__signature__ = signature.of_init(cls.__init__) if "__init__" in cls.__dict__ else cls._face
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        settings = self._completed(self._face.bind(*args, **kwargs).arguments)
+        given = self._face.bind(*args, **kwargs).arguments
+        settings = {**{name: p.default for name, p in self._face.parameters.items()}, **given}
+        self._default_decay = "weight_decay" not in given
+        if self._default_decay and settings["decay"] is not None:
+            settings["weight_decay"] = self._same_decay_per_step(settings["decay"])
         params, λ = settings.pop("params"), settings["weight_decay"]
         self._schedule = λ if isinstance(λ, WeightDecaySchedule) else None
         settings["weight_decay"] = λ.value if isinstance(λ, WeightDecaySchedule) else λ
+        signature.check_one_element("weight_decay", settings["weight_decay"])
         inherited = {name: settings.pop(name) for name in self._torch_names if name in settings}
-        self._extra = settings
+        self._extra = {**settings, **self._fixed}
+        signature.check_settings(settings)
         if self._torch_names:
             super().__init__(params, **inherited)
-            self.defaults.update(settings)
+            self.defaults.update(self._extra)
+            self._step_supports_amp_scaling = False  # torch claims it with fused=True; so GradScaler unscales for us
         else:
-            signature.check_settings(settings)
             super().__init__(params, dict(settings))
 
     @classmethod
-    def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """All settings by name. A default λ decays as much per step under another treatment as under the default one.
+    def _same_decay_per_step(cls, decay: Any) -> float:
+        """The λ that decays as much per step under this treatment as the default λ under the default one.
 
         torch's AdamW takes lr·λ = 1e-5 a step; left as 1e-2, its λ would decay a thousandfold in the paper's form.
         """
-        defaults = {name: p.default for name, p in cls._face.parameters.items()}
-        settings = {**defaults, **given}
-        if "weight_decay" not in given and given.get("decay") is not None:
-            was, now = (d is not None and named(d).step == "schedule" for d in (defaults["decay"], given["decay"]))
-            settings["weight_decay"] = defaults["weight_decay"] * defaults["lr"] ** (now - was)
-        return settings
+        default = {name: p.default for name, p in cls._face.parameters.items()}
+        λ, lr = default["weight_decay"], default["lr"]
+        was_paper, is_paper = (d is not None and named(d).step == "schedule" for d in (default["decay"], decay))
+        return λ if was_paper == is_paper else λ * lr if is_paper else λ / lr
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group, as in torch; its learning rate at this moment is its own base learning rate α."""
         schedule = None
         if isinstance(param_group, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
             schedule = param_group.get("weight_decay", self._schedule)
+            if self._default_decay and "decay" in param_group:
+                param_group.setdefault("weight_decay", self._same_decay_per_step(param_group["decay"]))
             for name, value in self._extra.items():
                 param_group.setdefault(name, value)
             if isinstance(schedule, WeightDecaySchedule):
@@ -112,15 +125,16 @@ class Optimizer(torch.optim.Optimizer):
         params = [p for p in group["params"] if p.grad is not None]
         work = self._work(group, params)
         self._refuse_sparse(work)
+        work.states.extend(self._state_of(work, group, p) for p in params)
         choice = choose(group, params, work.grads, work.update.regularizer)
         choice.run(work)
-        for p, state in zip(params, work.states, strict=True):
-            if state:
-                self.state[p] = state
+        for p in params:
+            if not self.state[p]:
+                del self.state[p]  # SGD without momentum keeps none
 
     def _work(self, group: Group, params: list[Tensor]) -> Work:
         decay = decay_of(group)
-        work = Work(
+        return Work(
             update=Update(self._rule(group), decay, regularizer_of(group)),
             lr=scalar(group["lr"]),
             eta=multiplier(group, decay),
@@ -131,17 +145,15 @@ class Optimizer(torch.optim.Optimizer):
             mode=mode_of(group),
             direction="maximize" if group["maximize"] else "minimize",
         )
-        work.states.extend(self._state_of(work, group, p) for p in params)
-        return work
 
     def _rule(self, group: Group) -> Rule:
         return type(self)._door(group)
 
     def _state_of(self, work: Work, group: Group, p: Tensor) -> dict[str, Any]:
-        state = self.state.get(p)
-        if state and not (work.update.regularizer.anchored and "anchor" not in state):
-            return state
-        return {**start_state(work, p, *clock_place(group, p)), **(state or {})}
+        state = self.state[p]
+        if not state or (work.update.regularizer.anchored and "anchor" not in state):
+            state.update({**start_state(work, p, *clock_place(group, p)), **state})
+        return state
 
     def _refuse_sparse(self, work: Work) -> None:
         """torch's two errors for sparse gradients, and one for the decays that read the direction's coordinates."""
@@ -170,12 +182,12 @@ class Optimizer(torch.optim.Optimizer):
         return chosen
 
     def __repr__(self) -> str:
-        lines = super().__repr__().rstrip(")").rstrip("\n").split("\n")
+        text = super().__repr__()
         for index, (group, choice) in enumerate(zip(self.param_groups, self.engines(), strict=True)):
             update = f"{type(self._rule(group)).__name__} × ({decay_of(group)}) × {regularizer_of(group)!r}"
-            at = lines.index(f"Parameter Group {index}") + 1
-            lines[at:at] = [f"    update: {update}", f"    engine: {choice.name} ({choice.reason})"]
-        return "\n".join(lines) + "\n)"
+            title = f"Parameter Group {index}\n"
+            text = text.replace(title, f"{title}    update: {update}\n    engine: {choice.name} ({choice.reason})\n")
+        return text
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's: plain numbers, strings and tensors, so that ``torch.load(weights_only=True)`` reads it."""
@@ -190,4 +202,7 @@ class Optimizer(torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._extra, self._schedule = getattr(self, "_extra", {}), getattr(self, "_schedule", None)
+        unpickled: dict[str, Any] = {"_extra": {}, "_schedule": None, "_default_decay": False}
+        self.__dict__.update({**unpickled, **self.__dict__})
+        for group in self.param_groups:
+            group.update(self._fixed)

@@ -9,6 +9,7 @@ from . import doors
 from .optimizer import Optimizer
 
 _EPS = {"eps_inside": False}
+_DECOUPLED = {"decoupled_weight_decay": True}  # as AdamW's groups say in newer versions of torch
 
 
 class SGD(Optimizer, torch.optim.SGD, rule=doors.sgd):
@@ -41,7 +42,7 @@ class Adam(Optimizer, torch.optim.Adam, rule=doors.adam, extra=_EPS):
     """
 
 
-class AdamW(Optimizer, torch.optim.AdamW, rule=doors.adam, extra=_EPS):
+class AdamW(Optimizer, torch.optim.AdamW, rule=doors.adam, extra=_EPS, fixed=_DECOUPLED):
     """``torch.optim.AdamW``: ``w ← (1 − lr·λ)w − lr·u``; ``decay="independent"`` is the paper's ``(1 − ηλ)w − lr·u``.
 
     Where λ is left at its default, the paper's form takes 1e-5, which decays as much per step as torch's 1e-2.

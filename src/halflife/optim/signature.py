@@ -8,6 +8,7 @@ from inspect import Parameter, Signature
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..rules import Rule
 
@@ -29,6 +30,12 @@ def of_rule(rule: type[Rule], extra: dict[str, Any]) -> Signature:
     return _with(parameters, {"foreach": None, "maximize": False, "capturable": False, "differentiable": False} | extra)
 
 
+def of_init(init: Any) -> Signature:
+    """A constructor's signature as its callers see it."""
+    signature = inspect.signature(init)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
 def with_defaults(signature: Signature, defaults: dict[str, Any]) -> Signature:
     """The same signature with other defaults."""
     unknown = defaults.keys() - signature.parameters.keys()
@@ -43,10 +50,17 @@ def _with(parameters: list[Parameter], extra: dict[str, Any]) -> Signature:
     return Signature([*parameters, *added])
 
 
+def check_one_element(name: str, value: Any) -> None:
+    """Raise ``ValueError`` for a tensor of several numbers."""
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise ValueError(f"Tensor {name} must be 1-element, but one of shape {tuple(value.shape)} was given.")
+
+
 def check_settings(settings: dict[str, Any]) -> None:
-    """For a rule that torch does not have: torch's conditions on the learning rate, the averages and the decay."""
-    for name in ("lr", "weight_decay", "eps"):
-        if name in settings and not settings[name] >= 0:
+    """For what torch's constructors do not see: their conditions on the learning rate, the averages and the decay."""
+    for name in settings.keys() & {"lr", "weight_decay", "eps"}:
+        check_one_element(name, settings[name])
+        if not settings[name] >= 0:
             raise ValueError(f"{name} must be at least 0, but {settings[name]} was given.")
     for index, β in enumerate(settings.get("betas", ())):
         if not 0 <= β < 1:

@@ -59,12 +59,14 @@ class OnSubset(Regularizer):
         _inherit(self, (self.of,))
 
     def check(self, w: Tensor) -> None:
-        if len(self.mask.shape) > w.dim() or any(
-            m not in (1, n) for m, n in zip(self.mask.shape[::-1], w.shape[::-1], strict=False)
+        if (
+            w.is_complex()
+            or len(self.mask.shape) > w.dim()
+            or any(m not in (1, n) for m, n in zip(self.mask.shape[::-1], w.shape[::-1], strict=False))
         ):
             raise ValueError(
-                f"OnSubset's mask of shape {tuple(self.mask.shape)} does not broadcast to a parameter of shape "
-                f"{tuple(w.shape)}; put that parameter in a group of its own."
+                f"OnSubset's mask of shape {tuple(self.mask.shape)} does not broadcast to a {w.dtype} parameter of "
+                f"shape {tuple(w.shape)}; put that parameter in a group of its own (complex ones cannot be masked)."
             )
 
     def at(self, anchor: Tensor) -> Regularizer:

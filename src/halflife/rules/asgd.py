@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ..arithmetic import axpy
-from .rule import Rule, Scalar, Start, State, zeros
+from .rule import Rule, Scalar, Start, State, where, zeros
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ASGD(Rule):
     scalars: ClassVar[tuple[str, ...]] = ("eta", "mu")
 
     def start(self, w: Tensor, lr: Scalar) -> Start:
-        return {"eta": float(lr), "mu": 1.0, **zeros(w, "ax")}
+        return {"eta": lr, "mu": 1.0, **zeros(w, "ax")}
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
         return g, 1.0, {}
@@ -45,8 +45,8 @@ class ASGD(Rule):
         return axpy(w * (1 - self.lambd * rate), u, -rate)
 
     def finish(self, lr: Scalar, t: Scalar, w: Tensor, s: State) -> State:
-        λ, a, ax = self.lambd, self.alpha, s["ax"]
+        λ, a, ax, μ = self.lambd, self.alpha, s["ax"], s["mu"]
         late = t - self.t0
         past = late.clamp(min=1) if isinstance(late, Tensor) else max(1.0, late)
-        ax = ax + s["mu"] * (w - ax)
+        ax = where(μ == 1, lambda: w, lambda: ax + μ * (w - ax))
         return {"ax": ax, "eta": lr / (1 + λ * lr * t) ** a, "mu": 1 / past}  # type: ignore[dict-item]

@@ -21,6 +21,7 @@ class Lion(Rule):
 
     Shapes: m and u as the parameter. State: ``exp_avg`` (m). The metric is 1.
     Source: Chen et al. 2023, https://arxiv.org/abs/2302.06675. Deviation: none.
+    A NaN gradient stays in m, whose sign is then 0: that coordinate no longer moves.
     """
 
     beta1: Scalar = 0.9

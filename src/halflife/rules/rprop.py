@@ -31,12 +31,11 @@ class Rprop(Rule):
     step_size_max: float = 50.0
 
     def start(self, w: Tensor, lr: Scalar) -> Start:
-        return {"step_size": torch.full_like(w, float(lr)), **zeros(w, "prev")}
+        return {"step_size": torch.zeros_like(w) + lr, **zeros(w, "prev")}
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
         c = (g * s["prev"]).sign()
         same, flipped = c > 0, c < 0
-        # c itself is kept where neither holds, so that a NaN stays one
         factor = c.masked_fill(c == 0, 1.0).masked_fill(same, self.eta_plus).masked_fill(flipped, self.eta_minus)
         Δ = (s["step_size"] * factor).clamp(self.step_size_min, self.step_size_max)
         g = g.masked_fill(flipped, 0.0)

@@ -33,7 +33,7 @@ class Rule(ABC):
     sparse: ClassVar[Literal["refused", "whole", "touched"]] = "refused"
 
     def start(self, w: Tensor, lr: Scalar) -> Start:
-        """The state before the first step; a float stands for a scalar state."""
+        """The state before the first step: zeros and the like, and a number for each of ``scalars``."""
         return {}
 
     def tick(self, t: Scalar, s: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
