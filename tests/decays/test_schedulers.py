@@ -11,6 +11,9 @@ from torch.optim import lr_scheduler as schedulers
 
 import halflife
 
+# older torch calls its own deprecated form inside SequentialLR
+pytestmark = pytest.mark.filterwarnings("ignore:The epoch parameter in:UserWarning")
+
 LRS = (0.01, 0.3)
 SCHEDULERS: dict[str, Callable[[Any], Any]] = {
     "LambdaLR": lambda o: schedulers.LambdaLR(o, lambda k: min(1.0, k / 5)),  # from 0
