@@ -62,6 +62,6 @@ def _fastest(params: Sequence[Tensor]) -> Choice:
         if len(params) < 2:
             return Choice("eager", eager.run, f"on the CPU, {len(params)} tensor{'s' * (not params)}: nothing to share")
         if mean > SMALL:
-            return Choice("eager", eager.run, f"on the CPU, {len(params)} large tensors: each fills a call of its own")
-        return Choice("foreach", foreach.run, f"on the CPU, {len(params)} small tensors share each call")
+            return Choice("eager", eager.run, f"on the CPU, {len(params)} tensors of {mean:,.0f} numbers on average, each worth a call")
+        return Choice("foreach", foreach.run, f"on the CPU, {len(params)} tensors of {mean:,.0f} numbers on average share each call")
     return Choice("foreach", foreach.run, "on an accelerator, one kernel launch serves all tensors")

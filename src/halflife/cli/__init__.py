@@ -1,0 +1,18 @@
+"""The command line: ``halflife study`` and ``halflife doctor``; one command, one file."""
+
+from __future__ import annotations
+
+import sys
+
+_LAB = ("typer", "rich", "matplotlib", "sklearn", "numpy")
+
+
+def main() -> None:
+    """What the ``halflife`` script runs. Without the lab's packages it says how to get them, and exits with 1."""
+    try:
+        from .app import app  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _LAB:
+            raise
+        sys.exit(f"Error: the halflife command needs {error.name}, which is not installed: pip install 'halflife[lab]'")
+    app()

@@ -1,0 +1,24 @@
+"""All commands together."""
+
+from __future__ import annotations
+
+import typer
+
+from .doctor import doctor
+from .study import study
+
+app = typer.Typer(
+    name="halflife",
+    help="PyTorch optimizers in which weight decay is done right, and the lab that shows how lr and λ are coupled.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # errors as one plain line, not in a box
+    pretty_exceptions_enable=False,
+)
+app.command()(study)
+app.command()(doctor)
+
+
+@app.callback()
+def _commands() -> None:  # pyright: ignore[reportUnusedFunction]
+    """Keep the commands' names, however few they are."""

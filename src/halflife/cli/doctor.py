@@ -1,0 +1,50 @@
+"""``halflife doctor``: what this machine offers, and which engine a step would take."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+
+import torch
+import typer
+from torch import Tensor
+
+from .. import AdamW, __version__
+
+SMALL_MODEL = [(64, 64), (64,)] * 12
+LARGE_MODEL = [(1024, 4096), (4096, 1024)] * 2
+
+
+def doctor() -> None:
+    """Print versions, devices and threads, and which engine steps a small and a large model, and why."""
+    rows = [
+        ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        ("torch", torch.__version__),
+        ("halflife", __version__),
+        ("devices", ", ".join(_devices())),
+        ("threads", f"{torch.get_num_threads()} for torch, {os.cpu_count()} cores"),
+        ("engines", "eager (any device), foreach (any device); no fused native engine is built yet"),
+    ]
+    rows += [(f"{size} model", text) for size, text in _choices()]
+    for name, text in rows:
+        typer.echo(f"{name:<12} {text}")
+
+
+def _devices() -> list[str]:
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return ["cpu"] if accelerator is None else ["cpu", f"{torch.accelerator.device_count()} × {accelerator.type}"]
+
+
+def _choices() -> list[tuple[str, str]]:
+    """The engine that AdamW would take for two typical models on the CPU; nothing is allocated for them."""
+    choices: list[tuple[str, str]] = []
+    for size, shapes in (("small", SMALL_MODEL), ("large", LARGE_MODEL)):
+        choice = AdamW(_parameters(shapes)).engines()[0]
+        choices.append((size, f"{choice.name}: {choice.reason}"))
+    return choices
+
+
+def _parameters(shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """Parameters of these shapes that share one number each."""
+    return [torch.nn.Parameter(torch.zeros(()).expand(shape)) for shape in shapes]

@@ -1,0 +1,89 @@
+"""How far a study is: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from ..lab import Progress
+
+SILENCE = 30.0
+"""Seconds between two lines where there is no terminal."""
+
+
+@contextmanager
+def reporter(console: Console) -> Generator[Callable[[Progress], None], None, None]:
+    """What the study calls with its progress."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    with Bar(*_columns(), console=console, transient=True) as bar:
+        task, start = bar.add_task("preparing", total=None, runs="", pace="", best=""), time.monotonic()
+
+        def show(progress: Progress) -> None:
+            bar.update(
+                task,
+                description=progress.doing,
+                completed=progress.done,
+                total=progress.total,
+                runs=runs(progress),
+                pace=pace(progress, time.monotonic() - start),
+                best=best(progress),
+            )
+
+        yield show
+
+
+def _columns() -> list[ProgressColumn]:
+    return [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.fields[runs]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[pace]}"),
+        TextColumn("{task.fields[best]}", style="green"),
+    ]
+
+
+class _Lines:
+    """One line when an optimizer begins and every half minute."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.start = console, time.monotonic()
+        self.said, self.doing = -SILENCE, ""
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic() - self.start
+        if progress.doing == self.doing and now - self.said < SILENCE:
+            return
+        self.said, self.doing = now, progress.doing
+        parts = [runs(progress), progress.doing, pace(progress, now), best(progress)]
+        self.console.print(" · ".join(part for part in parts if part), highlight=False, soft_wrap=True)
+
+
+def runs(progress: Progress) -> str:
+    """How many runs are done of how many; those in training count by their share."""
+    return f"{progress.done:.0f}/{progress.total} runs"
+
+
+def pace(progress: Progress, elapsed: float) -> str:
+    """Runs a second and the time left at that pace; what the ledger had already counts for neither."""
+    if elapsed < 1 or progress.trained <= 0:
+        return ""
+    rate = progress.trained / elapsed
+    left = round((progress.total - progress.done) / rate)
+    return f"{rate:.1f} runs/s, {left // 60}:{left % 60:02d} left"
+
+
+def best(progress: Progress) -> str:
+    """The best cell so far, in words."""
+    found = progress.best
+    if found is None:
+        return ""
+    return f"best {found.val_score.mean:.1%}: {found.contender.label}, lr {found.best_lr:g}, λ {found.best_lam:g}"

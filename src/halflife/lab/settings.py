@@ -1,0 +1,68 @@
+"""What a study tries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+
+from .errors import StudyError
+from .models import MODELS
+from .optimizers import CONTENDERS, Contender
+from .problems import PROBLEMS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """problem × optimizers × lr × λ × seeds, and the recipe.
+
+    ``lams`` is None where every optimizer takes its own λ (``Contender.lams``). Seeds are 0, 1, …, ``seeds`` − 1.
+    Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
+    """
+
+    problem: str = "digits"
+    model: str = "mlp"
+    optimizers: tuple[str, ...] = tuple(CONTENDERS)
+    lrs: tuple[float, ...] = (5e-4, 1.1e-3, 2.3e-3, 5e-3, 1.1e-2, 2.3e-2, 5e-2)
+    lams: tuple[float, ...] | None = None
+    seeds: int = 4
+    epochs: int = 100
+    batch_size: int = 50
+
+    def __post_init__(self) -> None:
+        _known("problem", [self.problem], PROBLEMS)
+        _known("model", [self.model], MODELS)
+        _known("optimizer", self.optimizers, CONTENDERS)
+        _grid("optimizers", self.optimizers)
+        _grid("learning rates", self.lrs)
+        _positive("learning rate", self.lrs)
+        _grid("λ", self.lams if self.lams is not None else ("each its own",))
+        _positive("λ", self.lams or ())
+        for name in ("seeds", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise StudyError(f"{name.replace('_', ' ')} must be at least 1, but {getattr(self, name)} was given.")
+
+    def contenders(self) -> list[Contender]:
+        return [CONTENDERS[name] for name in self.optimizers]
+
+    def lams_of(self, contender: Contender) -> tuple[float, ...]:
+        return contender.lams if self.lams is None else self.lams
+
+
+def _known(what: str, names: Iterable[str], table: Iterable[str]) -> None:
+    for name in names:
+        if name not in set(table):
+            raise StudyError(f"{what} {name!r} is not known; choose among {', '.join(table)}.")
+
+
+def _grid(what: str, values: tuple[object, ...]) -> None:
+    if not values:
+        raise StudyError(f"a study needs at least one of its {what}, and none was given.")
+    if len(set(values)) < len(values):
+        raise StudyError(f"the {what} must differ, but one of {', '.join(map(str, values))} is given twice.")
+
+
+def _positive(what: str, values: Iterable[float]) -> None:
+    for value in values:
+        if not (isfinite(value) and value > 0):
+            raise StudyError(f"a {what} must be a number above 0 (the grid is logarithmic), but {value:g} was given.")

@@ -1,0 +1,136 @@
+import builtins
+import io
+import re
+import sys
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from halflife import cli
+from halflife.cli import study_progress
+from halflife.cli.app import app
+from halflife.cli.study_table import meaning
+from halflife.lab import Progress
+
+TINY = ["--seeds", "2", "--epochs", "2", "--batch-size", "100", "--lrs", "1e-2,1e-3", "--lambdas", "0.1,1"]
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_a_tiny_study_ends_with_files_a_table_and_a_sentence_for_each_optimizer(tmp_path):
+    result = run("study", "--out", str(tmp_path / "new"), *TINY)
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["heatmap.png", "study.db"]
+    for label in ("AdamL2", "AdamW (PyTorch)", "AdamW (paper)", "ProxAdam", "AdamP"):
+        assert re.search(rf"│ {re.escape(label)} .*%.*not identified", result.output)
+        assert f"{label}: κ not identified: the best λ lies inside the grid" in result.output
+    assert re.search(r"│ Adam, no decay .*%", result.output)
+    assert str(tmp_path / "new" / "heatmap.png") in result.output
+    assert not CONTROL.search(result.output), "control codes where there is no terminal"
+    assert "0/44 runs · Adam, no decay" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--seeds", "0"], "--seeds"),
+        (["--epochs", "many"], "--epochs"),
+        (["--lrs", "1e-3,fast"], "--lrs takes numbers separated by commas"),
+        (["--lambdas", ""], "--lambdas takes numbers separated by commas"),
+        (["--lambdas", "0,1"], "a λ must be a number above 0"),
+        (["--optimizer", "sgd"], "optimizer 'sgd' is not known; choose among adam-l2"),
+        (["--batch-size", "100000"], "does not fit"),
+        (["--bogus"], "No such option"),
+    ],
+)
+def test_a_wrong_option_ends_in_a_sentence(arguments, sentence, tmp_path):
+    result = run("study", "--out", str(tmp_path), *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path):
+    (tmp_path / "taken").write_text("")
+    result = run("study", "--out", str(tmp_path / "taken"), *TINY)
+    assert result.exit_code == 2
+    assert re.fullmatch(r"Error: the ledger .* cannot be used \(.*\); .*\.\n", result.stderr)
+
+
+def test_an_interrupt_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("halflife.cli.study.run_study", interrupted)
+    result = run("study", "--out", str(tmp_path))
+    assert result.exit_code == 130
+    assert "the same command goes on from there" in result.stderr
+
+
+def test_help_shows_every_default():
+    text = " ".join(run("study", "--help").output.split())
+    for default in ("halflife-study", "default: 4", "default: 100", "default: 50", "0.0005,0.0011", "adam-l2, adamw"):
+        assert default in text
+
+
+def test_a_terminal_gets_a_bar_and_other_outputs_get_lines():
+    report = Progress(done=5, total=10, trained=5, doing="AdamP", best=None)
+    terminal, pipe = io.StringIO(), io.StringIO()
+    for console in (Console(file=terminal, force_terminal=True, width=120), Console(file=pipe, width=120)):
+        with study_progress.reporter(console) as show:
+            show(report)
+            show(report)
+    assert "\x1b[" in terminal.getvalue()
+    assert "5/10 runs" in terminal.getvalue()
+    assert pipe.getvalue() == "5/10 runs · AdamP\n"
+
+
+def test_the_pace_counts_only_what_was_trained_now():
+    report = Progress(done=60, total=100, trained=20, doing="AdamP", best=None)
+    assert study_progress.pace(report, 10.0) == "2.0 runs/s, 0:20 left"
+    assert study_progress.pace(report._replace(trained=0), 10.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("kappa", "words"),
+    [(0.1, "hardly moves"), (1.0, "falls with lr (×0.1 for"), (-1.0, "grows with lr (×10 for"), (0.5, "falls")],
+)
+def test_kappa_in_words(kappa, words):
+    class Coupling:
+        pass
+
+    class Found:
+        coupling = Coupling()
+
+    Found.coupling.kappa = kappa
+    assert words in meaning(Found)
+
+
+def test_without_the_lab_the_command_says_how_to_get_it(monkeypatch):
+    real = builtins.__import__
+
+    def without_rich(name, *rest, **more):
+        if name.split(".")[0] == "rich":
+            raise ModuleNotFoundError("No module named 'rich'", name="rich")
+        return real(name, *rest, **more)
+
+    for module in [m for m in sys.modules if m.startswith("halflife.cli.")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(builtins, "__import__", without_rich)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert "rich, which is not installed: pip install 'halflife[lab]'" in str(end.value.code)
+
+
+def test_the_doctor_says_what_there_is_and_why():
+    result = run("doctor")
+    assert result.exit_code == 0
+    for line in ("torch ", "halflife ", "devices ", "threads ", "no fused native engine is built yet"):
+        assert line in result.output
+    assert re.search(r"small model +(eager|foreach): ", result.output)
+    assert re.search(r"large model +(eager|foreach): ", result.output)
