@@ -46,7 +46,7 @@ REASONS = [
     ({}, {"params": tensors(1)}, "eager", "on the CPU, 1 tensor"),
     ({}, {"params": []}, "eager", "on the CPU, 0 tensors"),
     ({}, {"params": tensors(2, SMALL)}, "foreach", "on the CPU, 2 tensors of 2,048 numbers on average share"),
-    ({}, {}, "foreach", "on the CPU, 3 small tensors"),
+    ({}, {}, "foreach", "on the CPU, 3 tensors of 4 numbers on average share"),
     ({}, {"params": tensors(1, 4, "meta")}, "foreach", "on an accelerator"),
     ({"foreach": True}, {"params": tensors(2, SMALL + 1)}, "foreach", "foreach=True was given"),
 ]

@@ -57,11 +57,12 @@ def _only_eager(
 
 
 def _fastest(params: Sequence[Tensor]) -> Choice:
-    if all(p.is_cpu for p in params):
-        mean = sum(p.numel() for p in params) / max(1, len(params))
-        if len(params) < 2:
-            return Choice("eager", eager.run, f"on the CPU, {len(params)} tensor{'s' * (not params)}: nothing to share")
-        if mean > SMALL:
-            return Choice("eager", eager.run, f"on the CPU, {len(params)} tensors of {mean:,.0f} numbers on average, each worth a call")
-        return Choice("foreach", foreach.run, f"on the CPU, {len(params)} tensors of {mean:,.0f} numbers on average share each call")
-    return Choice("foreach", foreach.run, "on an accelerator, one kernel launch serves all tensors")
+    if not all(p.is_cpu for p in params):
+        return Choice("foreach", foreach.run, "on an accelerator, one kernel launch serves all tensors")
+    if len(params) < 2:
+        return Choice("eager", eager.run, f"on the CPU, {len(params)} tensor{'s' * (not params)}: nothing to share")
+    mean = sum(p.numel() for p in params) / len(params)
+    tensors = f"on the CPU, {len(params)} tensors of {mean:,.0f} numbers on average"
+    if mean > SMALL:
+        return Choice("eager", eager.run, f"{tensors}, each worth a call")
+    return Choice("foreach", foreach.run, f"{tensors} share each call")

@@ -8,8 +8,8 @@
 
 The heights are free because real basins are no bowls: at small lr the error is flat in λ, and it is capped where λ
 kills the weights. There a quadratic in both x and z, fitted to the cells near the best, misses by half the difference
-of 1 that κ of AdamW's two forms must have, and swings with the cells taken. For the same reason a column counts only if its best λ beats both ends of the
-grid: where decay does not matter, the best λ is a matter of chance.
+of 1 that κ of AdamW's two forms must have, and swings with the cells taken. For the same reason a column counts only
+if its best λ beats both ends of the grid: where decay does not matter, the best λ is a matter of chance.
 
 Both estimates move by exactly −p if λ is rewritten as λ' = λ·lr^p, on any surface.
 """

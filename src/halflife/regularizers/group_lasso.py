@@ -40,6 +40,8 @@ class GroupLasso(Regularizer):
         return torch.linalg.vector_norm(w, dim=self._dims()).sum()
 
     def prox(self, y: Tensor, tau: Scalar) -> Tensor:
+        if y.numel() == 0:
+            return y
         norm = torch.linalg.vector_norm(y, dim=self._dims(), keepdim=True)
         if not isinstance(tau, Tensor) or tau.dim() == 0:
             kept = (1 - tau / norm).clamp(min=0)
