@@ -1,10 +1,17 @@
-# Each target sets itself up in .venv: nothing is needed beforehand but Python ≥ 3.10, git and make.
+# Each target sets itself up in .venv: nothing is needed beforehand but Python ≥ 3.10, git and make, and g++ for the native
+# engine; without g++ all works as well, but slower.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := pyproject.toml constraints.txt
+NATIVE := $(wildcard native/CMakeLists.txt native/editable/CMakeLists.txt native/*.[ch]pp native/*.h native/*/*.hpp)
+LIBRARY := src/halflife/engines/libhalflife_native.so
+SANITIZED := build/sanitize/libhalflife_native.so
 
-.PHONY: study test test-slow lint clean
+# Where there is g++, C++ that does not build is an error.
+export HALFLIFE_NEEDS_NATIVE := $(shell test "$$(uname -s)" = Linux && command -v g++ >/dev/null && echo 1)
+
+.PHONY: study test test-slow sanitize lint clean
 
 study: .venv/lab.stamp           ## train the grid on digits, draw the heatmaps, print the table
 	$(BIN)/halflife study --out study
@@ -15,16 +22,29 @@ test: .venv/test.stamp           ## everything but the slow tests
 test-slow: .venv/test.stamp      ## the slow tests
 	$(BIN)/python -m pytest -m slow
 
+sanitize: .venv/test.stamp $(SANITIZED) ## the native engine under the address and undefined-behaviour sanitizers
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
+	HALFLIFE_LIBRARY=$(abspath $(SANITIZED)) $(BIN)/python -m pytest --numprocesses auto tests/engines tests/conformance
+
 lint: .venv/dev.stamp            ## ruff, pyright
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
 
-clean:                           ## remove the environment and what a study wrote
-	rm -rf .venv study
+clean:                           ## remove the environment, what was built, and what a study wrote
+	rm -rf .venv build study $(LIBRARY)
+	find native/editable -mindepth 1 ! -name CMakeLists.txt ! -name .gitignore -delete
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/%.stamp: $(SETTINGS) | .venv/bin/python
+.venv/%.stamp: $(SETTINGS) $(NATIVE) | .venv/bin/python
 	@echo "Installing halflife[$*] into .venv (torch is large: the first time takes a few minutes) …"
 	$(INSTALL) --editable '.[$*]'
+	@test -f $(LIBRARY) || echo "There is no native engine, for there is no g++: \`halflife doctor\` says what that costs."
 	@touch $@
+
+$(BIN)/cmake: | .venv/bin/python
+	$(INSTALL) cmake
+
+$(SANITIZED): $(NATIVE) | $(BIN)/cmake
+	$(BIN)/cmake -S native -B build/sanitize -DCMAKE_CXX_COMPILER=g++ -DHALFLIFE_SANITIZE=address,undefined
+	$(BIN)/cmake --build build/sanitize --parallel

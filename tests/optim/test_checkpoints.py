@@ -80,6 +80,7 @@ def test_state_has_torchs_keys_dtypes_and_shapes(name: str) -> None:
         assert states[0] == states[1]
 
 
+@pytest.mark.filterwarnings("ignore:parameter group .* the decay multiplies")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("name", "flags"), CASES + OURS)
 def test_resumed_equals_undisturbed_bit_for_bit(name: str, flags: dict[str, Any], dtype: torch.dtype) -> None:

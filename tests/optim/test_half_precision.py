@@ -22,6 +22,8 @@ from .layouts import (
     train,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:parameter group .* the decay multiplies")
+
 
 @each_setting
 @each_engine

@@ -6,6 +6,7 @@ import copy
 import math
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -91,6 +92,7 @@ def perform(action: str, optimizer: halflife.Optimizer, draw: st.DataObject, see
     return optimizer
 
 
+@pytest.mark.filterwarnings("ignore:parameter group .* the decay multiplies")
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(optimizers(), SHAPES, DTYPES, st.lists(ACTIONS, min_size=3, max_size=12), st.data())
 def test_stays_finite_and_sound(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from .bench import bench
 from .doctor import doctor
 from .study import study
 
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(study)
 app.command()(doctor)
+app.command()(bench)
 
 
 @app.callback()

@@ -11,6 +11,7 @@ import typer
 from torch import Tensor
 
 from .. import AdamW, __version__
+from ..engines.library import Missing, load
 
 SMALL_MODEL = [(64, 64), (64,)] * 12
 LARGE_MODEL = [(1024, 4096), (4096, 1024)] * 2
@@ -24,7 +25,8 @@ def doctor() -> None:
         ("halflife", __version__),
         ("devices", ", ".join(_devices())),
         ("threads", f"{torch.get_num_threads()} for torch, {os.cpu_count()} cores"),
-        ("engines", "eager (any device), foreach (any device); no fused native engine is built yet"),
+        ("engines", "eager (any device), foreach (any device)"),
+        ("native", _native()),
     ]
     rows += [(f"{size} model", text) for size, text in _choices()]
     for name, text in rows:
@@ -34,6 +36,14 @@ def doctor() -> None:
 def _devices() -> list[str]:
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return ["cpu"] if accelerator is None else ["cpu", f"{torch.accelerator.device_count()} × {accelerator.type}"]
+
+
+def _native() -> str:
+    """Whether the native engine is there, or what is missing and what that costs."""
+    library = load()
+    if isinstance(library, Missing):
+        return f"no native engine: {library.reason}; AdamW steps several times slower on CPUs"
+    return f"the native engine (CPU), compiled for {library.level}, from {library.path}"
 
 
 def _choices() -> list[tuple[str, str]]:

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from ..regularizers import Regularizer
 from . import eager, foreach
+from .library import Missing, load
+from .native import Table
+from .native_rows import refusals
 from .work import Work
 
 
@@ -27,15 +30,36 @@ SMALL = 1 << 11
 """Coordinates a tensor up to which, on a CPU, one call for many tensors beats one tensor staying in the cache."""
 
 
-def choose(group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor], R: Regularizer) -> Choice:
-    """The fastest engine that fits, unless ``foreach`` says otherwise."""
+def choose(
+    group: Mapping[str, Any],
+    params: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    R: Regularizer,
+    work: Work | None = None,
+) -> Choice:
+    """The fastest engine that fits, unless ``foreach`` says otherwise; native only where the work is known."""
     must = next(_only_eager(group, params, grads, R), None)
     if must:
         return Choice("eager", eager.run, must)
-    if group.get("foreach") or group.get("fused"):
-        asked = "foreach=True was given" if group.get("foreach") else "fused=True was given, with no fused engine yet"
-        return Choice("foreach", foreach.run, asked)
-    return _fastest(params)
+    if group.get("foreach"):
+        return Choice("foreach", foreach.run, "foreach=True was given")
+    obstacle = "the work is not known" if work is None else _without_native(work)
+    if obstacle is None:
+        return Choice("native", run_native, "on the CPU, one pass over memory for all tensors of all groups")
+    if group.get("fused"):
+        return Choice("foreach", foreach.run, f"fused=True was given, but {obstacle}")
+    choice = _fastest(params)
+    return choice if work is None else Choice(choice.name, choice.run, f"{choice.reason}; not native: {obstacle}")
+
+
+def _without_native(work: Work) -> str | None:
+    library = load()
+    return f"there is no native engine: {library.reason}" if isinstance(library, Missing) else next(refusals(work), None)
+
+
+def run_native(work: Work) -> None:
+    """One group by itself."""
+    Table([work]).run([work])
 
 
 def _only_eager(

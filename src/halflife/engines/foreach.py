@@ -8,17 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..rules import Scalar
+from .memory import ParameterState
 from .tensor_list import TensorList
-from .work import ParameterState, Work, as_real
+from .work import Clock, Work, as_real
 
-Row = tuple[Tensor, Tensor, ParameterState, dict[str, Scalar]]
+Row = tuple[Tensor, Tensor, ParameterState, Clock]
 
 
 def run(work: Work) -> None:
     """One step of every parameter of the group, in place."""
     for rows in _alike(work).values():
         _step(work, rows)
+        _average(work, rows)
 
 
 def _alike(work: Work) -> dict[Any, list[Row]]:
@@ -32,17 +33,36 @@ def _alike(work: Work) -> dict[Any, list[Row]]:
 
 
 def _step(work: Work, rows: list[Row]) -> None:
-    params, grads, states, clocks = (list(column) for column in zip(*rows, strict=True))
-    g = TensorList([as_real(g) for g in grads])
-    g = g if work.direction == "minimize" else -g
-    w = TensorList([as_real(p) for p in params])
-    s: Any = {name: TensorList([as_real(state[name]) for state in states]) for name in states[0]}
-    s |= clocks[0] if work.mode == "plain" else {}
+    w = TensorList([work.weights(p, state) for p, _, state, _ in rows])
+    g = work.scaled(TensorList([work.gradient_of(p, g) for p, g, _, _ in rows]), rows[0][0].device)
+    states = [work.states_of(p, state) for p, _, state, _ in rows]
+    s: Any = {name: TensorList([state[name] for state in states]) for name in states[0]}
+    s |= rows[0][3] if work.mode == "plain" else {}
     w_new, new = work.update(s.get("step", 0.0), w, g, s, **work.numbers)  # type: ignore[arg-type]
+    _store(work, rows, s, new)
+    _put(work, rows, w_new)  # type: ignore[arg-type]
+
+
+def _store(work: Work, rows: list[Row], s: Any, new: Any) -> None:
+    as_is = work.memory.as_is(rows[0][0])
     for name, x in new.items():
-        if name in s and isinstance(x, TensorList) and isinstance(s[name], TensorList):
+        if as_is and isinstance(x, TensorList) and isinstance(s.get(name), TensorList):
             torch._foreach_copy_(s[name].tensors, x.tensors)
         else:
-            for i, (p, state) in enumerate(zip(params, states, strict=True)):
-                work.store(p, state, {name: x.tensors[i] if isinstance(x, TensorList) else x})
-    torch._foreach_copy_(w.tensors, w_new.tensors)  # type: ignore[attr-defined]
+            for i, (p, _, state, clock) in enumerate(rows):
+                work.store(p, state, {name: x.tensors[i] if isinstance(x, TensorList) else x}, clock)
+
+
+def _put(work: Work, rows: list[Row], w: TensorList) -> None:
+    if work.memory.as_is(rows[0][0]) or work.memory.rounding == "nearest":
+        torch._foreach_copy_([as_real(p) for p, _, _, _ in rows], w.tensors)
+    else:
+        for (p, _, state, clock), x in zip(rows, w.tensors, strict=True):
+            work.put(p, state, x, clock)
+
+
+def _average(work: Work, rows: list[Row]) -> None:
+    if work.ema_decay is not None:
+        averages: list[Tensor] = [state["ema"] for _, _, state, _ in rows]
+        weights = [p.to(average.dtype) for (p, *_), average in zip(rows, averages, strict=True)]
+        torch._foreach_lerp_(averages, weights, 1 - work.ema_decay)

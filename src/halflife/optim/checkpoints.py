@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from ..decays import Decay
-from ..engines import start_state
+from ..engines.memory import SCALE
 from ..regularizers import KNOWN, Regularizer, build
-from .groups import BASE_LR, clock_place
+from .groups import BASE_LR, WIDE, clock_place
+from .precision import FORMATS
+from .restore import restored
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -27,7 +29,7 @@ NEWER: dict[str, Any] = {
     **{"amsgrad": False, "nesterov": False, "decoupled_weight_decay": False},
 }
 """Flags that torch added over the years: an older dict lacks them, and torch fills them in like this."""
-OURS = (BASE_LR, "decay", "regularizer", "eps_inside")
+OURS = (BASE_LR, "decay", "regularizer", "eps_inside", *FORMATS, *WIDE, "ema_decay")
 
 
 def save(optimizer: Optimizer) -> StateDict:
@@ -46,7 +48,7 @@ def save(optimizer: Optimizer) -> StateDict:
 
 
 def _packed(group: Group, index: dict[Tensor, int]) -> Group:
-    packed = {name: value for name, value in group.items() if name != "params"}
+    packed = {name: value for name, value in group.items() if name != "params" and name not in FORMATS}
     if isinstance(packed.get("decay"), Decay):
         packed["decay"] = [packed["decay"].placement, packed["decay"].step]
     if isinstance(packed.get("regularizer"), Regularizer):
@@ -113,6 +115,7 @@ def _merged(live: Group, saved: Group, required: set[str], index: int) -> Group:
     """The saved settings on the live parameters; what torch's dicts never have stays as it is."""
     for name in sorted(required):
         _require(saved, name, f"parameter group {index} of the state_dict")
+    saved = {name: value for name, value in saved.items() if name not in FORMATS}
     kept = {name: value for name, value in live.items() if name not in required}
     filled = {name: value for name, value in NEWER.items() if name in live}
     merged = {**kept, **filled, **deepcopy({name: value for name, value in saved.items() if name != "params"})}
@@ -129,33 +132,9 @@ def _restored(optimizer: Optimizer, p: Tensor, group: Group, entries: Any, index
     """One parameter's state: every key that its rule needs, of the right shape, copied to where it belongs."""
     if not isinstance(entries, Mapping):
         raise TypeError(f"the state of parameter {index} must be a dict by name, but is {type(entries).__name__}")
-    saved = cast("Mapping[str, Any]", entries)
-    work, place = optimizer._work(group, []), clock_place(group, p)
-    for name in start_state(work, p, *place) if saved else ():
-        if name != "anchor":
-            _require(saved, name, f"the state of parameter {index} in the state_dict")
-    clock, of = work.clock_names(), f"of parameter {index}"
-    return {
-        name: _scalar(value, *place, f"{name!r} {of}") if name in clock else _like(value, p, f"{name!r} {of}")
-        for name, value in saved.items()
-        if value is not None
-    }
-
-
-def _scalar(value: Any, device: torch.device, dtype: torch.dtype, what: str) -> Tensor:
-    if isinstance(value, Tensor):
-        if value.numel() != 1:
-            raise ValueError(f"{what} must be a single number, but the state_dict has shape {tuple(value.shape)}")
-        return value.detach().clone().reshape(()).to(device)
-    return torch.tensor(float(value), dtype=dtype, device=device)
-
-
-def _like(value: Any, p: Tensor, what: str) -> Any:
-    if not isinstance(value, Tensor):
-        return deepcopy(value)
-    if value.shape != p.shape:
-        raise ValueError(
-            f"{what} has shape {tuple(value.shape)} in the state_dict, but the parameter has shape {tuple(p.shape)}"
-        )
-    dtype = p.dtype if p.is_floating_point() else value.dtype
-    return value.detach().clone().to(dtype=dtype, device=p.device)
+    saved = {name: value for name, value in cast("Mapping[str, Any]", entries).items() if value is not None}
+    work, of = optimizer._work(group, []), f"of parameter {index}"
+    codes = [name + SCALE for name, value in saved.items() if isinstance(value, Tensor) and value.dtype is torch.uint8]
+    for name in (*work.clock_names(), *work.state_names, *codes) if saved else ():
+        _require(saved, name, f"the state {of} in the state_dict")
+    return restored(work, p, clock_place(group, p), saved, of)

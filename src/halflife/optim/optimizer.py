@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import torch
@@ -11,13 +12,30 @@ from torch import Tensor
 
 from ..decays import named
 from ..decays.schedule import WeightDecaySchedule
-from ..engines import Choice, Work, choose, start_state
-from ..rules import Rule
-from ..step import Update
+from ..engines import STEP, Choice, Memory, Verdict, Work, choose, start_beside, start_state
+from ..rules import Rule, Scalar
 from . import checkpoints, doors, signature
-from .groups import Group, admit, clock_place, decay_of, mode_of, multiplier, regularizer_of, scalar
+from .average import averaged
+from .groups import (
+    SKIPPED,
+    Group,
+    admit,
+    clock_place,
+    decay_of,
+    demands_of,
+    refuse_sparse,
+    regularizer_of,
+    shared,
+    work_of,
+)
+from .precision import LostDecays
+from .restore import reform
 
-KEYWORDS: dict[str, Any] = {"decay": None, "regularizer": None}
+KEYWORDS: dict[str, Any] = {
+    **{"decay": None, "regularizer": None},
+    **{"rounding": "nearest", "state_dtype": None},
+    **{"max_grad_norm": None, "ema_decay": None, "skip_nonfinite": False},
+}
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -29,6 +47,13 @@ class Optimizer(torch.optim.Optimizer):
 
         class MyOptimizer(halflife.Optimizer, rule=MyRule, lr=1e-3, decay="proximal", weight_decay=1e-5): ...
 
+    Low precision, for each group: ``rounding`` of bfloat16 and half parameters ("nearest", "stochastic", "kahan") and
+    ``state_dtype`` of the rule's states (None, torch.float32, torch.bfloat16, "8bit"); see ``engines.memory.Memory``.
+    The pass after backward: ``max_grad_norm`` clips the L2 norm of all gradients, without writing them; with
+    ``skip_nonfinite`` a step in which any gradient has NaN or infinity changes nothing but ``skipped_steps``; both are
+    of the whole optimizer. ``ema_decay`` keeps an average of the weights, for ``with optimizer.averaged():``. A
+    ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
+
     Raises torch's own errors for torch's arguments, and ``ValueError`` for an unknown decay or one that the
     regularizer cannot follow.
     """
@@ -37,6 +62,9 @@ class Optimizer(torch.optim.Optimizer):
     _face: ClassVar[inspect.Signature]
     _torch_names: ClassVar[tuple[str, ...]] = ()
     _fixed: ClassVar[dict[str, Any]] = {}
+    _step_supports_amp_scaling = True  # of torch.amp.GradScaler, which then leaves scale and verdict to step()
+    grad_norm: Scalar | None = None
+    """The norm of all gradients in the last step, before clipping, if ``max_grad_norm`` or ``skip_nonfinite`` asks."""
     __signature__: ClassVar[inspect.Signature]
 
     def __init_subclass__(
@@ -71,10 +99,10 @@ class Optimizer(torch.optim.Optimizer):
         inherited = {name: settings.pop(name) for name in self._torch_names if name in settings}
         self._extra = {**settings, **self._fixed}
         signature.check_settings(settings)
+        self._lost_decays, self._memories = LostDecays(), dict[int, Memory]()
         if self._torch_names:
             super().__init__(params, **inherited)
             self.defaults.update(self._extra)
-            self._step_supports_amp_scaling = False  # torch claims it with fused=True; so GradScaler unscales for us
         else:
             super().__init__(params, dict(settings))
 
@@ -96,13 +124,13 @@ class Optimizer(torch.optim.Optimizer):
             schedule = param_group.get("weight_decay", self._schedule)
             if self._default_decay and "decay" in param_group:
                 param_group.setdefault("weight_decay", self._same_decay_per_step(param_group["decay"]))
-            for name, value in self._extra.items():
+            for name, value in {**self._extra, **shared(self.param_groups)}.items():
                 param_group.setdefault(name, value)
             if isinstance(schedule, WeightDecaySchedule):
                 param_group["weight_decay"] = schedule.value
         super().add_param_group(param_group)
         try:
-            admit(param_group)
+            admit(param_group, self.param_groups[0])
         except Exception:
             self.param_groups.pop()
             raise
@@ -117,14 +145,29 @@ class Optimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         with torch.set_grad_enabled(bool(self.defaults["differentiable"])):
-            for group in self.param_groups:
-                self._step_group(group)
+            verdict = self._verdict()
+            if verdict.act == "skip":
+                for group in self.param_groups:
+                    group[SKIPPED] = group.get(SKIPPED, 0) + 1
+                return loss
+            for index, group in enumerate(self.param_groups):
+                self._step_group(index, group, verdict.factor)
         return loss
 
-    def _step_group(self, group: Group) -> None:
+    def _verdict(self) -> Verdict:
+        demands = demands_of(self)
+        if demands is None:
+            return STEP
+        verdict = demands.of([p.grad for group in self.param_groups for p in group["params"] if p.grad is not None])
+        self.grad_norm = verdict.norm
+        return verdict
+
+    def _step_group(self, index: int, group: Group, factor: Scalar) -> None:
         params = [p for p in group["params"] if p.grad is not None]
-        work = self._work(group, params)
-        self._refuse_sparse(work)
+        work = self._work(group, params, factor)
+        refuse_sparse(type(self).__name__, work)
+        self._lost_decays.look(index, work)
+        self._reform(index, group, work)
         work.states.extend(self._state_of(work, group, p) for p in params)
         choice = choose(group, params, work.grads, work.update.regularizer)
         choice.run(work)
@@ -132,42 +175,37 @@ class Optimizer(torch.optim.Optimizer):
             if not self.state[p]:
                 del self.state[p]  # SGD without momentum keeps none
 
-    def _work(self, group: Group, params: list[Tensor]) -> Work:
-        decay = decay_of(group)
-        return Work(
-            update=Update(self._rule(group), decay, regularizer_of(group)),
-            lr=scalar(group["lr"]),
-            eta=multiplier(group, decay),
-            lam=scalar(group["weight_decay"]),
-            params=params,
-            grads=[p.grad for p in params if p.grad is not None],
-            states=[],
-            mode=mode_of(group),
-            direction="maximize" if group["maximize"] else "minimize",
-        )
+    def _work(self, group: Group, params: list[Tensor], factor: Scalar = 1.0) -> Work:
+        return work_of(group, self._rule(group), params, factor)
 
     def _rule(self, group: Group) -> Rule:
         return type(self)._door(group)
 
+    def _reform(self, index: int, group: Group, work: Work) -> None:
+        """Bring the states to the group's formats, where these were changed since its last step."""
+        if self._memories.setdefault(index, work.memory) != work.memory:
+            self._memories[index] = work.memory
+            reform(work, group, self.state)
+
     def _state_of(self, work: Work, group: Group, p: Tensor) -> dict[str, Any]:
         state = self.state[p]
-        if not state or (work.update.regularizer.anchored and "anchor" not in state):
-            state.update({**start_state(work, p, *clock_place(group, p)), **state})
+        if not state:
+            state.update(start_state(work, p, *clock_place(group, p)))
+        elif work.lacks(p, state):
+            state.update({**start_beside(work, p, *clock_place(group, p)), **state})
         return state
 
-    def _refuse_sparse(self, work: Work) -> None:
-        """torch's two errors for sparse gradients, and one for the decays that read the direction's coordinates."""
-        update = work.update
-        if not any(g.is_sparse for g in work.grads):
-            return
-        if update.rule.sparse == "refused":
-            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
-        place = update.placed(work.lam)
-        if place.name in ("before", "cautious") or (place.name != "none" and update.rule.sparse == "touched"):
-            raise RuntimeError(
-                f"weight_decay by {update.decay} is not compatible with sparse gradients in {type(self).__name__}; "
-                "set weight_decay=0 for that group, or use SGD with an explicit or implicit decay."
-            )
+    @property
+    def skipped_steps(self) -> int:
+        """How many steps were skipped because a gradient was not finite."""
+        return max((group.get(SKIPPED, 0) for group in self.param_groups), default=0)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """``with optimizer.averaged():`` puts the averages kept by ``ema_decay`` in the parameters' place for a while.
+
+        On leaving, also by an exception, the parameters have their own bits again.
+        """
+        return averaged(self)
 
     def _check_graph_capture(self) -> None:
         check = getattr(super(), "_accelerator_graph_capture_health_check", None)
@@ -203,6 +241,7 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         unpickled: dict[str, Any] = {"_extra": {}, "_schedule": None, "_default_decay": False}
+        unpickled |= {"_lost_decays": LostDecays(), "_memories": {}}
         self.__dict__.update({**unpickled, **self.__dict__})
         for group in self.param_groups:
             group.update(self._fixed)

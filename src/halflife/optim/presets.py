@@ -1,4 +1,8 @@
-"""The optimizers by name: torch's eleven, letter for letter, and what they cannot do, in one line each."""
+"""The optimizers by name: torch's eleven, letter for letter, and what they cannot do, in one line each.
+
+All take the keywords of :class:`Optimizer` too: decay, regularizer, rounding, state_dtype, max_grad_norm, ema_decay and
+skip_nonfinite.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,24 @@
+// What one instruction-set level offers to dispatch.cpp: the same functions, compiled for that level.
+#pragma once
+#include "halflife.h"
+
+namespace halflife {
+
+struct ClockNow {           // a tensor's clock, already moved on
+    double t, scalar[2];
+};
+
+struct Engine {
+    const char *level;
+    // Fill `slot` (at least `slot_size` bytes) with what a tensor's step needs; `next` gets the scalars after it.
+    void (*prepare)(const hl_entry &, const hl_row &, const ClockNow &, void *slot, double *next);
+    void (*run)(const hl_entry &, const hl_row &, const void *slot, int64_t at, int64_t n);
+    double (*square_sum)(const hl_entry &, double gradient, int64_t at, int64_t n);
+};
+
+constexpr int SLOT = 512, CHUNK = 16384;
+
+// NAdam's product of momenta moves before its rule reads it: what it becomes at step t.
+double nadam_product(const hl_row &, double t, double product);
+
+}  // namespace halflife

@@ -1,0 +1,156 @@
+// Every rule, placement, regularizer and format, instantiated for one instruction-set level (HL_LEVEL).
+//
+// No standard container and no function that is not inlined may stand here: the linker would keep one copy of it for
+// all levels, perhaps one that the processor cannot run. So all is in a namespace named after the level.
+#define HL_JOIN_(a, b) a##b
+#define HL_JOIN(a, b) HL_JOIN_(a, b)
+#define hl HL_JOIN(hl_, HL_LEVEL)
+#define HL_TEXT_(a) #a
+#define HL_TEXT(a) HL_TEXT_(a)
+
+#include <new>
+
+#include "regularizers/regularizers.hpp"
+#include "rules/adadelta.hpp"
+#include "rules/adagrad.hpp"
+#include "rules/adam.hpp"
+#include "rules/adamax.hpp"
+#include "rules/asgd.hpp"
+#include "rules/lion.hpp"
+#include "rules/nadam.hpp"
+#include "rules/radam.hpp"
+#include "rules/rmsprop.hpp"
+#include "rules/rprop.hpp"
+#include "rules/sgd.hpp"
+#include "step.hpp"
+
+namespace hl {
+namespace {
+
+template <class F, class T>
+void use(Prepared<T> &p, const hl_row &r, Clock &k) {
+    static_assert(sizeof(F) <= sizeof(p.rule));
+    new (p.rule) F(r, k);
+    p.sweep = r.threshold == HL_METRIC ? sweep<F, T, true> : sweep<F, T, false>;
+    p.states = F::states;
+    p.never_negative = F::never_negative;
+}
+
+template <class T, bool Momentum, bool Centered>
+void use_rmsprop(Prepared<T> &p, const hl_row &r, Clock &k) {
+    r.variant & 4 ? use<RMSprop<T, Momentum, Centered, true>, T>(p, r, k)
+                  : use<RMSprop<T, Momentum, Centered, false>, T>(p, r, k);
+}
+
+template <class T>
+void use_rule(Prepared<T> &p, const hl_row &r, Clock &k) {
+    switch (r.rule) {
+    case HL_SGD:
+        return r.variant == 0   ? use<SGD<T>, T>(p, r, k)
+               : r.variant == 1 ? use<SGDMomentum<T, false>, T>(p, r, k)
+                                : use<SGDMomentum<T, true>, T>(p, r, k);
+    case HL_ASGD: return use<ASGD<T>, T>(p, r, k);
+    case HL_ADAGRAD: return use<Adagrad<T>, T>(p, r, k);
+    case HL_ADADELTA: return use<Adadelta<T>, T>(p, r, k);
+    case HL_RMSPROP: // bits: momentum, centered, eps inside
+        return r.variant & 1 ? r.variant & 2 ? use_rmsprop<T, true, true>(p, r, k) : use_rmsprop<T, true, false>(p, r, k)
+               : r.variant & 2 ? use_rmsprop<T, false, true>(p, r, k)
+                               : use_rmsprop<T, false, false>(p, r, k);
+    case HL_ADAM: // bits: max, eps inside
+        return r.variant & 1 ? r.variant & 2 ? use<Adam<T, true, true>, T>(p, r, k) : use<Adam<T, true, false>, T>(p, r, k)
+               : r.variant & 2 ? use<Adam<T, false, true>, T>(p, r, k)
+                               : use<Adam<T, false, false>, T>(p, r, k);
+    case HL_NADAM: return use<NAdam<T>, T>(p, r, k);
+    case HL_RADAM: return use<RAdam<T>, T>(p, r, k);
+    case HL_ADAMAX: return use<Adamax<T>, T>(p, r, k);
+    case HL_RPROP: return use<Rprop<T>, T>(p, r, k);
+    default: return use<Lion<T>, T>(p, r, k);
+    }
+}
+
+template <class R, class T>
+void use_penalty(Prepared<T> &p, const hl_row &r) {
+    const bool metric = r.threshold == HL_METRIC;
+    if constexpr (R::has_grad) {
+        if (r.placement == HL_BEFORE) p.before = before<R, T>;
+        if (r.placement == HL_EXPLICIT)
+            p.after = metric ? place<HL_EXPLICIT, true, R, T> : place<HL_EXPLICIT, false, R, T>;
+        if (r.placement == HL_CAUTIOUS)
+            p.after = metric ? place<HL_CAUTIOUS, true, R, T> : place<HL_CAUTIOUS, false, R, T>;
+    }
+    if (r.placement == HL_IMPLICIT) p.after = metric ? place<HL_IMPLICIT, true, R, T> : place<HL_IMPLICIT, false, R, T>;
+}
+
+template <class T>
+void use_regularizer(Prepared<T> &p, const hl_row &r) {
+    p.before = nullptr;
+    p.after = place<HL_NONE, false, L2<T>, T>;
+    switch (r.regularizer) {
+    case HL_L2: return use_penalty<L2<T>, T>(p, r);
+    case HL_L1: return use_penalty<L1<T>, T>(p, r);
+    case HL_ELASTIC_NET: return use_penalty<ElasticNet<T>, T>(p, r);
+    case HL_L0: return use_penalty<L0<T>, T>(p, r);
+    case HL_L_HALF: return use_penalty<LHalf<T>, T>(p, r);
+    case HL_HUBER: return use_penalty<Huber<T>, T>(p, r);
+    case HL_BOX: return use_penalty<Box<T>, T>(p, r);
+    case HL_NON_NEGATIVE: return use_penalty<NonNegative<T>, T>(p, r);
+    default: return use_penalty<TowardInit<T>, T>(p, r);
+    }
+}
+
+template <class T>
+void prepare(const hl_entry &e, const hl_row &r, const halflife::ClockNow &now, void *slot, double *next) {
+    static_assert(sizeof(Prepared<T>) <= halflife::SLOT);
+    Prepared<T> &p = *new (slot) Prepared<T>;
+    Clock k{now.t, {now.scalar[0], now.scalar[1]}, e.first != 0, r.lr};
+    use_rule<T>(p, r, k);
+    use_regularizer<T>(p, r);
+    const double tau = r.placement == HL_BEFORE ? r.lam : r.scale * r.lam;
+    p.place = Place<T>{T(tau), T(k.rate), T(k.shrink), r.penalty};
+    p.gradient = T(r.gradient);
+    p.average = T(k.average);
+    p.ema = T(1 - r.ema_decay);
+    p.seed = uint32_t(now.t) * 0x632BE5ABu;
+    next[0] = k.next[0], next[1] = k.next[1];
+}
+
+void prepare_any(const hl_entry &e, const hl_row &r, const halflife::ClockNow &now, void *slot, double *next) {
+    e.w_format == HL_F64 ? prepare<double>(e, r, now, slot, next) : prepare<float>(e, r, now, slot, next);
+}
+
+template <class T>
+void run(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, int64_t n) {
+    for (int64_t end = at + n; at < end; at += TILE) tile<T>(e, r, p, at, int(end - at < TILE ? end - at : TILE));
+}
+
+void run_any(const hl_entry &e, const hl_row &r, const void *slot, int64_t at, int64_t n) {
+    e.w_format == HL_F64 ? run<double>(e, r, *static_cast<const Prepared<double> *>(slot), at, n)
+                         : run<float>(e, r, *static_cast<const Prepared<float> *>(slot), at, n);
+}
+
+template <class T>
+double square_sum(const hl_entry &e, double gradient, int64_t at, int64_t n) {
+    double sum = 0;
+    T scratch[TILE];
+    for (int64_t end = at + n; at < end; at += TILE) {
+        const int m = int(end - at < TILE ? end - at : TILE);
+        const T *g = decode<T>(const_cast<void *>(e.g), e.g_format, at, m, scratch);
+        double part = 0;
+#pragma omp simd reduction(+ : part)
+        for (int i = 0; i < m; ++i) part += double(g[i]) * double(g[i]);
+        sum += part;
+    }
+    return sum * gradient * gradient;
+}
+
+double square_sum_any(const hl_entry &e, double gradient, int64_t at, int64_t n) {
+    return e.g_format == HL_F64 ? square_sum<double>(e, gradient, at, n) : square_sum<float>(e, gradient, at, n);
+}
+
+}  // namespace
+}  // namespace hl
+
+namespace halflife {
+extern const Engine HL_JOIN(engine_, HL_LEVEL);
+const Engine HL_JOIN(engine_, HL_LEVEL) = {HL_TEXT(HL_LEVEL), hl::prepare_any, hl::run_any, hl::square_sum_any};
+}  // namespace halflife

@@ -1,0 +1,88 @@
+"""``halflife bench``: how long a step takes here, beside torch's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from ..lab import StudyError
+from ..lab.benchmark import ENTRIES, SETS, BenchmarkReport, BenchmarkSettings, ParameterSet, run_benchmark
+from .bench_progress import reporter
+from .bench_table import remarks, tables
+
+_DEFAULT = BenchmarkSettings()
+_NAMES, _SETS = list(ENTRIES), list(SETS)
+_THREADS, _MEMORY = "torch's choice", "what is free"
+
+Sets = Annotated[list[str], typer.Option("--set", metavar="NAME", help=f"{', '.join(SETS)}; may be given repeatedly.")]
+Optimizers = Annotated[
+    list[str], typer.Option("--optimizer", metavar="NAME", help=f"{', '.join(ENTRIES)}; may be given repeatedly.")
+]
+Rounds = Annotated[int, typer.Option(min=1, help="Times that each contender has its turn; the median counts.")]
+Threads = Annotated[int | None, typer.Option(min=1, show_default=_THREADS, help="Threads for everyone.")]
+Memory = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="GB", show_default=_MEMORY, help="Skip what would need more memory than this."),
+]
+Compiled = Annotated[bool, typer.Option("--compile", help="Time torch.compile of foreach too; slow to build.")]
+Out = Annotated[Path, typer.Option(help="Folder of benchmark.json and benchmark.png.")]
+
+
+def bench(
+    set_: Sets = _SETS,
+    optimizer: Optimizers = _NAMES,
+    rounds: Rounds = _DEFAULT.rounds,
+    threads: Threads = _DEFAULT.threads,
+    memory: Memory = _DEFAULT.memory,
+    compiled: Compiled = _DEFAULT.compiled,
+    out: Out = Path("halflife-bench"),
+) -> None:
+    """Time step() of every optimizer, beside torch's and whatever other library is installed; all takes long."""
+    try:
+        settings = BenchmarkSettings(
+            sets=_sets(set_),
+            optimizers=tuple(optimizer),
+            rounds=rounds,
+            threads=threads,
+            memory=memory,
+            compiled=compiled,
+        )
+        with reporter(_console()) as progress:
+            report = run_benchmark(settings, out, progress)
+    except StudyError as error:
+        _give_up(str(error), 2)
+    except KeyboardInterrupt:
+        _give_up(f"stopped; the sets that were finished are in {out / 'benchmark.json'}.", 130)
+    _show(report)
+
+
+def _sets(names: Sequence[str]) -> tuple[ParameterSet, ...]:
+    for name in names:
+        if name not in SETS:
+            raise StudyError(f"set {name!r} is not known; choose among {', '.join(SETS)}.")
+    return tuple(SETS[name] for name in names)
+
+
+def _show(report: BenchmarkReport) -> None:
+    console = _console()
+    for table in tables(report.benchmark):
+        console.print(table)
+    for line in [*remarks(report.benchmark), f"results: {report.results}"]:
+        console.print(line, highlight=False, soft_wrap=True)
+    if report.picture:
+        console.print(f"picture: {report.picture}", highlight=False, soft_wrap=True)
+
+
+def _console() -> Console:
+    """As wide as the terminal; wide enough for the tables where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140, color_system=None)
+
+
+def _give_up(sentence: str, code: int) -> NoReturn:
+    typer.echo(f"Error: {sentence}", err=True)
+    raise typer.Exit(code)

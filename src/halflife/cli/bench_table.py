@@ -1,0 +1,102 @@
+"""What a benchmark found, as one table for each parameter set, and in words."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from ..lab.benchmark import ENTRIES, SETS, Benchmark, Measurement, Speed, speeds
+
+_HEADINGS = ("ms", "±", "× fused", "× foreach", "GB/s", "of stream", "bytes/parameter")
+NOTHING = "–"
+STREAMS = 1_000_000
+"""Parameters from which on a step is a matter of memory's speed."""
+
+
+def tables(benchmark: Benchmark) -> list[Table]:
+    """One for each parameter set and kind of gradients."""
+    rows = list(zip(benchmark.measurements, speeds(benchmark.measurements), strict=True))
+    cases = dict.fromkeys(m.case for m, _ in rows)
+    return [_table([row for row in rows if row[0].case == case], benchmark.stream) for case in cases]
+
+
+def _table(rows: list[tuple[Measurement, Speed]], stream: float) -> Table:
+    first = rows[0][0]
+    title = SETS[first.set].title if first.set in SETS else first.set
+    gradients = "gradients re-allocated before each step" if first.gradients == "fresh" else "gradients stay"
+    words = f"{title}: {first.parameters:,} parameters in {first.tensors} tensors, {gradients}"
+    table = Table(title=words, title_justify="left", title_style="bold")
+    table.add_column("optimizer")
+    table.add_column("contender")
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    last = ""
+    for m, speed in rows:
+        if m.optimizer != last:
+            table.add_section()
+        label, last = ENTRIES[m.optimizer].label if m.optimizer != last else "", m.optimizer
+        table.add_row(label, m.contender, *_numbers(m, speed, stream), style="bold" if m.role == "ours" else None)
+    return table
+
+
+def _numbers(m: Measurement, speed: Speed, stream: float) -> list[str]:
+    rate, streams = m.gigabytes_per_second, m.parameters >= STREAMS
+    return [
+        milliseconds(m.milliseconds),
+        f"{m.spread:.0%}",
+        times(speed.over_fused),
+        times(speed.over_foreach),
+        f"{rate:.3g}" if streams else NOTHING,
+        f"{rate / stream:.0%}" if streams else NOTHING,
+        f"{m.bytes_per_parameter:.1f}".removesuffix(".0"),
+    ]
+
+
+def milliseconds(value: float) -> str:
+    """Three digits, and all of them before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+
+
+def times(value: float | None) -> str:
+    """How many times as fast; a dash where there is nothing to compare with."""
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def remarks(benchmark: Benchmark) -> list[str]:
+    """How to read the numbers, where they come from, and who was not timed."""
+    machine = benchmark.machine
+    return [
+        "× fused and × foreach: how many times as fast as torch's implementation of the same rule, or of the rule that "
+        "torch's label names, in medians of one run.",
+        f"GB/s: of the bytes that the step must move. The memory's stream (a ← a + s·b in place, "
+        f"{benchmark.settings['stream_numbers']:,} numbers) is {benchmark.stream:.1f} GB/s; "
+        "what fits in the caches exceeds it, and of sets below a million parameters it says nothing.",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads, torch {machine['torch']}; "
+        f"load {_load(machine['load_before'])} before, {_load(machine.get('load_after'))} after.",
+        *_busy(machine["load_before"], machine["cores"]),
+        *_not_timed(benchmark),
+    ]
+
+
+def _busy(load: list[float] | None, cores: int | None) -> list[str]:
+    if load is None or cores is None or load[0] < cores / 4:
+        return []
+    return [
+        f"The machine was busy before the run (load {load[0]:.1f} on {cores} cores): where a core is taken away under "
+        "threads that wait by spinning, times swing tenfold. Run it again when nothing else runs."
+    ]
+
+
+def _load(average: list[float] | None) -> str:
+    return "unknown" if average is None else f"{average[0]:.1f}"
+
+
+def _not_timed(benchmark: Benchmark) -> list[str]:
+    """One line for each reason, however many sets it holds for."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for skipped in benchmark.skipped:
+        who = f"{skipped.contender} of {skipped.optimizer}" if skipped.contender else skipped.optimizer
+        where.setdefault((who, skipped.reason), []).append(skipped.set)
+    lines = [f"not timed: {who} on {', '.join(dict.fromkeys(on))} ({why})." for (who, why), on in where.items()]
+    if benchmark.not_installed:
+        lines.append(f"not installed, so not timed: {', '.join(benchmark.not_installed)}.")
+    return lines

@@ -1,0 +1,130 @@
+"""The native engine: one call for all tensors of all groups, one pass over memory.
+
+A ``Table`` holds where everything lies. It is kept between steps and made anew when anything moved: making one takes
+milliseconds, checking it a few hundred nanoseconds a tensor, which is why ``Table.fits`` reads as it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import attrgetter, is_
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .library import Missing, load
+from .native_rows import ROW, fill, state_names
+from .memory import SCALE, ParameterState
+from .work import Work
+
+FORMATS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3, torch.uint8: 4}
+ENTRY = np.dtype(
+    [
+        *(("w", np.uint64), ("g", np.uint64), ("state", np.uint64, 3), ("scale", np.uint64, 3), ("anchor", np.uint64)),
+        *(("kahan", np.uint64), ("ema", np.uint64), ("clock", np.uint64, 3), ("n", np.int64), ("row", np.int32)),
+        *((name, np.uint8) for name in ("w_format", "g_format", "state_format", "clock_format")),
+        *(("first", np.int32), ("dithered", np.int32)),
+    ]
+)
+"""As ``hl_entry`` in native/halflife.h."""
+
+_dtype = attrgetter("dtype")
+
+
+class Table:
+    """All tensors of some groups' step, as the library reads them.
+
+    It holds every tensor that it points to, so that no pointer outlives its memory; ``fits`` says whether the table
+    still describes what the optimizer has.
+    """
+
+    def __init__(self, works: Sequence[Work]) -> None:
+        library = load()
+        if isinstance(library, Missing):
+            raise RuntimeError(f"no native engine: {library.reason}")
+        self.library = library
+        self.params = list(chain.from_iterable(work.params for work in works))
+        self.rows, self.entries = np.zeros(len(works), ROW), np.zeros(len(self.params), ENTRY)
+        index = 0
+        for row, work in enumerate(works):
+            for p, g, state in zip(work.params, work.grads, work.states, strict=True):
+                self.entries[index]["row"] = row
+                _enter(self.entries[index], work, p, g, state)
+                index += 1
+        grads = list(chain.from_iterable(work.grads for work in works))
+        self.looks = _looks(self.params), list(map(_dtype, self.params)), _looks(grads)
+        self.hold([state for work in works for state in work.states])
+        self.addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
+
+    def hold(self, states: Iterable[ParameterState]) -> None:
+        """Keep these states' tensors, in this order, to compare with."""
+        self.held = _tensors(states)
+        self.held_at = list(map(Tensor.data_ptr, self.held))
+
+    def fits(self, params: list[Tensor], grads: list[Tensor], states: Iterable[ParameterState]) -> bool:
+        """Whether these are the tensors of the table and as they were; where they lie now is taken note of.
+
+        A state that took another's place is known by its address, for the other one is held here; a gradient's dtype
+        is its parameter's, which torch sees to.
+        """
+        if len(params) != len(self.params) or not all(map(is_, params, self.params)):
+            return False
+        try:
+            if list(map(Tensor.data_ptr, _tensors(states))) != self.held_at:
+                return False
+            if (_looks(params), list(map(_dtype, params)), _looks(grads)) != self.looks:
+                return False
+            self.entries["w"] = list(map(Tensor.data_ptr, params))
+            self.entries["g"] = list(map(Tensor.data_ptr, grads))
+        except RuntimeError:  # a gradient became sparse
+            return False
+        return True
+
+    def gradient_norm(self) -> float:
+        """The L2 norm of all gradients, whatever their factor will be."""
+        self.rows["gradient"] = 1.0
+        return self.library.gradient_norm(*self.addresses, torch.get_num_threads())
+
+    def run(self, works: Sequence[Work]) -> None:
+        """One step of every tensor, in place, with the numbers of these works."""
+        for row, work in zip(self.rows, works, strict=True):
+            fill(row, work)
+        unknown = self.library.step(*self.addresses, torch.get_num_threads())
+        if unknown:
+            raise RuntimeError(f"the native library does not take entry {unknown - 1}: {self.entries[unknown - 1]}")
+        self.entries["first"] = 0
+        torch.autograd.graph.increment_version(self.params)
+
+
+def _tensors(states: Iterable[ParameterState]) -> list[Tensor]:
+    return list(chain.from_iterable(map(dict.values, states)))
+
+
+def _looks(tensors: list[Tensor]) -> tuple[list[int], list[Any]]:
+    """What decides how memory is walked: sizes and, where they are not the plain ones, strides."""
+    plain = list(map(Tensor.is_contiguous, tensors))
+    return list(map(Tensor.numel, tensors)), plain if all(plain) else [(x.shape, x.stride()) for x in tensors]
+
+
+def _enter(entry: Any, work: Work, p: Tensor, g: Tensor, state: ParameterState) -> None:
+    """One tensor's parts; a state that is not there yet is made, of zeros."""
+    names = state_names(work)
+    entry["first"] = any(name not in state for name in names)
+    for k, name in enumerate(names):
+        if name not in state:
+            work.memory.write_state(p, state, name, torch.zeros_like(p), None)
+        entry["state"][k], entry["state_format"] = state[name].data_ptr(), FORMATS[state[name].dtype]
+        if name + SCALE in state:
+            entry["scale"][k] = state[name + SCALE].data_ptr()
+    for k, name in enumerate(work.clock_names()):
+        if name in state:
+            entry["clock"][k], entry["clock_format"] = state[name].data_ptr(), FORMATS[state[name].dtype]
+    for name in ("anchor", "kahan", "ema"):
+        if name in state:
+            entry[name] = state[name].data_ptr()
+    entry["n"], entry["w"], entry["g"] = p.numel(), p.data_ptr(), g.data_ptr()
+    entry["w_format"], entry["g_format"] = FORMATS[p.dtype], FORMATS[g.dtype]
+    entry["dithered"] = work.memory.dithers_states

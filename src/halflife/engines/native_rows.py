@@ -1,0 +1,159 @@
+"""A group's update as a row of numbers for the native engine, and what that engine cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import regularizers as penalties
+from .. import rules
+from ..regularizers import Regularizer, Scaled
+from ..rules import Rule
+from .memory import ParameterState
+from .work import Work
+
+ROW = np.dtype(
+    [
+        *((name, np.int32) for name in ("rule", "variant", "placement", "threshold", "regularizer", "rounding")),
+        *((name, np.float64) for name in ("lr", "scale", "lam", "gradient")),
+        *(("hyper", np.float64, 6), ("penalty", np.float64, 2), ("ema_decay", np.float64)),
+    ]
+)
+"""As ``hl_row`` in native/halflife.h; the numbers below follow its enums."""
+
+PLACEMENTS = {"none": 0, "before": 1, "explicit": 2, "cautious": 3, "implicit": 4}
+RULES: dict[type[Rule], tuple[int, tuple[str, ...]]] = {
+    rules.SGD: (0, ("momentum", "dampening")),
+    rules.ASGD: (1, ("lambd", "alpha", "t0")),
+    rules.Adagrad: (2, ("lr_decay", "initial_accumulator_value", "eps")),
+    rules.Adadelta: (3, ("rho", "eps")),
+    rules.RMSprop: (4, ("alpha", "eps", "momentum")),
+    rules.Adam: (5, ("beta1", "beta2", "eps")),
+    rules.NAdam: (6, ("beta1", "beta2", "eps", "momentum_decay")),
+    rules.RAdam: (7, ("beta1", "beta2", "eps")),
+    rules.Adamax: (8, ("beta1", "beta2", "eps")),
+    rules.Rprop: (9, ("eta_minus", "eta_plus", "step_size_min", "step_size_max")),
+    rules.Lion: (10, ("beta1", "beta2")),
+}
+"""Each rule's number, and its hyper-parameters in the order in which its functor reads them."""
+
+REGULARIZERS: dict[type[Regularizer], tuple[int, tuple[str, ...]]] = {
+    penalties.L2: (0, ()),
+    penalties.L1: (1, ()),
+    penalties.ElasticNet: (2, ("l1_ratio",)),
+    penalties.L0: (3, ()),
+    penalties.LHalf: (4, ()),
+    penalties.Huber: (5, ("delta",)),
+    penalties.Box: (6, ("lo", "hi")),
+    penalties.NonNegative: (7, ()),
+    penalties.TowardInit: (8, ()),
+}
+
+
+def refusals(work: Work) -> Iterator[str]:
+    """Why the native engine cannot step this group, if it cannot."""
+    update = work.update
+    if work.mode != "plain":
+        yield f"{work.mode}=True needs the step in torch's own operations"
+    if type(update.rule) not in RULES:
+        yield f"the rule {type(update.rule).__name__} is not compiled"
+    if type(_unscaled(update.regularizer)[1]) not in REGULARIZERS:
+        yield f"{update.regularizer!r} is not compiled"
+    if not all(p.is_cpu for p in work.params):
+        yield "a parameter is not on the CPU"
+    elif not all(_readable(p, g) for p, g in zip(work.params, work.grads, strict=False)):
+        yield "a parameter or gradient is complex, sparse or has gaps in memory"
+    elif not all(_alike(work, p, state) for p, state in zip(work.params, work.states, strict=False)):
+        yield "a state lies in memory otherwise than its parameter"
+
+
+def _readable(p: Tensor, g: Tensor) -> bool:
+    """Whether the two are one run of memory each, in the same order."""
+    if not (p.is_floating_point() and g.is_floating_point()) or g.layout != torch.strided or p.shape != g.shape:
+        return False
+    if p.is_contiguous():
+        return g.is_contiguous()
+    return p.stride() == g.stride() and dense(p)
+
+
+def _alike(work: Work, p: Tensor, state: ParameterState) -> bool:
+    """Whether a parameter's states can be walked as it is; codes and dithers count in row-major order."""
+    if not work.memory.as_is(p) and not p.is_contiguous():
+        return False
+    for name, x in state.items():
+        clock = name in work.clock_names()
+        if not x.is_cpu or x.layout != torch.strided or (clock and x.dtype not in (torch.float32, torch.float64)):
+            return False
+        if x.shape == p.shape and not (x.stride() == p.stride() or (x.is_contiguous() and p.is_contiguous())):
+            return False
+    return True
+
+
+def dense(x: Tensor) -> bool:
+    """Whether a strided tensor's numbers fill their memory, each once, in whatever order of dimensions."""
+    expected = 1
+    for stride, size in sorted((st, sz) for st, sz in zip(x.stride(), x.shape, strict=True) if sz != 1):
+        if stride != expected:
+            return False
+        expected *= size
+    return True
+
+
+def words_of(work: Work) -> tuple[Any, ...]:
+    """What a row says in words; the rest of it is numbers, which may change from step to step."""
+    update = work.update
+    rule, (factor, R) = update.rule, _unscaled(update.regularizer)
+    settings = tuple(getattr(R, name) for name in REGULARIZERS[type(R)][1])
+    place = update.placed(work.lam).name
+    return (type(rule), variant(rule), place, update.decay, type(R), settings, factor, work.memory, work.ema_decay)
+
+
+def variant(rule: Rule) -> int:
+    """The rule's own words, as its functor's template arguments are numbered in native/table.cpp."""
+    match rule:
+        case rules.SGD():
+            return {"plain": 0, "momentum": 1, "nesterov": 2}[rule.look]
+        case rules.RMSprop():
+            momentum, centered = rule.look == "momentum", rule.moment == "centered"
+            return momentum + 2 * centered + 4 * (rule.eps_place == "inside")
+        case rules.Adam():
+            return (rule.bound == "max") + 2 * (rule.eps_place == "inside")
+        case _:
+            return 0
+
+
+def state_names(work: Work) -> tuple[str, ...]:
+    """The rule's per-coordinate states, in the order of its functor's references."""
+    rule = work.update.rule
+    momentum = isinstance(rule, rules.SGD) and rule.look != "plain"
+    return ("momentum_buffer",) if momentum else work.state_names
+
+
+def fill(row: Any, work: Work) -> None:
+    """This step's numbers, and the words."""
+    update, (factor, R) = work.update, _unscaled(work.update.regularizer)
+    place, decay = update.placed(work.lam).name, update.decay
+    row["rule"], names = RULES[type(update.rule)]
+    row["variant"], row["placement"] = variant(update.rule), PLACEMENTS[place]
+    row["threshold"] = place not in ("none", "before") and decay.needs_metric
+    row["regularizer"], settings = REGULARIZERS[type(R)]
+    row["rounding"] = ("nearest", "stochastic", "kahan").index(work.memory.rounding)
+    row["lr"], row["scale"] = work.lr, decay.scale(work.lr, work.eta, 1.0)
+    row["lam"], row["gradient"] = factor * work.lam, work.gradient
+    for i, name in enumerate(names):
+        row["hyper"][i] = getattr(update.rule, name)
+    for i, name in enumerate(settings):
+        row["penalty"][i] = getattr(R, name)
+    row["ema_decay"] = -1 if work.ema_decay is None else work.ema_decay
+
+
+def _unscaled(R: Regularizer) -> tuple[float, Regularizer]:
+    """c·R as (c, R): a multiple of R is a multiple of λ."""
+    factor = 1.0
+    while isinstance(R, Scaled):
+        factor, R = factor * R.factor, R.of
+    return factor, R

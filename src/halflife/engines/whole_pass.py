@@ -1,0 +1,101 @@
+"""What must be known of all gradients before any weight moves: their norm, whether they are finite, their scale."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..rules import Scalar
+from .work import as_real
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``factor`` multiplies every gradient; ``norm`` is theirs before clipping, if it was asked for."""
+
+    act: Literal["step", "skip"]
+    factor: Scalar = 1.0
+    norm: Scalar | None = None
+
+
+STEP = Verdict("step")
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What the whole pass is asked for; the gradients are only read.
+
+    ``max_norm``: the largest L2 norm of all gradients together, as in ``torch.nn.utils.clip_grad_norm_``: the factor is
+    ``max_norm/(norm + 1e-6)``, 1 at most. ``nonfinite``: what to do if a gradient has NaN or infinity. ``scale``: what
+    the loss was multiplied by, ``found`` whether a ``GradScaler`` has seen NaN or infinity already.
+    ``read``: whether the norm may be read into a Python number, as on the CPU; else it stays a 0-d tensor.
+    """
+
+    max_norm: float | None = None
+    nonfinite: Literal["step", "skip"] = "step"
+    scale: Any = None
+    found: Any = None
+    read: bool = True
+
+    def of(self, grads: Sequence[Tensor]) -> Verdict:
+        """What is to be done with these gradients."""
+        if self.found is not None and float(self.found):
+            return Verdict("skip")
+        factor = 1.0 if self.scale is None else 1.0 / float(self.scale)
+        if self.max_norm is None and self.nonfinite == "step":
+            return Verdict("step", factor)
+        parts = [_real_values(g) for g in grads]
+        norm = total_norm(parts, read=self.read) * factor
+        if self.nonfinite == "skip" and not _all_finite(norm, parts):
+            return Verdict("skip", norm=norm)
+        return Verdict("step", factor if self.max_norm is None else factor * clip_factor(norm, self.max_norm), norm)
+
+
+def clip_factor(norm: Scalar, max_norm: float) -> Scalar:
+    """``min(1, max_norm/(norm + 1e-6))``, NaN where the norm is."""
+    ratio = max_norm / (norm + 1e-6)
+    if isinstance(ratio, Tensor):
+        return ratio.clamp(max=1.0)
+    return 1.0 if ratio > 1 else ratio
+
+
+def total_norm(parts: Sequence[Tensor], *, read: bool) -> Scalar:
+    """The L2 norm of all together, in float32 (float64 for float64); in float64 where the squares do not fit."""
+    if not read:
+        return _norm(parts, torch.float64)
+    norm = float(_norm(parts, torch.float32))
+    return norm if norm < float("inf") else float(_norm(parts, torch.float64))
+
+
+def _norm(parts: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    """Each tensor's norm, in at least this dtype where the device has it, and the norm of these on the first device."""
+    if not parts:
+        return torch.zeros(())
+    alike: dict[tuple[torch.device, torch.dtype], list[Tensor]] = defaultdict(list)
+    for x in parts:
+        alike[x.device, x.dtype].append(x)
+    norms: list[Tensor] = []
+    for (device, own), tensors in alike.items():
+        wanted = torch.float32 if device.type == "mps" else torch.promote_types(own, dtype)
+        norms += torch._foreach_norm(tensors, 2, wanted)
+    home = norms[0].device
+    exact = torch.float32 if home.type == "mps" else torch.float64
+    return torch.linalg.vector_norm(torch.stack([norm.to(home, exact) for norm in norms]))
+
+
+def _all_finite(norm: Scalar, parts: Sequence[Tensor]) -> bool:
+    """A finite norm says so of all; one that is not may have overflowed."""
+    if bool(torch.as_tensor(norm).isfinite()):
+        return True
+    return all(bool(x.isfinite().all()) for x in parts)
+
+
+def _real_values(g: Tensor) -> Tensor:
+    """A gradient's numbers: a sparse one's sums at the coordinates that it names."""
+    return as_real(g.coalesce().values() if g.is_sparse else g)

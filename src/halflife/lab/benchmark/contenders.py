@@ -1,0 +1,177 @@
+"""Who is timed: each optimizer of ours, torch's implementations of the same rule, and other libraries' if installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.utils import clip_grad_norm_
+
+import halflife
+
+Role = Literal["ours", "ours, other states", "fused", "foreach", "loop", "compiled", "peer"]
+MAX_NORM, EMA_DECAY = 1.0, 0.999
+
+
+class Running(NamedTuple):
+    """A contender at work; ``beside`` are the bytes it must move that are no weight, gradient or state."""
+
+    optimizer: Any
+    step: Callable[[], object]
+    label: str
+    beside: int = 0
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Someone who can step the parameters; ``state_bytes`` is what it is expected to keep of each, in bytes."""
+
+    label: str
+    role: Role
+    build: Callable[[list[Parameter]], Running]
+    state_bytes: float = 8.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One optimizer: our class, and torch's class of the same rule.
+
+    ``nearest`` names torch's rule where torch does not have ours, and is empty where it does.
+    """
+
+    name: str
+    label: str
+    ours: type[halflife.Optimizer]
+    torch_class: type[torch.optim.Optimizer]
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    torch_settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    nearest: str = ""
+    clip_and_average: bool = False
+
+
+_MOMENTUM: dict[str, Any] = {"lr": 1e-3, "momentum": 0.9}
+_RIDGE: dict[str, Any] = {"lr": 1e-3, "weight_decay": 1e-2}
+_O = torch.optim
+_ALL = (
+    Entry("adamw", "AdamW", halflife.AdamW, _O.AdamW),
+    Entry("adamw-clip-ema", "clip + AdamW + EMA", halflife.AdamW, _O.AdamW, clip_and_average=True),
+    Entry("adam", "Adam", halflife.Adam, _O.Adam),
+    Entry("sgd", "SGD, momentum", halflife.SGD, _O.SGD, _MOMENTUM, _MOMENTUM),
+    Entry("adagrad", "Adagrad", halflife.Adagrad, _O.Adagrad),
+    Entry("rmsprop", "RMSprop", halflife.RMSprop, _O.RMSprop),
+    Entry("adadelta", "Adadelta", halflife.Adadelta, _O.Adadelta),
+    Entry("asgd", "ASGD", halflife.ASGD, _O.ASGD),
+    Entry("nadam", "NAdam", halflife.NAdam, _O.NAdam),
+    Entry("radam", "RAdam", halflife.RAdam, _O.RAdam),
+    Entry("adamax", "Adamax", halflife.Adamax, _O.Adamax),
+    Entry("rprop", "Rprop", halflife.Rprop, _O.Rprop),
+    Entry("lion", "Lion", halflife.Lion, _O.SGD, {}, _MOMENTUM, "SGD with momentum"),
+    Entry("adam-l2", "AdamL2", halflife.AdamL2, _O.Adam, {}, _RIDGE),
+    Entry("prox-adam", "ProxAdam", halflife.ProxAdam, _O.AdamW, {}, {}, "AdamW"),
+    Entry("adam-p", "AdamP", halflife.AdamP, _O.AdamW, {}, {}, "AdamW"),
+    Entry("sgdw", "SGDW", halflife.SGDW, _O.SGD, {}, {**_MOMENTUM, **_RIDGE}, "SGD with momentum and L2"),
+    Entry("prox-sgd", "ProxSGD", halflife.ProxSGD, _O.SGD, {}, _RIDGE, "SGD with L2"),
+)
+ENTRIES = {entry.name: entry for entry in _ALL}
+FUSED_ON_CPU = (_O.SGD, _O.Adagrad, _O.Adam, _O.AdamW)
+
+
+def contenders_of(entry: Entry, compiled: bool = False) -> list[Contender]:
+    """Ours and torch's; other libraries' are in ``peers``."""
+    return [*_ours(entry), *_torchs(entry, compiled)]
+
+
+def _ours(entry: Entry) -> list[Contender]:
+    if entry.clip_and_average:
+        more = {"max_grad_norm": MAX_NORM, "ema_decay": EMA_DECAY}
+        return [Contender("halflife", "ours", _halflife(entry, "", more, clips=True), 12.0)]
+    found = [Contender("halflife", "ours", _halflife(entry, "", {}))]
+    if entry.name == "adamw":
+        other: Role = "ours, other states"
+        formats = (("bf16 states", torch.bfloat16, 4.0), ("8-bit states", "8bit", 2.1))
+        for words, dtype, size in formats:
+            build = _halflife(entry, f", {words}", {"state_dtype": dtype})
+            found.append(Contender(f"halflife, {words}", other, build, size))
+    return found
+
+
+def _halflife(entry: Entry, words: str, more: dict[str, Any], clips: bool = False) -> Callable[..., Running]:
+    def build(params: list[Parameter]) -> Running:
+        optimizer = entry.ours(params, **entry.settings, **more)
+        label = f"halflife ({optimizer.engines()[0].name}){words}"
+        return Running(optimizer, optimizer.step, label, bytes_of(gradients(params)) if clips else 0)
+
+    return build
+
+
+def _torchs(entry: Entry, compiled: bool) -> list[Contender]:
+    wrap = _clipped_and_averaged if entry.clip_and_average else _plain
+    flags: list[tuple[str, Role, dict[str, bool]]] = [("torch foreach", "foreach", {"foreach": True})]
+    if entry.torch_class in FUSED_ON_CPU:
+        flags.insert(0, ("torch fused", "fused", {"fused": True}))
+    if not entry.clip_and_average:
+        flags.append(("torch loop", "loop", {"foreach": False}))
+        if compiled:
+            flags.append(("torch.compile", "compiled", {"foreach": True}))
+    label = f", {entry.nearest}" if entry.nearest else ""
+    state = 12.0 if entry.clip_and_average else 8.0
+    return [
+        Contender(
+            f"{words}{label}", role, wrap(entry, f"{words}{label}", {**entry.torch_settings, **flag}, role), state
+        )
+        for words, role, flag in flags
+    ]
+
+
+def _plain(entry: Entry, label: str, settings: dict[str, Any], role: Role) -> Callable[..., Running]:
+    def build(params: list[Parameter]) -> Running:
+        optimizer: Any = entry.torch_class(params, **settings)
+        step: Any = optimizer.step
+        if role == "compiled":
+            step = torch.compile(step)  # pyright: ignore[reportUnknownMemberType]
+        return Running(optimizer, step, label)
+
+    return build
+
+
+def _clipped_and_averaged(entry: Entry, label: str, settings: dict[str, Any], role: Role) -> Callable[..., Running]:
+    """What people write around torch's optimizers: three calls, of which each passes over memory."""
+
+    def build(params: list[Parameter]) -> Running:
+        optimizer: Any = entry.torch_class(params, **settings)
+        weights: list[Tensor] = [p.detach() for p in params]
+        averages = [w.clone() for w in weights]
+
+        def step() -> None:
+            clip_grad_norm_(params, MAX_NORM)
+            optimizer.step()
+            torch._foreach_lerp_(averages, weights, 1 - EMA_DECAY)
+
+        return Running(optimizer, step, label, bytes_of(gradients(params)) + 2 * bytes_of(averages))
+
+    return build
+
+
+def bytes_moved(running: Running, params: Sequence[Parameter]) -> int:
+    """The bytes that a step must move: weights and states in and out, gradients in (and once more to be clipped).
+
+    States are those that are there now; step counts and other single numbers are not counted, nor is what an
+    implementation reads or writes beyond this.
+    """
+    states = [x for state in running.optimizer.state.values() for x in state.values() if isinstance(x, Tensor)]
+    moved = bytes_of(params) + bytes_of([x for x in states if x.dim() > 0])
+    return 2 * moved + bytes_of(gradients(params)) + running.beside
+
+
+def gradients(params: Sequence[Parameter]) -> list[Tensor]:
+    """Those that are there."""
+    return [p.grad for p in params if p.grad is not None]
+
+
+def bytes_of(tensors: Sequence[Tensor]) -> int:
+    """Of all of these together."""
+    return sum(x.numel() * x.element_size() for x in tensors)

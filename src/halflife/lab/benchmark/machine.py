@@ -1,0 +1,95 @@
+"""The machine: its facts, its free memory, and how fast its memory streams."""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import suppress
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+import halflife
+
+_ISA = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "neon", "sve", "bf16", "i8mm")
+BYTES_OF_TRIAD = 12
+
+
+def machine_facts() -> dict[str, Any]:
+    """Cores, instruction sets, versions and threads; None for what this system does not say."""
+    processor = _processor()
+    flags = (processor.get("flags") or processor.get("Features") or "").split()
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "processor": processor.get("model name") or platform.processor() or platform.machine(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "cores_allowed": len(affinity(0)) if affinity else None,
+        "isa": [flag for flag in flags if flag.startswith(_ISA)],
+        "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "halflife": halflife.__version__,
+    }
+
+
+def load_average() -> list[float] | None:
+    """Processes that ran or waited in the last 1, 5 and 15 minutes."""
+    try:
+        return list(os.getloadavg())
+    except (AttributeError, OSError):
+        return None
+
+
+def free_memory() -> float:
+    """Bytes that can be had without swapping, by the system and by the control group; infinite if neither says."""
+    limits = [_available()]
+    group = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):  # no such group, or "max"
+        limits.append(float((group / "memory.max").read_text()) - float((group / "memory.current").read_text()))
+    return max(0.0, min(limits))
+
+
+class Stream:
+    """The rate of ``a ← a + s·b`` in place, 12 bytes a number: what a step's memory traffic can be held against.
+
+    In place as the optimizers are, so that no line is fetched just to be overwritten.
+    """
+
+    def __init__(self, numbers: int) -> None:
+        self.numbers, self.seconds = numbers, list[float]()
+
+    def measure(self, rounds: int) -> None:
+        """Add some rounds; the arrays live no longer than this."""
+        a, b = torch.ones(self.numbers), torch.ones(self.numbers)
+        for index in range(rounds + 1):
+            start = perf_counter()
+            a.add_(b, alpha=1e-3)
+            if index:
+                self.seconds.append(perf_counter() - start)
+
+    @property
+    def gigabytes_per_second(self) -> float:
+        ordered = sorted(self.seconds)
+        return BYTES_OF_TRIAD * self.numbers / ordered[len(ordered) // 2] / 1e9
+
+
+def _processor() -> dict[str, str]:
+    """The first processor's lines in /proc/cpuinfo."""
+    try:
+        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _available() -> float:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return float("inf")
