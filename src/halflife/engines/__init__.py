@@ -4,7 +4,19 @@ from .choose import Choice, choose
 from .memory import Memory
 from .native import Table
 from .native_rows import words_of
-from .whole_pass import STEP, Demands, Verdict
+from .whole_pass import Demands, Verdict
 from .work import Mode, Work, start_beside, start_state
 
-__all__ = ["STEP", "Choice", "Demands", "Memory", "Mode", "Table", "Verdict", "Work", "choose", "start_beside", "start_state", "words_of"]
+__all__ = [
+    "Choice",
+    "Demands",
+    "Memory",
+    "Mode",
+    "Table",
+    "Verdict",
+    "Work",
+    "choose",
+    "start_beside",
+    "start_state",
+    "words_of",
+]

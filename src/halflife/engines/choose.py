@@ -54,7 +54,9 @@ def choose(
 
 def _without_native(work: Work) -> str | None:
     library = load()
-    return f"there is no native engine: {library.reason}" if isinstance(library, Missing) else next(refusals(work), None)
+    return (
+        f"there is no native engine: {library.reason}" if isinstance(library, Missing) else next(refusals(work), None)
+    )
 
 
 def run_native(work: Work) -> None:

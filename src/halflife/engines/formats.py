@@ -43,19 +43,15 @@ def seed_of(t: Scalar, salt: int) -> Scalar:
 def dither(n: int, seed: Scalar, device: torch.device | str = "cpu") -> Tensor:
     """32 random bits for each i below n, as int32: a hash of the counter, the same on every machine::
 
-    x = i + seed
-    x *= 0x9E3779B1;  x ^= x >> 15
-    x *= 0x85EBCA77;  x ^= x >> 13
-    x *= 0xC2B2AE3D;  x ^= x >> 16
+    x = i·0x9E3779B1 + seed;  x ^= x >> 16
+    x *= 0x85EBCA6B;          x ^= x >> 13
     """
     x = torch.arange(n, device=device, dtype=torch.int32 if n < 1 << 31 else torch.int64).to(torch.int32)
-    x += seed.to(device=device, dtype=torch.int32) if isinstance(seed, Tensor) else _as_int32(int(seed))
     x *= _as_int32(0x9E3779B1)
-    x ^= (x >> 15) & 0x1FFFF  # the masks make a logical shift of the arithmetic one
-    x *= _as_int32(0x85EBCA77)
+    x += seed.to(device=device, dtype=torch.int32) if isinstance(seed, Tensor) else _as_int32(int(seed))
+    x ^= (x >> 16) & 0xFFFF  # the masks make a logical shift of the arithmetic one
+    x *= _as_int32(0x85EBCA6B)
     x ^= (x >> 13) & 0x7FFFF
-    x *= _as_int32(0xC2B2AE3D)
-    x ^= (x >> 16) & 0xFFFF
     return x
 
 
@@ -66,7 +62,7 @@ def _as_int32(x: int) -> int:
 def encode_8bit(x: Tensor, r: Tensor | int, *, signed: bool) -> tuple[Tensor, Tensor]:
     """Codes shaped as x and the blocks' scales; ``r``, from 0 to 2²⁰ − 1, is the rounding term.
 
-    With y = x/scale and ``bits`` those of the float32 y::
+    With y = x·(1/scale) and ``bits`` those of the float32 y::
 
         unsigned:  code = clamp(((bits + r) >> 20) − 761, 1, 255), 0 for x = 0
         signed:    code = clamp(((bits(|y|) + r) >> 20) − 889, 0, 127), and 0x80 for the sign bit of x
@@ -76,7 +72,8 @@ def encode_8bit(x: Tensor, r: Tensor | int, *, signed: bool) -> tuple[Tensor, Te
     flat = x.to(torch.float32).reshape(-1)
     blocks = pad(flat, (0, -len(flat) % BLOCK)).view(-1, BLOCK)
     scale = blocks.abs().amax(1)
-    magnitude = (blocks / scale[:, None]).view(-1)[: len(flat)].view(torch.int32) & 0x7FFFFFFF
+    inverse = (1 / scale.clamp(min=torch.finfo(torch.float32).tiny)).masked_fill(scale == 0, 0.0)
+    magnitude = (blocks * inverse[:, None]).view(-1)[: len(flat)].view(torch.int32) & 0x7FFFFFFF
     octave = (magnitude + r) >> 20
     if signed:
         code = (octave - _SIGNED).clamp_(0, _MAGNITUDE).masked_fill_(flat == 0, 0)

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from .library import Missing, load
-from .native_rows import ROW, fill, state_names
 from .memory import SCALE, ParameterState
+from .native_rows import ROW, fill, state_names
 from .work import Work
 
 FORMATS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3, torch.uint8: 4}
@@ -100,7 +100,7 @@ class Table:
 
 
 def _tensors(states: Iterable[ParameterState]) -> list[Tensor]:
-    return list(chain.from_iterable(map(dict.values, states)))
+    return [x for state in states for x in state.values()]
 
 
 def _looks(tensors: list[Tensor]) -> tuple[list[int], list[Any]]:
@@ -119,7 +119,7 @@ def _enter(entry: Any, work: Work, p: Tensor, g: Tensor, state: ParameterState) 
         entry["state"][k], entry["state_format"] = state[name].data_ptr(), FORMATS[state[name].dtype]
         if name + SCALE in state:
             entry["scale"][k] = state[name + SCALE].data_ptr()
-    for k, name in enumerate(work.clock_names()):
+    for k, name in enumerate(("step", *work.update.rule.scalars)):
         if name in state:
             entry["clock"][k], entry["clock_format"] = state[name].data_ptr(), FORMATS[state[name].dtype]
     for name in ("anchor", "kahan", "ema"):

@@ -85,7 +85,7 @@ def _alike(work: Work, p: Tensor, state: ParameterState) -> bool:
     if not work.memory.as_is(p) and not p.is_contiguous():
         return False
     for name, x in state.items():
-        clock = name in work.clock_names()
+        clock = name == "step" or name in work.update.rule.scalars
         if not x.is_cpu or x.layout != torch.strided or (clock and x.dtype not in (torch.float32, torch.float64)):
             return False
         if x.shape == p.shape and not (x.stride() == p.stride() or (x.is_contiguous() and p.is_contiguous())):
@@ -151,9 +151,9 @@ def fill(row: Any, work: Work) -> None:
     row["ema_decay"] = -1 if work.ema_decay is None else work.ema_decay
 
 
-def _unscaled(R: Regularizer) -> tuple[float, Regularizer]:
+def _unscaled(regularizer: Regularizer) -> tuple[float, Regularizer]:
     """c·R as (c, R): a multiple of R is a multiple of λ."""
     factor = 1.0
-    while isinstance(R, Scaled):
-        factor, R = factor * R.factor, R.of
-    return factor, R
+    while isinstance(regularizer, Scaled):
+        factor, regularizer = factor * regularizer.factor, regularizer.of
+    return factor, regularizer

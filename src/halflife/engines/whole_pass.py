@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,15 +43,15 @@ class Demands:
     found: Any = None
     read: bool = True
 
-    def of(self, grads: Sequence[Tensor]) -> Verdict:
-        """What is to be done with these gradients."""
+    def of(self, grads: Sequence[Tensor], norm_of_all: Callable[[], float] | None = None) -> Verdict:
+        """What is to be done with these gradients; ``norm_of_all`` is a faster way to their norm, if there is one."""
         if self.found is not None and float(self.found):
             return Verdict("skip")
         factor = 1.0 if self.scale is None else 1.0 / float(self.scale)
         if self.max_norm is None and self.nonfinite == "step":
             return Verdict("step", factor)
         parts = [_real_values(g) for g in grads]
-        norm = total_norm(parts, read=self.read) * factor
+        norm = (norm_of_all() if norm_of_all else total_norm(parts, read=self.read)) * factor
         if self.nonfinite == "skip" and not _all_finite(norm, parts):
             return Verdict("skip", norm=norm)
         return Verdict("step", factor if self.max_norm is None else factor * clip_factor(norm, self.max_norm), norm)

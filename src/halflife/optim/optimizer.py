@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..decays import named
 from ..decays.schedule import WeightDecaySchedule
-from ..engines import STEP, Choice, Memory, Verdict, Work, choose, start_beside, start_state
+from ..engines import Choice, Memory, Work, choose, start_beside, start_state
 from ..rules import Rule, Scalar
 from . import checkpoints, doors, signature
 from .average import averaged
@@ -23,13 +23,12 @@ from .groups import (
     clock_place,
     decay_of,
     demands_of,
-    refuse_sparse,
     regularizer_of,
     shared,
     work_of,
 )
-from .precision import LostDecays
 from .restore import reform
+from .stepping import Stepping
 
 KEYWORDS: dict[str, Any] = {
     **{"decay": None, "regularizer": None},
@@ -99,7 +98,7 @@ class Optimizer(torch.optim.Optimizer):
         inherited = {name: settings.pop(name) for name in self._torch_names if name in settings}
         self._extra = {**settings, **self._fixed}
         signature.check_settings(settings)
-        self._lost_decays, self._memories = LostDecays(), dict[int, Memory]()
+        self._stepping, self._memories = Stepping(), dict[int, Memory]()
         if self._torch_names:
             super().__init__(params, **inherited)
             self.defaults.update(self._extra)
@@ -145,35 +144,19 @@ class Optimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         with torch.set_grad_enabled(bool(self.defaults["differentiable"])):
-            verdict = self._verdict()
-            if verdict.act == "skip":
+            if not self._stepping.step(self, self._judge):
                 for group in self.param_groups:
                     group[SKIPPED] = group.get(SKIPPED, 0) + 1
-                return loss
-            for index, group in enumerate(self.param_groups):
-                self._step_group(index, group, verdict.factor)
         return loss
 
-    def _verdict(self) -> Verdict:
+    def _judge(self, grads: list[Tensor], norm: Callable[[], float] | None) -> Scalar | None:
+        """The factor that multiplies every gradient; None to skip the step. ``norm`` is a faster way to theirs."""
         demands = demands_of(self)
         if demands is None:
-            return STEP
-        verdict = demands.of([p.grad for group in self.param_groups for p in group["params"] if p.grad is not None])
+            return 1.0
+        verdict = demands.of(grads, norm)
         self.grad_norm = verdict.norm
-        return verdict
-
-    def _step_group(self, index: int, group: Group, factor: Scalar) -> None:
-        params = [p for p in group["params"] if p.grad is not None]
-        work = self._work(group, params, factor)
-        refuse_sparse(type(self).__name__, work)
-        self._lost_decays.look(index, work)
-        self._reform(index, group, work)
-        work.states.extend(self._state_of(work, group, p) for p in params)
-        choice = choose(group, params, work.grads, work.update.regularizer)
-        choice.run(work)
-        for p in params:
-            if not self.state[p]:
-                del self.state[p]  # SGD without momentum keeps none
+        return verdict.factor if verdict.act == "step" else None
 
     def _work(self, group: Group, params: list[Tensor], factor: Scalar = 1.0) -> Work:
         return work_of(group, self._rule(group), params, factor)
@@ -216,7 +199,9 @@ class Optimizer(torch.optim.Optimizer):
         chosen: list[Choice] = []
         for group in self.param_groups:
             grads = [p.grad for p in group["params"] if p.grad is not None]
-            chosen.append(choose(group, group["params"], grads, regularizer_of(group)))
+            chosen.append(
+                choose(group, group["params"], grads, regularizer_of(group), self._work(group, group["params"]))
+            )
         return chosen
 
     def __repr__(self) -> str:
@@ -241,7 +226,7 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         unpickled: dict[str, Any] = {"_extra": {}, "_schedule": None, "_default_decay": False}
-        unpickled |= {"_lost_decays": LostDecays(), "_memories": {}}
+        unpickled |= {"_stepping": Stepping(), "_memories": {}}
         self.__dict__.update({**unpickled, **self.__dict__})
         for group in self.param_groups:
             group.update(self._fixed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import torch
@@ -52,27 +52,27 @@ class LostDecays:
         self._seen: dict[int, tuple[Any, ...]] = {}
         self._warned: set[int] = set()
 
-    def look(self, index: int, work: Work) -> None:
+    def look(self, index: int, work: Work, params: Sequence[Tensor]) -> None:
         """Compare the group's numbers with those of the last step; where they changed, compare the factor with 1."""
         numbers = (work.lr, work.eta, work.lam)
         if work.memory.rounding != "nearest" or index in self._warned or any(isinstance(x, Tensor) for x in numbers):
             return
         if self._seen.get(index) != numbers:
             self._seen[index] = numbers
-            lost = _lost(work)
+            lost = _lost(work, params)
             if lost:
                 self._warned.add(index)
                 warnings.warn(f"parameter group {index}: {lost}", UserWarning, stacklevel=5)
 
 
-def _lost(work: Work) -> str | None:
+def _lost(work: Work, params: Sequence[Tensor]) -> str | None:
     """What is to be said, if the decay by 1 − τ or 1/(1 + τ) is nearer to 1 than half a unit of the weights' dtype."""
     decay, place = work.update.decay, work.update.placed(work.lam)
     if place.name in ("none", "before") or decay.needs_metric or not isinstance(work.update.regularizer, L2):
         return None
     τ = float(decay.scale(work.lr, work.eta, 1.0) * work.lam)
     factor = 1 / (1 + τ) if place.name == "implicit" else 1 - τ
-    for dtype in {p.dtype for p in work.params if p.dtype in HALF}:
+    for dtype in {p.dtype for p in params if p.dtype in HALF}:
         if 0 < abs(τ) < torch.finfo(dtype).eps / 4:
             return (
                 f"the decay multiplies the weights by {factor:.10g} a step, nearer to 1 than {dtype} can tell, so that "

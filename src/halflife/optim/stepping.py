@@ -16,8 +16,8 @@ from .precision import LostDecays
 if TYPE_CHECKING:
     from .optimizer import Optimizer
 
-Judge = Callable[[list[Tensor], Table | None], Scalar | None]
-"""From all gradients, and the table that holds them, the factor that multiplies each; None to skip the step."""
+Judge = Callable[[list[Tensor], Callable[[], float] | None], Scalar | None]
+"""From all gradients, and a fast way to their norm if there is one, the factor for each; None to skip the step."""
 
 
 class Stepping:
@@ -33,11 +33,13 @@ class Stepping:
         params, grads = _with_gradients(optimizer.param_groups)
         table = self.table
         known = table is not None and table.fits(params, grads, _states(optimizer, params))
-        factor = judge(grads, table if known else None)
+        factor = judge(grads, table.gradient_norm if table is not None and known else None)
         if factor is None:
             return False
         works = [optimizer._work(group, [], factor) for group in optimizer.param_groups] if known else []
         if table is not None and known and _words(optimizer.param_groups, works) == self.words:
+            for index, work in enumerate(works):
+                self.lost_decays.look(index, work, optimizer.param_groups[index]["params"])
             table.run(works)
         else:
             self._step_anew(optimizer, factor)
@@ -68,7 +70,8 @@ class Stepping:
         params = [p for p in group["params"] if p.grad is not None]
         work = optimizer._work(group, params, factor)
         refuse_sparse(type(optimizer).__name__, work)
-        self.lost_decays.look(index, work)
+        self.lost_decays.look(index, work, params)
+        optimizer._reform(index, group, work)
         work.states.extend(optimizer._state_of(work, group, p) for p in params)
         return work
 
