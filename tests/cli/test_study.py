@@ -132,5 +132,5 @@ def test_the_doctor_says_what_there_is_and_why():
     assert result.exit_code == 0
     for line in ("torch ", "halflife ", "devices ", "threads ", "native "):
         assert line in result.output
-    assert re.search(r"small model +(eager|foreach): ", result.output)
-    assert re.search(r"large model +(eager|foreach): ", result.output)
+    assert re.search(r"small model +(native|eager|foreach): ", result.output)
+    assert re.search(r"large model +(native|eager|foreach): ", result.output)

@@ -56,8 +56,9 @@ def by_oracle(cell: Cell, scale: float = 1.0) -> list[np.ndarray]:
     return last
 
 
-def by_library(cell: Cell, scale: float = 1.0, dtype: torch.dtype = torch.float64, **flags: Any) -> list[np.ndarray]:
-    """The same, by the optimizer, two groups under one of torch's schedulers."""
+def by_library(cell: Cell, scale: float = 1.0, engine: str | None = None, **flags: Any) -> list[np.ndarray]:
+    """The same, by the optimizer, two groups under one of torch's schedulers; ``engine`` is which one must run."""
+    dtype = torch.float64
     weights, grads = problem(cell)
     params = [torch.nn.Parameter(torch.tensor(w, dtype=dtype)) for w in weights]
     groups = [
@@ -69,6 +70,7 @@ def by_library(cell: Cell, scale: float = 1.0, dtype: torch.dtype = torch.float6
     for k in range(STEPS):
         for p, g in zip(params, grads, strict=True):
             p.grad = torch.tensor(g[k], dtype=dtype)
+        assert engine in (None, optimizer.engines()[0].name)
         optimizer.step()
         scheduler.step()
     return [p.detach().numpy().copy() for p in params]

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from halflife.decays import NAMED
+from halflife.engines.library import Missing, load
 from halflife.regularizers import L1, L2
 
 from .cells import DECAYS, TABLE, VARIANTS, Cell
@@ -57,6 +58,13 @@ def test_foreach_does_what_eager_does(cell: Cell) -> None:
     scale, _ = visible(cell)
     eager = by_library(cell, scale, foreach=False)
     assert distance(by_library(cell, scale, foreach=True), eager) <= TOLERANCE
+
+
+@pytest.mark.skipif(isinstance(load(), Missing), reason="the native engine is not built")
+@pytest.mark.parametrize("cell", [c for c in TABLE if c.regularizer.separable], ids=str)
+def test_native_follows_the_equations(cell: Cell) -> None:
+    scale, expected = visible(cell)
+    assert distance(by_library(cell, scale, engine="native"), expected) <= TOLERANCE
 
 
 @pytest.mark.parametrize(("rule", "flag"), VARIANTS)

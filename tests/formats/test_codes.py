@@ -15,11 +15,10 @@ KINDS = pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigne
 
 
 def hashed(i: int, seed: int) -> int:
-    x = (i + seed) & U32
-    for factor, shift in ((0x9E3779B1, 15), (0x85EBCA77, 13), (0xC2B2AE3D, 16)):
-        x = (x * factor) & U32
-        x ^= x >> shift
-    return x
+    x = (i * 0x9E3779B1 + seed) & U32
+    x ^= x >> 16
+    x = (x * 0x85EBCA6B) & U32
+    return x ^ x >> 13
 
 
 def float_of(bits: int) -> float:

@@ -84,10 +84,13 @@ def _alike(work: Work, p: Tensor, state: ParameterState) -> bool:
     """Whether a parameter's states can be walked as it is; codes and dithers count in row-major order."""
     if not work.memory.as_is(p) and not p.is_contiguous():
         return False
+    names = state_names(work)
     for name, x in state.items():
         clock = name == "step" or name in work.update.rule.scalars
         if not x.is_cpu or x.layout != torch.strided or (clock and x.dtype not in (torch.float32, torch.float64)):
             return False
+        if name in names and x.dtype != work.memory.dtype_of_states(p):
+            return False  # not in its format yet: another engine brings it there
         if x.shape == p.shape and not (x.stride() == p.stride() or (x.is_contiguous() and p.is_contiguous())):
             return False
     return True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -17,6 +20,7 @@ from ..regularizers import L2
 FORMATS = ("rounding", "state_dtype")
 """Settings of the memory at hand: a checkpoint neither has them nor changes them."""
 
+_PACKAGE = __name__.partition(".")[0]
 _STATE_DTYPES = (None, torch.float32, torch.bfloat16, "8bit")
 
 
@@ -62,7 +66,7 @@ class LostDecays:
             lost = _lost(work, params)
             if lost:
                 self._warned.add(index)
-                warnings.warn(f"parameter group {index}: {lost}", UserWarning, stacklevel=5)
+                warnings.warn(f"parameter group {index}: {lost}", UserWarning, stacklevel=_level_of_caller())
 
 
 def _lost(work: Work, params: Sequence[Tensor]) -> str | None:
@@ -79,3 +83,12 @@ def _lost(work: Work, params: Sequence[Tensor]) -> str | None:
                 "rounded to nearest it alone never moves one; rounding='kahan' or 'stochastic' keeps it."
             )
     return None
+
+
+def _level_of_caller() -> int:
+    """How many frames up the line of code lies that asked for the step, outside this package and torch."""
+    inside = tuple(f"{Path(module.__file__ or '').parent}{os.sep}" for module in (torch, sys.modules[_PACKAGE]))
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
+        level, frame = level + 1, frame.f_back
+    return level
