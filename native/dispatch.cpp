@@ -50,6 +50,11 @@ static int threads_for(const std::vector<Chunk> &chunks, int threads) {
     return int(std::max<int64_t>(1, std::min<int64_t>(threads, total / WORTH_A_THREAD)));
 }
 
+// How many neighbouring chunks a thread takes at a time: long runs for the memory's prefetcher, short ones for balance.
+static int run_of(int64_t chunks, int threads) {
+    return int(std::max<int64_t>(1, std::min<int64_t>(16, chunks / (8 * threads))));
+}
+
 static double read(const hl_entry &e, int k) {
     if (!e.clock[k]) return 0;
     return e.clock_format == HL_F64 ? *static_cast<double *>(e.clock[k]) : *static_cast<float *>(e.clock[k]);
@@ -130,7 +135,8 @@ __attribute__((visibility("default"))) int64_t hl_step(const hl_entry *entries, 
     const std::vector<Chunk> chunks = cut(entries, n_entries);
     const int64_t n = int64_t(chunks.size());
     const Engine &e = engine();
-#pragma omp parallel for schedule(dynamic) num_threads(threads_for(chunks, threads)) if (threads_for(chunks, threads) > 1)
+    const int team = threads_for(chunks, threads), run = run_of(n, team);
+#pragma omp parallel for schedule(dynamic, run) num_threads(team) if (team > 1)
     for (int64_t c = 0; c < n; ++c) {
         const hl_entry &entry = entries[chunks[size_t(c)].entry];
         const void *slot = slots[size_t(index[size_t(chunks[size_t(c)].entry)])].bytes;
@@ -145,7 +151,8 @@ __attribute__((visibility("default"))) double hl_gradient_norm(const hl_entry *e
     const int64_t n = int64_t(chunks.size());
     std::vector<double> parts(size_t(n), 0.0);
     const Engine &e = engine();
-#pragma omp parallel for schedule(dynamic) num_threads(threads_for(chunks, threads)) if (threads_for(chunks, threads) > 1)
+    const int team = threads_for(chunks, threads), run = run_of(n, team);
+#pragma omp parallel for schedule(dynamic, run) num_threads(team) if (team > 1)
     for (int64_t c = 0; c < n; ++c) {
         const hl_entry &entry = entries[chunks[size_t(c)].entry];
         parts[size_t(c)] = e.square_sum(entry, rows[entry.row].gradient, chunks[size_t(c)].at, chunks[size_t(c)].n);
