@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from operator import attrgetter, is_
+from operator import is_, methodcaller
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .library import Missing, load
 from .memory import SCALE, ParameterState
-from .native_rows import ROW, fill, state_names
+from .native_rows import ROW, fill, numbers_of, state_names
 from .work import Work
 
 FORMATS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3, torch.uint8: 4}
@@ -31,7 +31,7 @@ ENTRY = np.dtype(
 )
 """As ``hl_entry`` in native/halflife.h."""
 
-_dtype = attrgetter("dtype")
+_values = methodcaller("values")
 
 
 class Table:
@@ -54,10 +54,11 @@ class Table:
                 self.entries[index]["row"] = row
                 _enter(self.entries[index], work, p, g, state)
                 index += 1
-        grads = list(chain.from_iterable(work.grads for work in works))
-        self.looks = _looks(self.params), list(map(_dtype, self.params)), _looks(grads)
+        self.looks = _looks(self.params), _looks(list(chain.from_iterable(work.grads for work in works)))
+        self.at = list(map(Tensor.data_ptr, self.params))
         self.hold([state for work in works for state in work.states])
         self.addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
+        self.numbers: list[Any] = []
 
     def hold(self, states: Iterable[ParameterState]) -> None:
         """Keep these states' tensors, in this order, to compare with."""
@@ -65,19 +66,18 @@ class Table:
         self.held_at = list(map(Tensor.data_ptr, self.held))
 
     def fits(self, params: list[Tensor], grads: list[Tensor], states: Iterable[ParameterState]) -> bool:
-        """Whether these are the tensors of the table and as they were; where they lie now is taken note of.
+        """Whether these are the tensors of the table, as they were and, but for the gradients, where they were.
 
-        A state that took another's place is known by its address, for the other one is held here; a gradient's dtype
-        is its parameter's, which torch sees to.
+        Where the gradients lie now is taken note of. A tensor that took another's place is known by its address, for
+        the other one is held here; a gradient's dtype is its parameter's, which torch sees to.
         """
         if len(params) != len(self.params) or not all(map(is_, params, self.params)):
             return False
         try:
             if list(map(Tensor.data_ptr, _tensors(states))) != self.held_at:
                 return False
-            if (_looks(params), list(map(_dtype, params)), _looks(grads)) != self.looks:
+            if list(map(Tensor.data_ptr, params)) != self.at or (_looks(params), _looks(grads)) != self.looks:
                 return False
-            self.entries["w"] = list(map(Tensor.data_ptr, params))
             self.entries["g"] = list(map(Tensor.data_ptr, grads))
         except RuntimeError:  # a gradient became sparse
             return False
@@ -85,13 +85,16 @@ class Table:
 
     def gradient_norm(self) -> float:
         """The L2 norm of all gradients, whatever their factor will be."""
-        self.rows["gradient"] = 1.0
+        self.rows["gradient"], self.numbers = 1.0, []
         return self.library.gradient_norm(*self.addresses, torch.get_num_threads())
 
     def run(self, works: Sequence[Work]) -> None:
         """One step of every tensor, in place, with the numbers of these works."""
-        for row, work in zip(self.rows, works, strict=True):
-            fill(row, work)
+        numbers = [numbers_of(work) for work in works]
+        if numbers != self.numbers:
+            self.numbers = numbers
+            for row, work in zip(self.rows, works, strict=True):
+                fill(row, work)
         unknown = self.library.step(*self.addresses, torch.get_num_threads())
         if unknown:
             raise RuntimeError(f"the native library does not take entry {unknown - 1}: {self.entries[unknown - 1]}")
@@ -100,7 +103,7 @@ class Table:
 
 
 def _tensors(states: Iterable[ParameterState]) -> list[Tensor]:
-    return [x for state in states for x in state.values()]
+    return list(chain.from_iterable(map(_values, states)))
 
 
 def _looks(tensors: list[Tensor]) -> tuple[list[int], list[Any]]:

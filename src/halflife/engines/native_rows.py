@@ -136,6 +136,13 @@ def state_names(work: Work) -> tuple[str, ...]:
     return ("momentum_buffer",) if momentum else work.state_names
 
 
+def numbers_of(work: Work) -> tuple[Any, ...]:
+    """What a row says in numbers; tensors by their value."""
+    rule = work.update.rule
+    numbers = (work.lr, work.eta, work.lam, work.gradient, *(getattr(rule, name) for name in RULES[type(rule)][1]))
+    return tuple(float(x) if isinstance(x, Tensor) else x for x in numbers)
+
+
 def fill(row: Any, work: Work) -> None:
     """This step's numbers, and the words."""
     update, (factor, R) = work.update, _unscaled(work.update.regularizer)
