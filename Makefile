@@ -11,7 +11,7 @@ SANITIZED := build/sanitize/libhalflife_native.so
 # Where there is g++, C++ that does not build is an error.
 export HALFLIFE_NEEDS_NATIVE := $(shell test "$$(uname -s)" = Linux && command -v g++ >/dev/null && echo 1)
 
-.PHONY: study test test-slow sanitize lint clean
+.PHONY: study test test-slow bench sanitize lint clean
 
 study: .venv/lab.stamp           ## train the grid on digits, draw the heatmaps, print the table
 	$(BIN)/halflife study --out study
@@ -22,6 +22,9 @@ test: .venv/test.stamp           ## everything but the slow tests
 test-slow: .venv/test.stamp      ## the slow tests
 	$(BIN)/python -m pytest -m slow
 
+bench: .venv/lab.stamp           ## time every optimizer's step beside torch's
+	$(BIN)/halflife bench --out bench
+
 sanitize: .venv/test.stamp $(SANITIZED) ## the native engine under the address and undefined-behaviour sanitizers
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
 	HALFLIFE_LIBRARY=$(abspath $(SANITIZED)) $(BIN)/python -m pytest --numprocesses auto tests/engines tests/conformance
@@ -30,7 +33,7 @@ lint: .venv/dev.stamp            ## ruff, pyright
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
 
 clean:                           ## remove the environment, what was built, and what a study wrote
-	rm -rf .venv build study $(LIBRARY)
+	rm -rf .venv build study bench $(LIBRARY)
 	find native/editable -mindepth 1 ! -name CMakeLists.txt ! -name .gitignore -delete
 
 .venv/bin/python:
