@@ -28,7 +28,7 @@ from .groups import (
     work_of,
 )
 from .restore import reform
-from .stepping import Stepping
+from .stepping import Stepping, step_untraced
 
 KEYWORDS: dict[str, Any] = {
     **{"decay": None, "regularizer": None},
@@ -144,7 +144,8 @@ class Optimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         with torch.set_grad_enabled(bool(self.defaults["differentiable"])):
-            if not self._stepping.step(self, self._judge):
+            step = step_untraced if torch.compiler.is_compiling() else Stepping.step
+            if not step(self._stepping, self, self._judge):
                 for group in self.param_groups:
                     group[SKIPPED] = group.get(SKIPPED, 0) + 1
         return loss

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from ..engines import Table, Work, choose, words_of
@@ -74,6 +75,12 @@ class Stepping:
         optimizer._reform(index, group, work)
         work.states.extend(optimizer._state_of(work, group, p) for p in params)
         return work
+
+
+@torch._disable_dynamo
+def step_untraced(stepping: Stepping, optimizer: Optimizer, judge: Judge) -> bool:
+    """``stepping.step``, which a graph that ``torch.compile`` traces leaves to Python."""
+    return stepping.step(optimizer, judge)
 
 
 def _with_gradients(groups: list[Group]) -> tuple[list[Tensor], list[Tensor]]:

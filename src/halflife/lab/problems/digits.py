@@ -4,6 +4,8 @@
 # pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,7 +24,8 @@ def digits(dtype: torch.dtype = torch.float32) -> Problem:
     The split is stratified and, like the redrawn labels, the same for every seed of a study. The labels of the
     validation and test images are clean. A redrawn label is uniform over the ten classes, the true one included.
     """
-    pixels, labels = (np.asarray(part) for part in load_digits(return_X_y=True))
+    loaded: Any = load_digits(return_X_y=True)
+    pixels, labels = (np.asarray(part) for part in loaded)
     rest, train = _part(np.arange(len(labels)), labels, TRAIN)
     test, val = _part(rest, labels, VAL)
     noisy = _redraw(labels[train], RANDOMIZED, n_classes=10)

@@ -1,0 +1,51 @@
+"""What the tests of the native engine share."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import halflife
+from halflife.engines.library import Missing, load
+
+needs_native = pytest.mark.skipif(isinstance(load(), Missing), reason=f"no native engine: {load()}")
+
+PRELUDE = """
+import torch, halflife as hl
+from halflife.regularizers import TowardInit
+torch.manual_seed(0)
+def steps(n=100_000, times=2, dtype=torch.float32, **settings):
+    p = torch.nn.Parameter(torch.randn(n).to(dtype))
+    optimizer = hl.AdamW([p], lr=0.1, **settings)
+    for _ in range(times):
+        step(p, optimizer)
+    return p, optimizer
+def step(p, optimizer):
+    p.grad = torch.randn(p.shape).to(p.dtype)
+    optimizer.step()
+"""
+
+
+def in_a_process(code: str) -> None:
+    """Run this in a process of its own, so that a crash is one failed test; an exception is no crash."""
+    body = "".join(f"    {line}\n" for line in code.strip().splitlines())
+    guarded = f"{PRELUDE}\ntry:\n{body}except (RuntimeError, ValueError, TypeError) as error:\n    print(error)\n"
+    done = subprocess.run([sys.executable, "-c", guarded], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr[-2000:]}"
+
+
+def outcome(foreach, change, **settings):
+    """A parameter after two steps, a change by hand and one more step; the error's type where there was one."""
+    torch.manual_seed(0)
+    p = torch.nn.Parameter(torch.randn(6, 6))
+    optimizer = halflife.AdamW([p], lr=0.1, foreach=foreach, **settings)
+    for _ in range(2):
+        p.grad = torch.randn(p.shape)
+        optimizer.step()
+    change(p, optimizer)
+    try:
+        optimizer.step()
+    except RuntimeError:
+        return RuntimeError
+    return p.detach().clone()
