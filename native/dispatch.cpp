@@ -74,15 +74,17 @@ static bool known(const hl_entry &e, const hl_row &r) {
            r.regularizer <= HL_TOWARD_INIT;
 }
 
-double nadam_product(const hl_row &r, double t, double product) {
-    return product * (r.hyper[0] * (1 - 0.5 * std::pow(0.96, t * r.hyper[3])));
+// NAdam's product of momenta moves before its rule reads it, in the precision in which it is kept, as torch has it.
+static void move_nadam_product(const hl_entry &e, const hl_row &r, double t) {
+    const double mu = r.hyper[0] * (1 - 0.5 * std::pow(0.96, t * r.hyper[3]));
+    write(e, 1, e.clock_format == HL_F64 ? read(e, 1) * mu : double(float(read(e, 1)) * float(mu)));
 }
 
 // A tensor's clock, moved on by one in its own memory, and read back: what a checkpoint would restore is what is used.
 static ClockNow tick(const hl_entry &e, const hl_row &r) {
     write(e, 0, read(e, 0) + 1);
     ClockNow now{read(e, 0), {0, 0}};
-    if (r.rule == HL_NADAM) write(e, 1, nadam_product(r, now.t, read(e, 1)));
+    if (r.rule == HL_NADAM) move_nadam_product(e, r, now.t);
     now.scalar[0] = read(e, 1), now.scalar[1] = read(e, 2);
     return now;
 }

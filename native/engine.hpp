@@ -18,7 +18,4 @@ struct Engine {
 
 constexpr int SLOT = 512, CHUNK = 16384;
 
-// NAdam's product of momenta moves before its rule reads it: what it becomes at step t.
-double nadam_product(const hl_row &, double t, double product);
-
 }  // namespace halflife

@@ -103,7 +103,7 @@ void decode_blocks(const uint8_t *__restrict codes, const float *scale, int64_t 
     }
 }
 
-// The largest magnitude of a block as its scale; NaN if one is not finite.
+// The largest magnitude of a block as its scale; NaN or infinite if one is.
 template <class T>
 float largest(const T *tile, int n) {
     uint32_t most = 0; // magnitudes are ordered as their bits are, and NaN and infinity come last
@@ -112,7 +112,7 @@ float largest(const T *tile, int n) {
         const uint32_t b = bits_of(std::abs(float(tile[i])));
         most = b > most ? b : most;
     }
-    return float_of(most >= 0x7F800000u ? 0x7FC00000u : most);
+    return float_of(most);
 }
 
 template <class T, bool Unsigned>

@@ -71,7 +71,7 @@ inline uint8_t to_fp8(float x, float inverse, uint32_t i, uint32_t seed) {
     int32_t c = int32_t((b + (dither(i, seed) & 0xFFFFFu)) >> 20) - base;
     c = c < least ? least : c;
     c = c > top ? top : c;
-    c = b == 0 ? 0 : c;
+    c = (bits_of(x) & 0x7FFFFFFFu) == 0 ? 0 : c; // 0 for 0 alone
     return uint8_t(Unsigned ? uint32_t(c) : uint32_t(c) | sign << 7);
 }
 

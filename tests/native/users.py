@@ -30,7 +30,8 @@ def step(p, optimizer):
 def in_a_process(code: str) -> None:
     """Run this in a process of its own, so that a crash is one failed test; an exception is no crash."""
     body = "".join(f"    {line}\n" for line in code.strip().splitlines())
-    guarded = f"{PRELUDE}\ntry:\n{body}except (RuntimeError, ValueError, TypeError) as error:\n    print(error)\n"
+    expected = "except (RuntimeError, ValueError, TypeError, KeyError) as error:\n    print(error)\n"
+    guarded = f"{PRELUDE}\ntry:\n{body}{expected}"
     done = subprocess.run([sys.executable, "-c", guarded], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr[-2000:]}"
 

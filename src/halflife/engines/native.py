@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from operator import is_, methodcaller
+from operator import attrgetter, is_, methodcaller
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ ENTRY = np.dtype(
 )
 """As ``hl_entry`` in native/halflife.h."""
 
-_values = methodcaller("values")
+_shape, _dtype, _values = attrgetter("shape"), attrgetter("dtype"), methodcaller("values")
 
 
 class Table:
@@ -68,13 +68,15 @@ class Table:
     def fits(self, params: list[Tensor], grads: list[Tensor], states: Iterable[ParameterState]) -> bool:
         """Whether these are the tensors of the table, as they were and, but for the gradients, where they were.
 
-        Where the gradients lie now is taken note of. A tensor that took another's place is known by its address, for
-        the other one is held here; a gradient's dtype is its parameter's, which torch sees to.
+        Where the gradients lie now is taken note of.
         """
         if len(params) != len(self.params) or not all(map(is_, params, self.params)):
             return False
         try:
-            if list(map(Tensor.data_ptr, _tensors(states))) != self.held_at:
+            held = _tensors(states)
+            if len(held) != len(self.held) or not all(map(is_, held, self.held)):
+                return False
+            if list(map(Tensor.data_ptr, held)) != self.held_at or any(map(Tensor.is_neg, grads)):
                 return False
             if list(map(Tensor.data_ptr, params)) != self.at or (_looks(params), _looks(grads)) != self.looks:
                 return False
@@ -106,10 +108,11 @@ def _tensors(states: Iterable[ParameterState]) -> list[Tensor]:
     return list(chain.from_iterable(map(_values, states)))
 
 
-def _looks(tensors: list[Tensor]) -> tuple[list[int], list[Any]]:
-    """What decides how memory is walked: sizes and, where they are not the plain ones, strides."""
+def _looks(tensors: list[Tensor]) -> tuple[list[Any], ...]:
+    """What decides how memory is read: shapes, dtypes and, where they are not the plain ones, strides."""
     plain = list(map(Tensor.is_contiguous, tensors))
-    return list(map(Tensor.numel, tensors)), plain if all(plain) else [(x.shape, x.stride()) for x in tensors]
+    strides = plain if all(plain) else [x.stride() for x in tensors]
+    return list(map(_shape, tensors)), list(map(_dtype, tensors)), strides
 
 
 def _enter(entry: Any, work: Work, p: Tensor, g: Tensor, state: ParameterState) -> None:

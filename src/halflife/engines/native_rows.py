@@ -13,7 +13,8 @@ from .. import regularizers as penalties
 from .. import rules
 from ..regularizers import Regularizer, Scaled
 from ..rules import Rule
-from .memory import ParameterState
+from .formats import BLOCK, HALF, wide
+from .memory import SCALE, ParameterState
 from .work import Work
 
 ROW = np.dtype(
@@ -75,25 +76,42 @@ def _readable(p: Tensor, g: Tensor) -> bool:
     """Whether the two are one run of memory each, in the same order."""
     if not (p.is_floating_point() and g.is_floating_point()) or g.layout != torch.strided or p.shape != g.shape:
         return False
+    if p.is_neg() or g.is_neg() or not g.is_cpu:
+        return False
     if p.is_contiguous():
         return g.is_contiguous()
     return p.stride() == g.stride() and dense(p)
 
 
 def _alike(work: Work, p: Tensor, state: ParameterState) -> bool:
-    """Whether a parameter's states can be walked as it is; codes and dithers count in row-major order."""
-    if not work.memory.as_is(p) and not p.is_contiguous():
-        return False
-    names = state_names(work)
-    for name, x in state.items():
-        clock = name == "step" or name in work.update.rule.scalars
-        if not x.is_cpu or x.layout != torch.strided or (clock and x.dtype not in (torch.float32, torch.float64)):
-            return False
-        if name in names and x.dtype != work.memory.dtype_of_states(p):
-            return False  # not in its format yet: another engine brings it there
-        if x.shape == p.shape and not (x.stride() == p.stride() or (x.is_contiguous() and p.is_contiguous())):
-            return False
-    return True
+    """Whether all that lies beside a parameter has the size, format and order that the table takes it to have."""
+    memory, half = work.memory, p.dtype in HALF
+    if not memory.as_is(p) and not p.is_contiguous():
+        return False  # codes and dithers count in row-major order
+    formats = {name: memory.dtype_of_states(p) for name in state_names(work)}
+    formats |= {"anchor": p.dtype, "kahan": p.dtype, "ema": wide(p.dtype)}
+    clocks = [state[name] for name in ("step", *work.update.rule.scalars) if name in state]
+    return (
+        all(_fits(state[name], p, dtype) for name, dtype in formats.items() if name in state)
+        and all(_scaled(state, name, p) for name, dtype in formats.items() if dtype is torch.uint8 and name in state)
+        and ("kahan" in state) == (half and memory.rounding == "kahan")
+        and all(x.numel() == 1 and x.is_cpu and x.dtype == clocks[0].dtype for x in clocks)
+        and (not clocks or clocks[0].dtype in (torch.float32, torch.float64))
+    )
+
+
+def _fits(x: Tensor, p: Tensor, dtype: torch.dtype) -> bool:
+    """Whether a tensor can be walked as its parameter is."""
+    plain = x.is_cpu and x.layout == torch.strided and not x.is_neg()
+    same_order = plain and (x.stride() == p.stride() or (x.is_contiguous() and p.is_contiguous()))
+    return same_order and x.shape == p.shape and x.dtype == dtype
+
+
+def _scaled(state: ParameterState, name: str, p: Tensor) -> bool:
+    """Whether a state in codes has a scale for each of its blocks."""
+    scale = state.get(name + SCALE)
+    blocks = -(-p.numel() // BLOCK)
+    return scale is not None and scale.shape == (blocks,) and scale.dtype == torch.float32 and scale.is_contiguous()
 
 
 def dense(x: Tensor) -> bool:

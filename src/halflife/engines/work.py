@@ -108,7 +108,7 @@ class Work:
     def gradient_of(self, p: Tensor, g: Tensor) -> Tensor:
         """The gradient as it is computed with, ``scaled`` aside; dense where the states are not kept as they are."""
         if self.memory.as_is(p):
-            return as_real(g)
+            return as_real(g if g.dtype == p.dtype else g.to(p.dtype))
         return (g.to_dense() if g.is_sparse else g).to(wide(p.dtype))
 
     def weights(self, p: Tensor, state: ParameterState) -> Tensor:
