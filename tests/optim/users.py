@@ -16,12 +16,12 @@ ALL = [*TORCH, "Lion", "SGDW", "AdamL2", "ProxAdam", "AdamP", "ProxSGD"]
 CAPTURABLE = [name for name in ALL if "capturable" in inspect.signature(getattr(halflife, name)).parameters]
 EXTRAS = {"decay", "regularizer", "eps_inside", "weight_decay", "rounding", "state_dtype"}
 EXTRAS |= {"max_grad_norm", "ema_decay", "skip_nonfinite"}
-ENGINES = [{"foreach": False}, {"foreach": True}]
+ENGINES: list[dict[str, Any]] = [{"foreach": False}, {"foreach": True}, {}]
 
 
 each = pytest.mark.parametrize("name", ALL)
 each_of_torch = pytest.mark.parametrize("name", TORCH)
-each_engine = pytest.mark.parametrize("engine", ENGINES, ids=["eager", "foreach"])
+each_engine = pytest.mark.parametrize("engine", ENGINES, ids=["eager", "foreach", "default"])
 
 
 def ours(name: str) -> Any:
