@@ -14,7 +14,6 @@ struct NAdam : Rule<2, 2> {
         const double mu_next = mu(r, k.t + 1), P = k.scalar[0];
         of_m = mu_next / (1 - P * mu_next);
         of_g = (1 - mu(r, k.t)) / (1 - P);
-        k.next[0] = P;
     }
     inline void operator()(T, T g, T &m, T &v, T &, T &u, T &D) const {
         m = b1 * m + one_b1 * g;

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.skipif(isinstance(load(), Missing), reason="the native 
 
 SHAPES = [(3, 4), (7,), (2, 3, 5)]
 ACTIONS = [
-    *("step", "step", "new gradients", "accumulate", "skip one", "expand", "move", "transpose", "load", "copy"),
-    *("group", "replace state", "share", "lr", "decay", "foreach", "maximize", "regularizer", "shrink", "freeze"),
+    *("step", "step", "new gradients", "accumulate", "skip one", "expand", "move", "transpose", "load"),
+    *("group", "replace state", "share", "lr", "decay", "foreach", "maximize", "regularizer", "freeze"),
 ]
 
 
@@ -58,6 +58,8 @@ def act(action: str, optimizer: Any, params: list[Any], seed: int) -> Any:  # no
             group["lr"] = 0.001 * (1 + seed % 7)
         case "decay":
             group["weight_decay"] = 0.1 * (seed % 3)
+        case "foreach":
+            group["foreach"] = (None, True, False)[seed % 3]
         case "maximize":
             group["maximize"] = not group["maximize"]
         case "regularizer":
