@@ -6,9 +6,9 @@ milliseconds, checking it a few hundred nanoseconds a tensor, which is why ``Tab
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
-from operator import attrgetter, is_, methodcaller
+from operator import is_, methodcaller
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .library import Missing, load
+from .looks import Looks
 from .memory import SCALE, ParameterState
 from .native_rows import ROW, fill, numbers_of, state_names
 from .work import Work
@@ -31,7 +32,7 @@ ENTRY = np.dtype(
 )
 """As ``hl_entry`` in native/halflife.h."""
 
-_shape, _dtype, _values = attrgetter("shape"), attrgetter("dtype"), methodcaller("values")
+_values = methodcaller("values")
 
 
 class Table:
@@ -54,35 +55,34 @@ class Table:
                 self.entries[index]["row"] = row
                 _enter(self.entries[index], work, p, g, state)
                 index += 1
-        self.looks = _looks(self.params), _looks(list(chain.from_iterable(work.grads for work in works)))
-        self.at = list(map(Tensor.data_ptr, self.params))
+        self.looks = Looks(self.params), Looks(list(chain.from_iterable(work.grads for work in works)))
+        self.at, self.grads_at = list(map(Tensor.data_ptr, self.params)), list[int]()
         self.hold([state for work in works for state in work.states])
         self.addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
         self.numbers: list[Any] = []
 
-    def hold(self, states: Iterable[ParameterState]) -> None:
+    def hold(self, states: Collection[ParameterState]) -> None:
         """Keep these states' tensors, in this order, to compare with."""
-        self.held = _tensors(states)
+        self.held = list(chain.from_iterable(map(_values, states)))
         self.held_at = list(map(Tensor.data_ptr, self.held))
 
-    def fits(self, params: list[Tensor], grads: list[Tensor], states: Iterable[ParameterState]) -> bool:
+    def fits(self, params: list[Tensor], grads: list[Tensor], states: Collection[ParameterState]) -> bool:
         """Whether these are the tensors of the table, as they were and, but for the gradients, where they were.
 
         Where the gradients lie now is taken note of.
         """
         if len(params) != len(self.params) or not all(map(is_, params, self.params)):
             return False
-        try:
-            held = _tensors(states)
-            if len(held) != len(self.held) or not all(map(is_, held, self.held)):
-                return False
-            if list(map(Tensor.data_ptr, held)) != self.held_at or any(map(Tensor.is_neg, grads)):
-                return False
-            if list(map(Tensor.data_ptr, params)) != self.at or (_looks(params), _looks(grads)) != self.looks:
-                return False
-            self.entries["g"] = list(map(Tensor.data_ptr, grads))
-        except RuntimeError:  # a gradient became sparse
+        held = chain.from_iterable(map(_values, states))
+        if sum(map(len, states)) != len(self.held) or not all(map(is_, held, self.held)):
             return False
+        if not (self.looks[0].of(params) and self.looks[1].of(grads)):
+            return False
+        if list(map(Tensor.data_ptr, params)) != self.at or list(map(Tensor.data_ptr, self.held)) != self.held_at:
+            return False
+        grads_at = list(map(Tensor.data_ptr, grads))
+        if grads_at != self.grads_at:
+            self.entries["g"] = self.grads_at = grads_at
         return True
 
     def gradient_norm(self) -> float:
@@ -97,22 +97,15 @@ class Table:
             self.numbers = numbers
             for row, work in zip(self.rows, works, strict=True):
                 fill(row, work)
+        self.run_again()
+
+    def run_again(self) -> None:
+        """One step with the numbers of the last one."""
         unknown = self.library.step(*self.addresses, torch.get_num_threads())
         if unknown:
             raise RuntimeError(f"the native library does not take entry {unknown - 1}: {self.entries[unknown - 1]}")
         self.entries["first"] = 0
         torch.autograd.graph.increment_version(self.params)
-
-
-def _tensors(states: Iterable[ParameterState]) -> list[Tensor]:
-    return list(chain.from_iterable(map(_values, states)))
-
-
-def _looks(tensors: list[Tensor]) -> tuple[list[Any], ...]:
-    """What decides how memory is read: shapes, dtypes and, where they are not the plain ones, strides."""
-    plain = list(map(Tensor.is_contiguous, tensors))
-    strides = plain if all(plain) else [x.stride() for x in tensors]
-    return list(map(_shape, tensors)), list(map(_dtype, tensors)), strides
 
 
 def _enter(entry: Any, work: Work, p: Tensor, g: Tensor, state: ParameterState) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from itertools import chain
+from operator import is_, methodcaller
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from ..decays import Decay
 from ..engines import Table, Work, choose, words_of
+from ..regularizers import Regularizer
 from ..rules import Scalar
 from .groups import Group, refuse_sparse, regularizer_of
 from .precision import LostDecays
@@ -20,6 +23,28 @@ if TYPE_CHECKING:
 Judge = Callable[[list[Tensor], Callable[[], float] | None], Scalar | None]
 """From all gradients, and a fast way to their norm if there is one, the factor for each; None to skip the step."""
 
+_values = methodcaller("values")
+
+
+class Settings:
+    """All that the groups say, to tell by identity alone whether a step computes with the numbers of the last one."""
+
+    def __init__(self, groups: list[Group], factor: Scalar) -> None:
+        self._values = [factor, *chain.from_iterable(map(_values, groups))]
+        self._fixed = all(_is_fixed(x) for group in groups for name, x in group.items() if name != "params")
+
+    def unchanged(self, groups: list[Group], factor: Scalar) -> bool:
+        """Whether the groups hold the same objects, none of which can change inside."""
+        values = [factor, *chain.from_iterable(map(_values, groups))]
+        return self._fixed and len(values) == len(self._values) and all(map(is_, values, self._values))
+
+
+def _is_fixed(x: Any) -> bool:
+    """Whether an object stays as it is, unlike a tensor."""
+    if isinstance(x, tuple):
+        return all(map(_is_fixed, x))  # pyright: ignore[reportUnknownArgumentType]
+    return x is None or isinstance(x, int | float | str | torch.dtype | Decay | Regularizer)
+
 
 class Stepping:
     """What an optimizer keeps between two steps: the native engine's table, and the words that it was made for."""
@@ -27,6 +52,7 @@ class Stepping:
     def __init__(self) -> None:
         self.table: Table | None = None
         self.words: list[Any] = []
+        self.settings = Settings([], 1.0)
         self.lost_decays = LostDecays()
 
     def step(self, optimizer: Optimizer, judge: Judge) -> bool:
@@ -37,14 +63,24 @@ class Stepping:
         factor = judge(grads, table.gradient_norm if table is not None and known else None)
         if factor is None:
             return False
-        works = [optimizer._work(group, [], factor) for group in optimizer.param_groups] if known else []
-        if table is not None and known and _words(optimizer.param_groups, works) == self.words:
-            for index, work in enumerate(works):
-                self.lost_decays.look(index, work, optimizer.param_groups[index]["params"])
-            table.run(works)
-        else:
+        if table is None or not known:
             self._step_anew(optimizer, factor)
+        elif table.numbers and self.settings.unchanged(optimizer.param_groups, factor):
+            table.run_again()
+        else:
+            self._step_with(table, optimizer, factor)
         return True
+
+    def _step_with(self, table: Table, optimizer: Optimizer, factor: Scalar) -> None:
+        """The tensors are those of the table; see whether its words still hold, and give it this step's numbers."""
+        works = [optimizer._work(group, [], factor) for group in optimizer.param_groups]
+        if _words(optimizer.param_groups, works) != self.words:
+            self._step_anew(optimizer, factor)
+            return
+        for index, work in enumerate(works):
+            self.lost_decays.look(index, work, optimizer.param_groups[index]["params"])
+        table.run(works)
+        self.settings = Settings(optimizer.param_groups, factor)
 
     def _step_anew(self, optimizer: Optimizer, factor: Scalar) -> None:
         """Choose an engine for each group; if native is it for all, keep the table."""
@@ -90,7 +126,7 @@ def _with_gradients(groups: list[Group]) -> tuple[list[Tensor], list[Tensor]]:
     return (params if len(there) == len(grads) else [p for p in params if p.grad is not None]), there
 
 
-def _states(optimizer: Optimizer, params: list[Tensor]) -> Iterable[dict[str, Any]]:
+def _states(optimizer: Optimizer, params: list[Tensor]) -> Collection[dict[str, Any]]:
     """The states of these parameters, in an order that stays while they do."""
     state = optimizer.state
     return state.values() if len(state) in (0, len(params)) else [state[p] for p in params if p in state]
