@@ -12,12 +12,12 @@ LAMS = tuple(np.geomspace(1e-4, 1e-1, 7).tolist())
 def found(kappa=0.5, contender=CONTENDERS["adam-p"]):
     x, z = np.log(LRS)[:, None], np.log(LAMS)[None, :]
     error = np.minimum(0.1 * np.exp(0.2 * (z - z.mean() + kappa * (x - x.mean())) ** 2 + 0.01 * (x - x[1]) ** 2), 0.9)
-    seeds = 1 - np.stack([error * 0.9, error * 1.1])
-    return Findings(contender, LRS, LAMS, seeds, seeds - 0.01, np.zeros(seeds.shape, dtype=bool))
+    seeds = np.stack([error * 0.9, error * 1.1])
+    return Findings(contender, LRS, LAMS, seeds, seeds + 0.01, np.zeros(seeds.shape, dtype=bool))
 
 
 def reference():
-    val = np.full((2, 5, 1), 0.8)
+    val = np.full((2, 5, 1), 0.2)
     return Findings(REFERENCE, LRS, (0.0,), val, val, np.zeros(val.shape, dtype=bool))
 
 

@@ -21,8 +21,8 @@ def test_what_is_recorded_is_found_by_its_key_and_in_the_file(tmp_path):
 def test_a_result_is_written_once(tmp_path):
     with Ledger(tmp_path / "study.db") as ledger:
         ledger.record([RUN])
-        ledger.record([replace(RUN, val_accuracy=0.1)])
-        assert ledger.find(["k1"])["k1"].val_accuracy == 0.8
+        ledger.record([replace(RUN, val_error=0.1)])
+        assert ledger.find(["k1"])["k1"].val_error == 0.8
 
 
 def test_a_batch_of_runs_is_written_whole_or_not_at_all(tmp_path):

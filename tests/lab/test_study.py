@@ -24,10 +24,10 @@ def test_each_cell_of_the_results_is_that_cell_of_the_ledger(tiny):
     ledger = sqlite3.connect(folder / "study.db")
     for found in result.findings:
         assert (found.lrs, found.lams) == ((1e-3, 1e-2), (0.01, 0.1, 1.0))
-        for (s, i, j), accuracy in np.ndenumerate(found.val):
-            query = "SELECT val_accuracy FROM runs WHERE optimizer=? AND seed=? AND lr=? AND lam=?"
+        for (s, i, j), error in np.ndenumerate(found.val):
+            query = "SELECT val_error FROM runs WHERE optimizer=? AND seed=? AND lr=? AND lam=?"
             rows = ledger.execute(query, (found.contender.name, s, found.lrs[i], found.lams[j])).fetchall()
-            assert rows == [(accuracy,)]
+            assert rows == [(error,)]
     ledger.close()
 
 
@@ -66,9 +66,9 @@ def test_the_best_cell_is_chosen_on_validation_and_a_diverged_run_counts_as_a_gu
     runs = [run(0.5, 0.9), run(0.8, 0.7), run(0.6, 0.9), run(0.99, 0.99, diverged=True)]
     found = findings(CONTENDERS["adam-p"], (0.1,), (1.0, 2.0), runs, chance=0.9)
     assert (found.best_lr, found.best_lam) == (0.1, 1.0)
-    assert found.val[1, 0, 1] == found.test[1, 0, 1] == pytest.approx(0.1)
-    assert found.val_score == pytest.approx((0.55, 0.1 / 2**0.5))
-    assert found.test_score.mean == pytest.approx(0.9)
+    assert found.val[1, 0, 1] == found.test[1, 0, 1] == pytest.approx(0.9)
+    assert found.val_error == pytest.approx((0.55, 0.1 / 2**0.5))
+    assert found.test_error.mean == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(

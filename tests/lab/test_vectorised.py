@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import halflife
-from halflife.lab.executors import Replicas, Training, local, train, train_stack
+from halflife.lab.executors import Recipe, Replicas, Training, local, train, train_stack
 from halflife.lab.models import mlp
 from halflife.lab.optimizers import CONTENDERS
 from halflife.lab.problems import Problem, Split
@@ -23,11 +23,19 @@ def split(n, generator, dtype):
 
 def problem(dtype=torch.float64):
     g = torch.Generator().manual_seed(7)
-    return Problem("toy", "a toy", split(36, g, dtype), split(30, g, dtype), split(30, g, dtype), n_classes=3)
+    return Problem(
+        "toy",
+        "a toy",
+        split(36, g, dtype),
+        split(30, g, dtype),
+        split(30, g, dtype),
+        model=lambda: mlp(5, 7, 3),
+        chance=2 / 3,
+    )
 
 
 def training(dtype=torch.float64):
-    return Training(problem(dtype), lambda: mlp(5, 7, 3), EPOCHS, BATCH)
+    return Training(problem(dtype), lambda: mlp(5, 7, 3), Recipe(EPOCHS, BATCH))
 
 
 CELLS = tuple(product(LRS, LAMS))
@@ -35,7 +43,7 @@ CELLS = tuple(product(LRS, LAMS))
 
 def replicas(name, cells=CELLS, seeds=SEEDS):
     lrs, lams = zip(*cells, strict=True)
-    return Replicas(CONTENDERS[name].update, lrs, lams, seeds)
+    return Replicas(CONTENDERS[name], lrs, lams, seeds)
 
 
 def alone(make, lr, seed):
@@ -51,14 +59,14 @@ def alone(make, lr, seed):
         order = torch.randperm(len(data), generator=generator)
         for chosen in order.split(BATCH)[: len(data) // BATCH]:
             optimizer.zero_grad()
-            cross_entropy(model(data.inputs[chosen]), data.labels[chosen]).backward()
+            cross_entropy(model(data.inputs[chosen]), data.targets[chosen]).backward()
             optimizer.step()
             cosine.step()
     with torch.no_grad():
         val = problem().val
         logits = model(val.inputs)
         norm = torch.cat([p.flatten() for p in model.parameters()]).norm()
-        return cross_entropy(logits, val.labels), (logits.argmax(1) == val.labels).double().mean(), norm
+        return cross_entropy(logits, val.targets), (logits.argmax(1) != val.targets).double().mean(), norm
 
 
 FACES = {
@@ -67,6 +75,8 @@ FACES = {
     "adamw-paper": lambda p, lr, λ: halflife.AdamW(p, lr=lr, weight_decay=λ, decay="independent"),
     "prox-adam": lambda p, lr, λ: halflife.ProxAdam(p, lr=lr, weight_decay=λ),
     "adam-p": lambda p, lr, λ: halflife.AdamP(p, lr=lr, weight_decay=λ),
+    "sgd-l2": lambda p, lr, λ: torch.optim.SGD(p, lr=lr, momentum=0.9, weight_decay=λ),
+    "sgdw": lambda p, lr, λ: halflife.SGDW(p, lr=lr, weight_decay=λ),
 }
 
 
@@ -74,9 +84,9 @@ FACES = {
 def test_a_stacked_replica_is_the_training_done_alone(name):
     outcome = train(training(), replicas(name))
     for (s, seed), (c, (lr, λ)) in product(enumerate(SEEDS), enumerate(product(LRS, LAMS))):
-        loss, accuracy, norm = alone(lambda p, lr, λ=λ: FACES[name](p, lr, λ), lr, seed)
+        loss, error, norm = alone(lambda p, lr, λ=λ: FACES[name](p, lr, λ), lr, seed)
         assert outcome.val.loss[s, c].item() == pytest.approx(loss.item(), rel=1e-9)
-        assert outcome.val.accuracy[s, c].item() == pytest.approx(accuracy.item(), rel=1e-9)
+        assert outcome.val.error[s, c].item() == pytest.approx(error.item(), rel=1e-9)
         assert outcome.weight_norm[s, c].item() == pytest.approx(norm.item(), rel=1e-9)
     assert not outcome.diverged.any()
     assert outcome.val.loss.unique().numel() == outcome.val.loss.numel(), "cells or seeds share a training"

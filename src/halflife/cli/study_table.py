@@ -13,10 +13,10 @@ def results_table(result: Result) -> Table:
     """One row for each optimizer, and Adam without decay to compare with."""
     table = Table()
     table.add_column("optimizer")
-    for heading in ("best lr", "best λ", "validation", "test", "κ"):
+    for heading in ("best lr", "best λ", "validation error", "test error", "κ"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("κ by quadratic", justify="right")
-    leader = max(result.findings, key=lambda found: found.val_score.mean)
+    leader = min(result.findings, key=lambda found: found.val_error.mean)
     for found in result.findings:
         kappas = number(found.coupling.kappa), number(found.coupling.quadratic)
         table.add_row(*_scores(found), *kappas, style="bold" if found is leader else None)
@@ -27,11 +27,11 @@ def results_table(result: Result) -> Table:
 
 def _scores(found: Findings) -> list[str]:
     label, lr, lam = found.contender.label, f"{found.best_lr:g}", f"{found.best_lam:g}"
-    return [label, lr, lam, score(found.val_score), score(found.test_score)]
+    return [label, lr, lam, score(found.val_error), score(found.test_error)]
 
 
 def score(score: MeanAndSpread) -> str:
-    """Right answers in percent, mean ± standard deviation over the seeds."""
+    """The error in percent, mean ± standard deviation over the seeds."""
     if score.spread != score.spread:
         return f"{100 * score.mean:.1f} %"
     return f"{100 * score.mean:.1f} ± {100 * score.spread:.1f} %"

@@ -29,8 +29,8 @@ class MeanAndSpread(NamedTuple):
 class Findings:
     """One optimizer's grid.
 
-    ``val`` and ``test`` are shares of right answers, ``diverged`` who diverged, each of shape ``[seed, lr, λ]``. A
-    replica that diverged counts as a guess, ``1 − chance``.
+    ``val`` and ``test`` are errors, ``diverged`` who diverged, each of shape ``[seed, lr, λ]``. A replica that diverged
+    counts as a guess, ``chance``.
     """
 
     contender: Contender
@@ -43,7 +43,7 @@ class Findings:
     @cached_property
     def error(self) -> Array:
         """Mean validation error of each cell, ``[lr, λ]``."""
-        return 1 - self.val.mean(0)
+        return self.val.mean(0)
 
     @cached_property
     def best(self) -> tuple[int, int]:
@@ -60,11 +60,11 @@ class Findings:
         return self.lams[self.best[1]]
 
     @property
-    def val_score(self) -> MeanAndSpread:
+    def val_error(self) -> MeanAndSpread:
         return _over_seeds(self.val[(slice(None), *self.best)])
 
     @property
-    def test_score(self) -> MeanAndSpread:
+    def test_error(self) -> MeanAndSpread:
         """At the cell that validation chose."""
         return _over_seeds(self.test[(slice(None), *self.best)])
 
@@ -85,8 +85,8 @@ def findings(
     shape = (-1, len(lrs), len(lams))
     diverged = np.array([run.diverged for run in runs]).reshape(shape)
     val, test = (
-        np.where(diverged, 1 - chance, np.array([getattr(run, name) for run in runs]).reshape(shape))
-        for name in ("val_accuracy", "test_accuracy")
+        np.where(diverged, chance, np.array([getattr(run, name) for run in runs]).reshape(shape))
+        for name in ("val_error", "test_error")
     )
     return Findings(contender, lrs, lams, val, test, diverged)
 

@@ -33,11 +33,11 @@ class Run:
     epochs: int
     version: str
     train_loss: float
-    train_accuracy: float
+    train_error: float
     val_loss: float
-    val_accuracy: float
+    val_error: float
     test_loss: float
-    test_accuracy: float
+    test_error: float
     weight_norm: float
     diverged: bool
     seconds: float

@@ -3,47 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from .errors import StudyError
+from .executors import Recipe
 from .models import MODELS
-from .optimizers import CONTENDERS, Contender
-from .problems import PROBLEMS
+from .optimizers import CONTENDERS, DEFAULT, Contender
+from .problems import PROBLEMS, Problem
+from .schedules import SCHEDULES
 
 
 @dataclass(frozen=True)
 class Settings:
     """problem × optimizers × lr × λ × seeds, and the recipe.
 
+    ``problem`` is a name or a ``Problem`` of one's own; ``model`` a name, None for the problem's own.
     ``lams`` is None where every optimizer takes its own λ (``Contender.lams``). Seeds are 0, 1, …, ``seeds`` − 1.
+    ``eps`` replaces the ε of every optimizer. ``schedule``, ``loss_scale`` and ``curves`` are the ``Recipe``'s.
     Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
     """
 
-    problem: str = "digits"
-    model: str = "mlp"
-    optimizers: tuple[str, ...] = tuple(CONTENDERS)
+    problem: str | Problem = "digits"
+    model: str | None = None
+    optimizers: tuple[str, ...] = DEFAULT
     lrs: tuple[float, ...] = (5e-4, 1.1e-3, 2.3e-3, 5e-3, 1.1e-2, 2.3e-2, 5e-2)
     lams: tuple[float, ...] | None = None
     seeds: int = 4
     epochs: int = 100
     batch_size: int = 50
+    schedule: str = "cosine"
+    loss_scale: float = 1.0
+    eps: float | None = None
+    curves: bool = False
 
     def __post_init__(self) -> None:
-        _known("problem", [self.problem], PROBLEMS)
-        _known("model", [self.model], MODELS)
+        _known("problem", [self.problem] if isinstance(self.problem, str) else [], PROBLEMS)
+        _known("model", [self.model] if self.model else [], MODELS)
         _known("optimizer", self.optimizers, CONTENDERS)
+        _known("schedule", [self.schedule], SCHEDULES)
         _grid("optimizers", self.optimizers)
         _grid("learning rates", self.lrs)
         _positive("learning rate", self.lrs)
         _grid("λ", self.lams if self.lams is not None else ("each its own",))
         _positive("λ", self.lams or ())
+        _positive("loss scale", [self.loss_scale])
         for name in ("seeds", "epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise StudyError(f"{name.replace('_', ' ')} must be at least 1, but {getattr(self, name)} was given.")
 
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(self.epochs, self.batch_size, self.schedule, self.loss_scale, self.curves)
+
     def contenders(self) -> list[Contender]:
-        return [CONTENDERS[name] for name in self.optimizers]
+        return [self.adapted(CONTENDERS[name]) for name in self.optimizers]
+
+    def adapted(self, contender: Contender) -> Contender:
+        """With this study's ε, if it has one."""
+        if self.eps is None:
+            return contender
+        return replace(contender, settings=(*contender.settings, ("eps", self.eps)))
 
     def lams_of(self, contender: Contender) -> tuple[float, ...]:
         return contender.lams if self.lams is None else self.lams

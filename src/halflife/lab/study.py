@@ -15,7 +15,6 @@ from .errors import StudyError
 from .executors import Outcome, Replicas, Training, train
 from .findings import Findings, findings
 from .ledger import Ledger, Run, key_of
-from .models import MODELS
 from .optimizers import REFERENCE, Contender
 from .problems import PROBLEMS
 from .settings import Settings
@@ -61,7 +60,7 @@ class Block:
 
     def replicas(self) -> Replicas:
         cells = self.cells()
-        return Replicas(self.contender.update, tuple(lr for lr, _ in cells), tuple(lam for _, lam in cells), self.seeds)
+        return Replicas(self.contender, tuple(lr for lr, _ in cells), tuple(lam for _, lam in cells), self.seeds)
 
 
 class Study:
@@ -72,17 +71,19 @@ class Study:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings, self.path = settings, folder / "study.db"
-        problem = PROBLEMS[settings.problem]()
+        problem = PROBLEMS[settings.problem]() if isinstance(settings.problem, str) else settings.problem
         if settings.batch_size > len(problem.train):
             raise StudyError(
                 f"a batch of {settings.batch_size} does not fit: {problem.name} has {len(problem.train)} samples."
             )
-        self.training = Training(problem, MODELS[settings.model], settings.epochs, settings.batch_size)
+        self.training = Training(problem, problem.model, settings.recipe)
 
     def blocks(self) -> list[Block]:
         """The plan, the reference first."""
         settings, seeds = self.settings, tuple(range(self.settings.seeds))
-        planned = [(REFERENCE, REFERENCE.lams)] + [(c, settings.lams_of(c)) for c in settings.contenders()]
+        planned = [(settings.adapted(REFERENCE), REFERENCE.lams)] + [
+            (c, settings.lams_of(c)) for c in settings.contenders()
+        ]
         return [Block(c, tuple(sorted(settings.lrs)), tuple(sorted(lams)), seeds) for c, lams in planned]
 
     def run(self, progress: Callable[[Progress], None] = lambda report: None) -> Result:
@@ -114,7 +115,7 @@ class Study:
             "problem": [problem.name, problem.fingerprint],
             "model": str(self.training.model()),
             "optimizer": [block.contender.name, str(block.contender.update)],
-            "recipe": ["cosine", settings.epochs, settings.batch_size],
+            "recipe": asdict(settings.recipe),
             "version": __version__,
         }
         return [
@@ -146,7 +147,7 @@ def _columns(outcome: Outcome) -> dict[str, list[Any]]:
     """The results by their names in the ledger, in the order of the block's jobs."""
     scores = {
         f"{split}_{what}": getattr(getattr(outcome, split), what)
-        for split, what in product(("train", "val", "test"), ("loss", "accuracy"))
+        for split, what in product(("train", "val", "test"), ("loss", "error"))
     }
     tensors = {**scores, "weight_norm": outcome.weight_norm, "diverged": outcome.diverged}
     return {name: tensor.flatten().tolist() for name, tensor in tensors.items()}
@@ -166,7 +167,7 @@ class _Teller:
 
     def finish(self, block: Block, found: Findings) -> None:
         self.done += len(block)
-        if self.best is None or found.val_score.mean > self.best.val_score.mean:
+        if self.best is None or found.val_error.mean < self.best.val_error.mean:
             self.best = found
         self._tell(self.done, block)
 

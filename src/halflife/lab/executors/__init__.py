@@ -1,7 +1,7 @@
 """How replicas are trained: one machine, one file."""
 
 from .local import train
-from .replicas import Outcome, Replicas, Training
+from .training import Curves, Outcome, Recipe, Replicas, Score, Training
 from .vectorised import train_stack
 
 __all__ = ["Outcome", "Replicas", "Training", "train", "train_stack"]

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import torch
 
-from .replicas import Outcome, Replicas, Score, Training
+from .training import Outcome, Replicas, Score, Training
 from .vectorised import train_stack
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def _shares(replicas: Replicas, workers: int) -> list[list[Replicas]]:
 
 
 def _share(replicas: Replicas, cells: tuple[tuple[float, float], ...], seeds: tuple[int, ...]) -> Replicas:
-    return Replicas(replicas.update, tuple(lr for lr, _ in cells), tuple(lam for _, lam in cells), seeds)
+    return Replicas(replicas.contender, tuple(lr for lr, _ in cells), tuple(lam for _, lam in cells), seeds)
 
 
 def _parts(items: tuple[T, ...], n: int) -> list[tuple[T, ...]]:
@@ -98,4 +98,4 @@ def _joined(outcomes: list[Outcome], dim: int) -> Outcome:
 
 
 def _joined_scores(scores: list[Score], dim: int) -> Score:
-    return Score(torch.cat([s.loss for s in scores], dim), torch.cat([s.accuracy for s in scores], dim))
+    return Score(torch.cat([s.loss for s in scores], dim), torch.cat([s.error for s in scores], dim))

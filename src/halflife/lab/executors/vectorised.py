@@ -9,24 +9,22 @@ the grid, which share a seed's batches. The update is the library's own, with lr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import cos, pi
 from threading import Lock
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
-from torch.nn.functional import cross_entropy
 
 from ...step import Update
-from ..problems import Split
-from .replicas import Outcome, Replicas, Score, Training
+from ..problems import Problem, Split
+from .training import Outcome, Replicas, Score, Training
 
 Stack = dict[str, Tensor]
 
 
 def train_stack(training: Training, replicas: Replicas, progress: Callable[[float], None]) -> Outcome:
-    """Train every replica with lr_t = α·η_t, η_t = ½(1 + cos(πt/T)), t from 0; after each epoch ``progress`` hears the
-    share of the steps that is done.
+    """Train every replica with lr_t = α·η_t, η_t of the recipe's schedule; after each epoch ``progress`` hears the share
+    of the steps that is done.
 
     The same arguments give the same bits. A replica whose loss ceases to be finite is frozen where it is and flagged,
     and so is one that ends with weights or a validation loss that are not; the others do not notice.
@@ -59,31 +57,31 @@ def _stacked(models: list[nn.Module], n_cells: int, dtype: torch.dtype) -> Stack
 def _descend(
     model: nn.Module, weights: Stack, training: Training, replicas: Replicas, progress: Callable[[float], None]
 ) -> tuple[Stack, Tensor]:
-    gradients = _gradients(model)
+    gradients = _gradients(model, training)
     stepper = _Stepper(replicas, weights)
     for t, (inputs, labels) in enumerate(_batches(training, replicas.seeds), start=1):
         grads, losses = gradients(weights, inputs, labels)
-        weights = stepper.step(t, (1 + cos(pi * (t - 1) / training.steps)) / 2, weights, grads, losses)
+        weights = stepper.step(t, training.multiplier(t - 1), weights, grads, losses)
         if t % training.steps_per_epoch == 0:
             progress(t / training.steps)
     return weights, stepper.alive
 
 
-def _gradients(model: nn.Module) -> Callable[[Stack, Tensor, Tensor], tuple[Stack, Tensor]]:
+def _gradients(model: nn.Module, training: Training) -> Callable[[Stack, Tensor, Tensor], tuple[Stack, Tensor]]:
     def loss(weights: Stack, inputs: Tensor, labels: Tensor) -> Tensor:
-        return cross_entropy(functional_call(model, weights, (inputs,)), labels)
+        return training.problem.loss(functional_call(model, weights, (inputs,)), labels) * training.recipe.loss_scale
 
     return vmap(vmap(grad_and_value(loss), in_dims=(0, None, None)))
 
 
 def _batches(training: Training, seeds: tuple[int, ...]) -> Iterator[tuple[Tensor, Tensor]]:
     """Each seed's next batch, ``[seed, batch, …]``: a new order of the samples every epoch, the remainder left out."""
-    data, size = training.problem.train, training.batch_size
+    data, size = training.problem.train, training.recipe.batch_size
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    for _ in range(training.epochs):
+    for _ in range(training.recipe.epochs):
         order = torch.stack([torch.randperm(len(data), generator=g) for g in generators])
         for chosen in order.split(size, dim=1)[: training.steps_per_epoch]:
-            yield data.inputs[chosen], data.labels[chosen]
+            yield data.inputs[chosen], data.targets[chosen]
 
 
 class _Stepper:
@@ -91,7 +89,7 @@ class _Stepper:
 
     def __init__(self, replicas: Replicas, weights: Stack) -> None:
         first = next(iter(weights.values()))
-        self.update: Update = replicas.update
+        self.update: Update = replicas.contender.update
         self.lr, self.lam = first.new_tensor(replicas.lrs), first.new_tensor(replicas.lams)
         self.alive = torch.ones(first.shape[:2], dtype=torch.bool)
         self.states = {name: _start(self.update, w) for name, w in weights.items()}
@@ -119,12 +117,11 @@ def _column(x: Tensor, like: Tensor) -> Tensor:
 def _outcome(model: nn.Module, weights: Stack, alive: Tensor, training: Training) -> Outcome:
     problem = training.problem
     norm = torch.stack([w.flatten(2).square().sum(2) for w in weights.values()]).sum(0).sqrt()
-    train, val, test = (_score(model, weights, split) for split in (problem.train, problem.val, problem.test))
+    train, val, test = (_score(model, weights, problem, split) for split in (problem.train, problem.val, problem.test))
     return Outcome(train, val, test, norm, ~(alive & norm.isfinite() & val.loss.isfinite()))
 
 
-def _score(model: nn.Module, weights: Stack, split: Split) -> Score:
-    logits = vmap(vmap(lambda w: functional_call(model, w, (split.inputs,))))(weights)
-    loss = cross_entropy(logits.flatten(0, 2), split.labels.repeat(logits.shape[0] * logits.shape[1]), reduction="none")
-    right = (logits.argmax(-1) == split.labels).to(logits.dtype)
-    return Score(loss.reshape(logits.shape[:3]).mean(2), right.mean(2))
+def _score(model: nn.Module, weights: Stack, problem: Problem, split: Split) -> Score:
+    outputs = vmap(vmap(lambda w: functional_call(model, w, (split.inputs,))))(weights)
+    loss, error = (vmap(vmap(lambda o: f(o, split.targets).mean()))(outputs) for f in (problem.loss, problem.error))
+    return Score(loss, error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .digits import digits
-from .problem import Problem, Split
+from .problem import Augment, Measure, Problem, Split, wrong
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {"digits": digits}
 
-__all__ = ["PROBLEMS", "Problem", "Split", "digits"]
+__all__ = ["PROBLEMS", "Augment", "Measure", "Problem", "Split", "digits", "wrong"]

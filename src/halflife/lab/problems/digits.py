@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from ..models import mlp
 from .problem import Problem, Split
 
 TRAIN, VAL, RANDOMIZED, SPLIT_SEED = 600, 600, 0.3, 2019
@@ -36,7 +37,8 @@ def digits(dtype: torch.dtype = torch.float32) -> Problem:
         train=_split(pixels[train], noisy, dtype),
         val=_split(pixels[val], labels[val], dtype),
         test=_split(pixels[test], labels[test], dtype),
-        n_classes=10,
+        model=lambda: mlp(64, 64, 64, 10),
+        chance=0.9,
     )
 
 

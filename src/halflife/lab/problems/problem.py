@@ -1,45 +1,65 @@
-"""What every problem is: tensors to learn from, to choose by and to score on."""
+"""What every problem is: tensors to learn from, to choose by and to score on, a model, a loss and an error."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+Measure = Callable[[Tensor, Tensor], Tensor]
+"""From the model's outputs and the targets."""
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+"""A batch of inputs, changed at random: the same generator state, the same change."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Inputs of shape ``[samples, …]`` and their labels, ``int64`` of shape ``[samples]``."""
+    """Inputs of shape ``[samples, …]`` and what is to be said of each, ``[samples]`` or ``[samples, …]``."""
 
     inputs: Tensor
-    labels: Tensor
+    targets: Tensor
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
+
+
+def wrong(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The error of a classification: 1 for each sample whose largest output is not at its target, else 0."""
+    return (outputs.argmax(-1) != targets).to(outputs.dtype)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A classification task: learn on ``train``, choose (lr, λ) on ``val``, report on ``test`` once."""
+    """Learn on ``train``, choose (lr, λ) on ``val``, report on ``test`` once.
+
+    ``model`` is called once for each seed, under that seed. ``loss`` is the mean over a batch, which is learned from;
+    ``error`` that of each sample, ``[samples]``, which is reported and at least 0: what a study calls best has the
+    least mean of it. ``chance`` is the error of a guess, which a replica that diverged is counted as.
+    ``augment`` changes the batches that are learned from; ``unit`` says what the error is, for people.
+    """
 
     name: str
     description: str
     train: Split
     val: Split
     test: Split
-    n_classes: int
+    model: Callable[[], nn.Module]
+    loss: Measure = cross_entropy
+    error: Measure = wrong
+    chance: float = 1.0
+    augment: Augment | None = None
+    unit: str = "misclassified"
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the data, so that results on other data are never taken for these."""
         digest = sha256()
         for split in (self.train, self.val, self.test):
-            digest.update(split.inputs.numpy().tobytes() + split.labels.numpy().tobytes())
+            digest.update(split.inputs.numpy().tobytes() + split.targets.numpy().tobytes())
         return digest.hexdigest()[:16]
-
-    @property
-    def chance(self) -> float:
-        """The error of a guess: what a replica that diverged is counted as."""
-        return 1 - 1 / self.n_classes
