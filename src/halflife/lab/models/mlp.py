@@ -13,3 +13,8 @@ def mlp(*sizes: int) -> nn.Module:
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def flat_mlp(*sizes: int) -> nn.Module:
+    """The same of inputs of any shape, such as images, whose numbers are put in a row first."""
+    return nn.Sequential(nn.Flatten(), mlp(*sizes))

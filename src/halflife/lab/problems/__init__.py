@@ -3,10 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
+from ..errors import StudyError
+from .augment import crop_and_flip
+from .cifar10 import cifar10
+from .cifar100 import cifar100
 from .digits import digits
+from .fashion_mnist import fashion_mnist
 from .problem import Augment, Measure, Problem, Split, wrong
+from .ridge import BAYES_LAM, RidgeAnswer, best_ridge, ridge, ridge_error, ridge_weights
+from .shakespeare import shakespeare
 
-PROBLEMS: dict[str, Callable[[], Problem]] = {"digits": digits}
+FROM_FILES: dict[str, Callable[..., Problem]] = {
+    "fashion-mnist": fashion_mnist,
+    "fashion-mnist-small": partial(
+        fashion_mnist, "fashion-mnist-small", train=5000, val=2000, test=2000, size=14, width=128
+    ),
+    "cifar10": cifar10,
+    "cifar10-small": partial(cifar10, "cifar10-small", train=5000, val=2000, test=2000, size=16, width=8),
+    "cifar10-tiny": partial(cifar10, "cifar10-tiny", train=2000, val=1000, test=1000, size=16, width=8),
+    "cifar100": cifar100,
+    "cifar100-small": partial(cifar100, "cifar100-small", train=10000, val=2000, test=2000, size=16, width=8),
+    "shakespeare": shakespeare,
+    "shakespeare-small": partial(
+        shakespeare, "shakespeare-small", train=4000, val=1000, test=1000, window=32, width=64, depth=2
+    ),
+}
+"""What takes ``data_dir``: it reads files, or fetches them."""
 
-__all__ = ["PROBLEMS", "Augment", "Measure", "Problem", "Split", "digits", "wrong"]
+PROBLEMS: dict[str, Callable[[], Problem]] = {"digits": digits, "ridge": ridge, **FROM_FILES}
+"""By name. Those called small are for a study on two cores."""
+
+
+def problem_named(name: str, data_dir: str | Path | None = None) -> Problem:
+    """The problem, its files in ``data_dir`` if it has any, else in what HALFLIFE_DATA names, else in the user's cache.
+
+    Raises ``StudyError`` if there is no such problem or its files can be neither read nor fetched.
+    """
+    if name not in PROBLEMS:
+        raise StudyError(f"problem {name!r} is not known; choose among {', '.join(PROBLEMS)}.")
+    return FROM_FILES[name](data_dir=data_dir) if name in FROM_FILES else PROBLEMS[name]()
+
+
+__all__ = [
+    "BAYES_LAM",
+    "FROM_FILES",
+    "PROBLEMS",
+    "Augment",
+    "Measure",
+    "Problem",
+    "RidgeAnswer",
+    "Split",
+    "best_ridge",
+    "cifar10",
+    "cifar100",
+    "crop_and_flip",
+    "digits",
+    "fashion_mnist",
+    "problem_named",
+    "ridge",
+    "ridge_error",
+    "ridge_weights",
+    "shakespeare",
+    "wrong",
+]

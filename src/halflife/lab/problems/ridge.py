@@ -1,0 +1,99 @@
+"""Ridge regression: synthetic data whose best λ is known by linear algebra."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .problem import Problem, Split
+
+SAMPLES, FEATURES, NOISE, SEED = 200, 1000, 0.5, 2024
+SCORED = 1000
+"""Samples to validate, and to test."""
+VARIANCE = 1 + NOISE**2
+"""Of a target: ‖w‖² + σ²."""
+BAYES_LAM = NOISE**2 * FEATURES / SAMPLES
+"""λ* = σ²/(n·τ²) with τ² = 1/d: with it, no estimate has a smaller expected error, over all w."""
+
+
+def ridge() -> Problem:
+    """y = xᵀw + σε with 200 samples to train on, 1000 features, ‖w‖ = 1, σ = ½; x, ε standard normal; w uniform.
+
+    The model is one linear layer without bias and the loss half the mean squared error, so that a coupled decay λ
+    descends on ½·mean(y − xᵀw)² + ½λ‖w‖², and trained to the end it ends at ``ridge_weights(λ)``. Error: the squared
+    one relative to the variance of y: 1 for who predicts nothing, 0.2 for who knows w. The data is the same for every
+    seed of a study; the seed sets the first weights (torch's own: ‖w₀‖² ≈ ⅓) and the order of the batches.
+
+    Source: Schaipp 2024, *How to jointly tune learning rate and weight decay for AdamW* (n = 200, d = 1000, ‖w‖ = 1,
+    batches of 20, 50 epochs, constant schedule). Deviations: noise, without which the best λ is 0; features without the
+    mean, the zeros and the column norms of his, and all samples of one distribution.
+    """
+    draw = partial(torch.randn, generator=torch.Generator().manual_seed(SEED), dtype=torch.float64)
+    w = draw(FEATURES)
+    w = w / w.norm()
+    train, val, test = (_drawn(n, w, draw) for n in (SAMPLES, SCORED, SCORED))
+    return Problem(
+        name="ridge",
+        description=f"ridge regression: {SAMPLES} samples of {FEATURES} features to train on, {SCORED} to validate, "
+        f"{SCORED} to test; λ = {BAYES_LAM:g} is the best ridge",
+        train=train,
+        val=val,
+        test=test,
+        model=partial(nn.Linear, FEATURES, 1, bias=False),
+        loss=half_squared,
+        error=relative_square,
+        chance=1.0,
+        unit="of the variance",
+    )
+
+
+def half_squared(outputs: Tensor, targets: Tensor) -> Tensor:
+    """½·mean (f(x) − y)², from outputs of shape ``[samples, 1]``."""
+    return (outputs.squeeze(-1) - targets).square().mean() / 2
+
+
+def relative_square(outputs: Tensor, targets: Tensor) -> Tensor:
+    """(f(x) − y)²/Var y of each sample."""
+    return (outputs.squeeze(-1) - targets).square() / VARIANCE
+
+
+def _drawn(n: int, w: Tensor, draw: partial[Tensor]) -> Split:
+    inputs = draw(n, FEATURES)
+    targets = inputs @ w + NOISE * draw(n)
+    return Split(inputs.float(), targets.float())
+
+
+class RidgeAnswer(NamedTuple):
+    """The known answer: the λ of the least validation error, and both errors there."""
+
+    lam: float
+    val_error: float
+    test_error: float
+
+
+def ridge_weights(train: Split, lam: float) -> Tensor:
+    """argmin of ½·mean(y − Xw)² + ½λ‖w‖²: w = Xᵀ(XXᵀ + nλI)⁻¹y, of shape ``[features]`` in float64; λ > 0."""
+    x, y, n = train.inputs.double(), train.targets.double(), len(train)
+    return x.T @ torch.linalg.solve(x @ x.T + n * lam * torch.eye(n, dtype=torch.float64), y)
+
+
+def ridge_error(problem: Problem, split: Split, lam: float) -> float:
+    """The mean error on ``split`` of the exact solution for λ on ``problem.train``."""
+    w = ridge_weights(problem.train, lam)
+    return problem.error((split.inputs.double() @ w)[:, None], split.targets.double()).mean().item()
+
+
+def best_ridge(problem: Problem, lowest: float = 1e-3, highest: float = 1e3) -> RidgeAnswer:
+    """The λ between ``lowest`` and ``highest`` whose exact solution has the least validation error, to three digits."""
+    low, high = lowest, highest
+    lam = low
+    while high / low > 1.001:
+        lams = [low * (high / low) ** (i / 12) for i in range(13)]
+        errors = [ridge_error(problem, problem.val, lam) for lam in lams]
+        best = errors.index(min(errors))
+        lam, low, high = lams[best], lams[max(best - 1, 0)], lams[min(best + 1, 12)]
+    return RidgeAnswer(lam, *(ridge_error(problem, split, lam) for split in (problem.val, problem.test)))
