@@ -1,0 +1,73 @@
+"""The worked example on paper: line by line, and beside the optimizer's own step."""
+
+from __future__ import annotations
+
+import re
+
+from rich.text import Text
+from torch import Tensor
+
+from ..explain import NOTEBOOK_AFTER, STEPS, Line, Worked, figure, worked
+from .explain_paper import Paper, Step
+
+ROUNDING = 1e-14
+"""Differences up to here are rounding: the weights are about 1, in float64."""
+
+
+def show_example(paper: Paper, name: str, decay: str | None) -> None:
+    """Work the example out, now, and print it."""
+    result = worked(name, decay)
+    settings = ", ".join(f"{key}={value!r}" for key, value in result.settings.items())
+    paper.heading("A first step by hand")
+    paper.prose(
+        "Parameters p1 (2, 4) and p2 (4,) in float64; the loss is (p1²).sum() + (p2³).sum(), so that g = 2w in p1 and "
+        "3w² in p2."
+    )
+    paper.prose(f"{name}({settings}), the weight p1[0,0] = {figure(float(result.before[0][0, 0]))}:")
+    paper.console.print()
+    paper.derivation([_step(line) for line in result.lines])
+    paper.console.print()
+    _compare(paper, name, result)
+    paper.console.print()
+    _weights(paper, result)
+
+
+def _step(line: Line) -> Step:
+    """The line's texts, without figures that only repeat the value."""
+    sign = "←" if re.search(re.escape(line.letter) + r"(?!\w)", line.letters) else "="
+    letters = "" if line.letters == line.figures else f"{sign} {line.letters}"
+    figures = "" if line.figures == figure(line.value) else f"= {line.figures}"
+    return Step(line.letter, letters, figures, f"= {figure(line.value, 10)}", line.remark)
+
+
+def _compare(paper: Paper, name: str, result: Worked) -> None:
+    own, theirs = f"halflife.{name}", f"torch.optim.{result.twin_name}"
+    values = [("by hand", result.by_hand, ""), (own, result.own, f"  {result.engine} engine")]
+    errors = [("by hand − halflife", result.own_error)]
+    if result.twin is not None and result.twin_error is not None:
+        values.append((theirs, result.twin, ""))
+        errors.append(("halflife − torch", result.twin_error))
+    paper.pairs([(who, Text.assemble((repr(w), "bold"), (what, "dim"))) for who, w, what in values])
+    paper.console.print()
+    paper.prose("Largest differences over all twelve weights, while lr falls by a tenth from step to step:")
+    rows = [(who, *map(difference, pair)) for who, pair in errors]
+    paper.figures(("", "1 step", f"{STEPS} steps"), rows)
+
+
+def difference(error: float) -> Text:
+    """A difference, green where it is rounding and red where it is not."""
+    return Text(f"{error:.1e}" if error else "0", "green" if error <= ROUNDING else "bold red")
+
+
+def _weights(paper: Paper, result: Worked) -> None:
+    after = [_rounded(p) for p in result.after]
+    printed = after == [_rounded(p) for p in NOTEBOOK_AFTER]
+    paper.prose(f"All weights after the step{', the figures that the notebook prints' if printed else ''}:")
+    paper.pairs(list(zip(("p1", "p2"), after, strict=True)))
+
+
+def _rounded(p: Tensor) -> str:
+    """Four digits after the point, as torch prints them; a row on each line."""
+    width = 7 if (p < 0).any() else 6
+    rows = [[f"{float(w):{width}.4f}".replace("-", "−") for w in row] for row in p.reshape(-1, 4)]
+    return "\n".join("  ".join(row) for row in rows)

@@ -1,0 +1,79 @@
+"""``halflife explain AdamW``: an optimizer's page."""
+
+from __future__ import annotations
+
+import inspect
+
+from rich.text import Text
+
+from .. import optim
+from ..decays import NAMED
+from ..explain import RULES, OptimizerText, RuleText, Setting, algebra, figure, update_of
+from .explain_example import show_example
+from .explain_paper import Paper
+
+_COMMON = (("lr, η", "learning rate in force, and lr/(base lr)"), ("λ, t", "weight decay; the step, from 1"))
+_METRIC = (("w, g", "a weight and its gradient"), ("u, D", "the direction, and the metric it is measured in"))
+_FLAT = (("w, g", "a weight and its gradient"), ("u", "the direction; the metric D is 1"))
+
+
+def show_optimizer(paper: Paper, text: OptimizerText, decay: str | None) -> None:
+    """Print the page; ``decay`` is another treatment than the default."""
+    update, default = update_of(text.name, decay), decay_name(text.name)
+    rule_name = type(update.rule).__name__
+    rule = RULES[rule_name]
+    paper.title(text.name, text.title, f"{rule_name} × {decay or default} × L2")
+    paper.heading("Equations")
+    paper.lines(algebra.in_full(rule, update.decay))
+    paper.console.print()
+    paper.pairs((*(_FLAT if rule.flat else _METRIC), *_COMMON, *rule.letters))
+    show_example(paper, text.name, decay)
+    _use(paper, text)
+    _treatments(paper, text, rule, default)
+    paper.heading("Elsewhere")
+    paper.bullets(text.elsewhere)
+    paper.heading("Source")
+    paper.bullets(text.source.split("; "))
+
+
+def decay_name(optimizer: str) -> str:
+    """The name of an optimizer's default decay."""
+    decay = update_of(optimizer).decay
+    return next(name for name, named in NAMED.items() if named == decay)
+
+
+def _use(paper: Paper, text: OptimizerText) -> None:
+    paper.heading("When to use it")
+    paper.pairs(
+        (
+            ("best for", text.best_use),
+            ("not for", text.avoid),
+            ("innovation", text.innovation),
+            ("advantages", text.advantages),
+            ("disadvantages", text.disadvantages),
+        )
+    )
+    paper.heading("Typical values")
+    paper.table(("tune", "default", "typical", ""), [_setting(text.name, setting) for setting in text.tune])
+
+
+def _setting(optimizer: str, setting: Setting) -> tuple[str, str, str, str]:
+    default = inspect.signature(getattr(optim, optimizer)).parameters[setting.name].default
+    shown = figure(default) if isinstance(default, float) else str(default)
+    return setting.name, shown, setting.typical, setting.what
+
+
+def _treatments(paper: Paper, text: OptimizerText, rule: RuleText, default: str) -> None:
+    paper.heading("Decay treatments", "decay=…, all legal with the ridge")
+    rows: list[tuple[Text, Text]] = []
+    for name, decay in NAMED.items():
+        same = "   (D = 1: as proximal_lr)" if rule.flat and name == "euclidean" else ""
+        remark = "   (default)" if name == default else same
+        line = Text.assemble((algebra.beside(rule, decay), "bold" if name == default else ""), (remark, "dim"))
+        rows.append((Text(name, "bold cyan" if name == default else "cyan"), line))
+    paper.table(("", ""), rows)
+    paper.console.print()
+    paper.prose(text.decay)
+    for names, regularizers in algebra.legality().items():
+        treatments = "every treatment" if len(names) == len(NAMED) else ", ".join(names)
+        paper.prose(f"{', '.join(regularizers)}: {treatments}.", style="dim")

@@ -1,0 +1,74 @@
+"""The pages of ``halflife explain NAME`` for a decay or a regularizer, and the choice among all."""
+
+from __future__ import annotations
+
+from ..decays import NAMED, Decay
+from ..explain import RULES, THRESHOLD, DecayText, OptimizerText, RegularizerText, Text, algebra, figure, proved
+from .explain_example import difference, show_example
+from .explain_optimizer import show_optimizer
+from .explain_paper import Paper
+
+
+def show_page(paper: Paper, text: Text, decay: str | None = None) -> None:
+    """Print the page; ``decay`` is another treatment for an optimizer."""
+    if isinstance(text, OptimizerText):
+        show_optimizer(paper, text, decay)
+    elif isinstance(text, DecayText):
+        _decay(paper, text)
+    else:
+        _regularizer(paper, text)
+    paper.console.print()
+
+
+def _decay(paper: Paper, text: DecayText) -> None:
+    decay = NAMED[text.name]
+    paper.title(text.name, text.title, f"a decay: Decay({decay.placement!r}, {decay.step!r}), placement × step")
+    paper.heading("Equations")
+    first, move = algebra.before(decay), RULES["Adam"].move
+    paper.lines([*([first] if first else []), "u, D ← rule(g)", algebra.after(move, decay)])
+    paper.heading("When to use it")
+    paper.pairs((("idea", text.idea), ("best for", text.use), ("not for", text.avoid), ("typical λ", text.lam)))
+    show_example(paper, "Adam", text.name)
+    implicit = decay.placement == "implicit"
+    paper.heading("By regularizer", f"y = w − lr·u,  τ = {algebra.REACH[decay.step]}" if implicit else "")
+    paper.pairs(
+        (name, algebra.with_regularizer(decay, regularizer))
+        for name, regularizer in algebra.REGULARIZERS.items()
+        if name not in algebra.COMBINED and algebra.composes(decay, regularizer)
+    )
+    paper.heading("Who does it")
+    paper.bullets((text.who, text.source))
+
+
+def _regularizer(paper: Paper, text: RegularizerText) -> None:
+    paper.title(text.name, text.title, f"a regularizer: halflife.regularizers.{text.name}")
+    paper.heading("Equations")
+    gradient = text.gradient or "none: no treatment that needs a gradient takes it"
+    paper.pairs((("R(w)", text.value), ("∇R(w)", gradient), ("prox_τ(y)", text.prox)))
+    paper.heading("When to use it")
+    paper.pairs((("best for", text.use), ("not for", text.avoid)))
+    _prox(paper, text)
+    paper.heading("Decay treatments that take it")
+    legal = {name: decay for name, decay in NAMED.items() if algebra.composes(decay, text)}
+    paper.pairs((name, _line(decay, text)) for name, decay in legal.items())
+    if text.name in algebra.COMBINED:
+        paper.prose("So it is for the example; a combination takes what all of its parts take.", style="dim")
+    paper.heading("Source")
+    paper.bullets((text.source,))
+
+
+def _line(decay: Decay, text: RegularizerText) -> str:
+    if decay.placement == "implicit":
+        return algebra.after(RULES["Adam"].move, decay, text)
+    return algebra.with_regularizer(decay, text)
+
+
+def _prox(paper: Paper, text: RegularizerText) -> None:
+    result = proved(text)
+    paper.heading("Its prox by hand")
+    paper.prose(f"{text.example!r} at τ = {figure(THRESHOLD)}: the x at which ½(x − y)² + τ·R(x) is least.")
+    paper.console.print()
+    rows = [tuple(map(figure, row)) for row in zip(result.points, result.by_hand, result.own, strict=True)]
+    paper.figures(("y", "by hand", "halflife"), rows)
+    paper.console.print()
+    paper.pairs([("largest difference", difference(result.error))])

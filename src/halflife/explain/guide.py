@@ -1,0 +1,81 @@
+"""The guide of the documentation, made of the same texts: ``python -m halflife.explain > docs/guide.md``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+
+from .. import optim
+from ..decays import NAMED
+from . import algebra
+from .decays import DECAYS
+from .hand.term import figure
+from .optimizers import OPTIMIZERS
+from .recommendations import RECOMMENDATIONS
+from .regularizers import REGULARIZERS
+from .rules import RULES
+from .worked import update_of
+
+_HEAD = """# A guide to the optimizers
+
+*Made by `python -m halflife.explain > docs/guide.md` from the texts of `halflife explain`, which works a first step of
+each out by hand as well. In all lines lr is the learning rate in force, η = lr/(base lr), λ the weight decay, u the
+rule's direction and D its metric.*
+"""
+
+
+def guide() -> str:
+    """The whole page, in Markdown."""
+    parts = [_HEAD, "## In general\n", "\n".join(f"- {words}" for words in RECOMMENDATIONS) + "\n"]
+    for heading, table in (
+        ("Overview", _overview()),
+        ("One step", _steps()),
+        ("What to tune", _tuning()),
+        ("Decay treatments", _decays()),
+        ("Regularizers", _regularizers()),
+    ):
+        parts += [f"## {heading}\n", table]
+    return "\n".join(parts)
+
+
+def _overview() -> str:
+    rows = ((t.name, t.innovation, t.advantages, t.disadvantages, t.best_use) for t in OPTIMIZERS.values())
+    return _table(("optimizer", "innovation", "advantages", "disadvantages", "best use"), rows)
+
+
+def _steps() -> str:
+    rows: list[tuple[str, ...]] = []
+    for name, text in OPTIMIZERS.items():
+        update = update_of(name)
+        line = ",  ".join(algebra.one_line(RULES[type(update.rule).__name__], update.decay))
+        rows.append((name, f"`{line}`", text.when))
+    return _table(("optimizer", "by default", "when"), rows)
+
+
+def _tuning() -> str:
+    rows: list[tuple[str, ...]] = []
+    for name, text in OPTIMIZERS.items():
+        parameters = inspect.signature(getattr(optim, name)).parameters
+        for setting in text.tune:
+            default = parameters[setting.name].default
+            shown = figure(default) if isinstance(default, float) else str(default)
+            rows.append((name, f"`{setting.name}`", shown, setting.typical, setting.what))
+    return _table(("optimizer", "setting", "default", "typical", "what it does"), rows)
+
+
+def _decays() -> str:
+    rows = (
+        (f"`{name}`", f"`{algebra.beside(RULES['Adam'], NAMED[name])}`", text.use, text.avoid, text.lam, text.who)
+        for name, text in DECAYS.items()
+    )
+    return _table(("decay", "with the ridge", "best for", "not for", "λ", "who"), rows)
+
+
+def _regularizers() -> str:
+    rows = ((f"`{t.name}`", t.value, t.prox, t.use, t.avoid) for t in REGULARIZERS.values())
+    return _table(("regularizer", "R(w)", "prox_τ(y)", "best for", "not for"), rows)
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines) + "\n"

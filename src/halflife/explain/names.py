@@ -1,0 +1,44 @@
+"""From what was typed to what is meant."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from .decays import DECAYS
+from .optimizers import OPTIMIZERS
+from .regularizers import REGULARIZERS
+from .texts import DecayText, OptimizerText, RegularizerText
+
+Text = OptimizerText | DecayText | RegularizerText
+
+ALSO = {"ridge": "L2", "lasso": "L1", "l2sp": "TowardInit", "amsgrad": "Adam", "nesterov": "SGD", "momentum": "SGD"}
+"""Other names for the same."""
+
+
+class UnknownNameError(ValueError):
+    """Nothing goes by that name; the message says what does."""
+
+
+def find(name: str) -> Text:
+    """The optimizer, decay or regularizer of that name, in any case, with or without hyphens and underscores.
+
+    Raises ``UnknownNameError`` with near misses for any other.
+    """
+    everything: dict[str, Text] = {**OPTIMIZERS, **DECAYS, **REGULARIZERS}
+    by_key = {_key(known): known for known in everything} | ALSO
+    key = _key(name)
+    if key in by_key:
+        return everything[by_key[key]]
+    near = dict.fromkeys(by_key[match] for match in get_close_matches(key, by_key, n=3, cutoff=0.6))
+    hint = f"did you mean {_either(list(near))}? " if near else ""
+    raise UnknownNameError(
+        f"no optimizer, decay or regularizer is called {name!r}; {hint}`halflife explain` lists all."
+    )
+
+
+def _key(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _either(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,12 @@
+"""What holds for all of them."""
+
+from __future__ import annotations
+
+RECOMMENDATIONS: tuple[str, ...] = (
+    "Start with AdamW; for convolutional networks on images try SGD with momentum 0.9 beside it; for exact zeros or "
+    "bounds take ProxAdam.",
+    "Tune lr first, by factors of 3, with warm-up and a cosine schedule; then λ, by factors of 3 to 10.",
+    "Where decay is `decoupled`, a new lr is a new decay: keep lr·λ. Where it is `independent` or `proximal`, λ stays.",
+    "Leave biases and the scales of normalization layers undecayed: a parameter group with weight_decay=0.",
+    "Compare optimizers each at its own best lr and λ, over several seeds: `halflife study` does that.",
+)

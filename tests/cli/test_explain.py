@@ -1,0 +1,100 @@
+import re
+
+import pytest
+from rich.cells import cell_len
+from typer.testing import CliRunner
+
+from halflife.cli.app import app
+from halflife.explain import DECAYS, OPTIMIZERS, REGULARIZERS
+
+EVERYTHING = [*OPTIMIZERS, *DECAYS, *REGULARIZERS]
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+def run(*arguments, width=None):
+    return CliRunner().invoke(app, ["explain", *arguments], env={"COLUMNS": width and str(width)})
+
+
+def test_the_list_names_everything():
+    result = run()
+    assert result.exit_code == 0
+    for name in EVERYTHING:
+        assert re.search(rf"^  {name} ", result.output, re.MULTILINE), name
+    assert "w ← (1 − lr·λ)·w − lr·m̂/(√v̂ + ε)" in result.output
+
+
+def test_an_optimizers_page_has_its_equations_and_the_difference():
+    output = run("adamw").output
+    for words in (
+        "Adam × decoupled × L2",
+        "m ← β₁·m + (1 − β₁)·g",
+        "w ← (1 − lr·λ)·w − lr·u",
+        "= (1 − 0.002)·0.74765 − 0.1·1    = 0.6461547007",
+        "by hand          ",
+        "torch.optim.AdamW  0.64615470066876",
+        "w ← (w − lr·u)/(1 + η·λ)",
+        "L1, ElasticNet, L0, LHalf, Box, NonNegative, GroupLasso: proximal, proximal_lr, euclidean.",
+        "https://arxiv.org/abs/1711.05101",
+    ):
+        assert words in output
+    assert re.search(r"by hand − halflife +\S+ +\d\.\de-1\d\n", output)
+    assert re.search(r"decoupled +w ← .* \(default\)", output)
+
+
+def test_sgds_page_has_the_notebooks_figures():
+    output = run("sgd").output
+    assert "SGD(lr=0.1, weight_decay=0.02, momentum=0.5, dampening=1.0)" in output
+    assert "the figures that the notebook prints" in output
+    assert "p1  0.5966  0.5090  0.4043  0.0599\n      0.4896  0.7701  0.2635  0.7330\n" in output
+    assert "p2  0.4777  0.0094  0.4888  0.4984\n" in output
+    assert re.search(r"halflife − torch +0 +0\n", output)
+
+
+def test_another_decay_of_an_optimizer_is_worked_out():
+    output = run("sgd", "--decay", "proximal").output
+    assert "SGD × proximal × L2" in output
+    assert "w′  = (w − lr·u)/(1 + τ)" in output
+    assert "torch.optim.SGD " not in output
+
+
+def test_a_decays_page_says_what_it_makes_of_each_regularizer():
+    output = run("independent").output
+    assert "Decay('explicit', 'schedule')" in output
+    assert re.search(r"Huber +w ← w − η·λ·clip\(w, −δ, δ\) − lr·u", output)
+    assert "GroupLasso" not in output
+
+
+def test_a_regularizers_page_works_its_prox_out():
+    output = run("l1").output
+    assert "sign(y)·max(|y| − τ, 0)" in output
+    assert re.search(r"−1\.2 +−0\.95 +−0\.95\n", output)
+    assert re.search(r"largest difference +0\n", output)
+
+
+@pytest.mark.parametrize("name", [None, *EVERYTHING])
+def test_every_page_fits_and_is_plain_where_there_is_no_terminal(name):
+    for width in (60, 100):
+        result = run(*([name] if name else []), width=width)
+        assert result.exit_code == 0, result.output
+        assert not CONTROL.search(result.output)
+        for line in result.output.splitlines():
+            assert line == line.rstrip()
+            assert cell_len(line) <= width or "http" in line, line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["adanw"], "no optimizer, decay or regularizer is called 'adanw'; did you mean AdamW"),
+        (["xyz"], "is called 'xyz'; `halflife explain` lists all."),
+        (["adam", "--decay", "none"], "decay 'none' is not a treatment; choose among coupled"),
+        (["l1", "--decay", "coupled"], "--decay goes with an optimizer, not with L1"),
+        (["--decay", "coupled"], "--decay goes with an optimizer, not with the list"),
+        (["adam", "lion"], "unexpected extra argument"),
+    ],
+)
+def test_a_wrong_argument_ends_in_a_sentence(arguments, sentence):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert not result.stdout
