@@ -104,6 +104,19 @@ def test_the_bytes_that_a_step_must_move():
     assert moved["adamw", "foreach"] == 28
 
 
+def test_states_that_other_libraries_wrap_are_counted_as_they_lie_in_memory():
+    class Codes(torch.Tensor):  # as torchao's: a float32 tensor by its looks
+        tensor_attrs = ("codes", "scale", "table")
+
+    p = Parameter(torch.zeros(1000))
+    eight_bit = torch.zeros(1000).as_subclass(Codes)
+    eight_bit.codes, eight_bit.scale, eight_bit.table = torch.zeros(1000).byte(), torch.ones(4), torch.zeros(256)
+    held = SimpleNamespace(_data=torch.zeros(1000, dtype=torch.bfloat16), _scales=None, _signed=True)  # as flashoptim's
+    state = {p: {"m": eight_bit, "v": held, "step": torch.tensor(3.0), "of": 7, "again": eight_bit.table}}
+    running = who.Running(SimpleNamespace(state=state), lambda: None, "")
+    assert who.bytes_moved(running, [p]) == 2 * (4000 + 1000 + 16 + 1024 + 2000)
+
+
 def test_fresh_gradients_lie_elsewhere_and_say_the_same():
     arena = Arena(PAIR, "fresh")
     arena.reset()
@@ -190,7 +203,9 @@ def test_threads_are_torchs_own_again_afterwards(tmp_path):
 def test_peers_are_timed_only_where_they_are_installed(monkeypatch):
     assert {peer.entry for peer in PEERS} <= set(ENTRIES)
     monkeypatch.setattr("halflife.lab.benchmark.peers.find_spec", lambda name: name == "optimi" or None)
-    module = SimpleNamespace(Lion=lambda params, lr: torch.optim.SGD(params, lr=lr))
+    module = SimpleNamespace(
+        Lion=lambda params, lr, weight_decay: torch.optim.SGD(params, lr, weight_decay=weight_decay)
+    )
     monkeypatch.setitem(__import__("sys").modules, "optimi", module)
     assert "optimi" not in missing_libraries()
     assert "deepspeed" in missing_libraries()

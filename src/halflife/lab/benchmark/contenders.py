@@ -162,9 +162,19 @@ def bytes_moved(running: Running, params: Sequence[Parameter]) -> int:
     States are those that are there now; step counts and other single numbers are not counted, nor is what an
     implementation reads or writes beyond this.
     """
-    states = [x for state in running.optimizer.state.values() for x in state.values() if isinstance(x, Tensor)]
-    moved = bytes_of(params) + bytes_of([x for x in states if x.dim() > 0])
+    kept = [x for state in running.optimizer.state.values() for x in state.values()]
+    states = {id(x): x for value in kept for x in _stored(value) if x.dim() > 0}  # look-up tables are shared
+    moved = bytes_of(params) + bytes_of(list(states.values()))
     return 2 * moved + bytes_of(gradients(params)) + running.beside
+
+
+def _stored(value: object) -> list[Tensor]:
+    """The plain tensors that a state is kept in: itself, or what another library's class wraps."""
+    names = getattr(value, "tensor_attrs", None)  # a subclass of Tensor, which tells the size it stands for
+    if isinstance(value, Tensor) and names is None:
+        return [value]
+    held = [getattr(value, name) for name in names or getattr(value, "__dict__", {})]
+    return [x for x in held if isinstance(x, Tensor)]
 
 
 def gradients(params: Sequence[Parameter]) -> list[Tensor]:

@@ -28,21 +28,30 @@ class Peer:
         return self.module.split(".")[0]
 
 
-_LR: dict[str, Any] = {"lr": 1e-3}
+_ADAM: dict[str, Any] = {"lr": 1e-3}
+_ADAMW: dict[str, Any] = {"lr": 1e-3, "weight_decay": 1e-2}
+_LION: dict[str, Any] = {"lr": 1e-4, "weight_decay": 0.1}
+_MOMENTUM: dict[str, Any] = {"lr": 1e-3, "momentum": 0.9}
+_ON_CPU: dict[str, Any] = {"quantize": False, "master_weight_bits": None, "fused": False}
+"""What flashoptim has for CPUs; its 8-bit states and its kernels need CUDA, and it says so."""
 PEERS = (
-    Peer("DeepSpeed CPUAdam", "adamw", "deepspeed.ops.adam", "DeepSpeedCPUAdam", {**_LR, "adamw_mode": True}),
-    Peer("optimi", "adamw", "optimi", "AdamW", _LR),
-    Peer("optimi", "adam", "optimi", "Adam", _LR),
-    Peer("optimi", "lion", "optimi", "Lion", {"lr": 1e-4}),
-    Peer("optimi", "radam", "optimi", "RAdam", _LR),
-    Peer("pytorch_optimizer StableAdamW", "adamw", "pytorch_optimizer", "StableAdamW", _LR),
-    Peer("pytorch_optimizer", "lion", "pytorch_optimizer", "Lion", {"lr": 1e-4}),
-    Peer("torchao, 8-bit states", "adamw", "torchao.optim", "AdamW8bit", _LR),
-    Peer("bitsandbytes, 8-bit states", "adamw", "bitsandbytes.optim", "AdamW8bit", _LR),
-    Peer("timm AdamWLegacy", "adamw", "timm.optim", "AdamWLegacy", _LR),
-    Peer("timm", "lion", "timm.optim", "Lion", {"lr": 1e-4}),
-    Peer("flashoptim", "adamw", "flashoptim", "FlashAdamW", _LR),
-    Peer("flashoptim", "lion", "flashoptim", "FlashLion", {"lr": 1e-4}),
+    Peer("DeepSpeed CPUAdam", "adamw", "deepspeed.ops.adam", "DeepSpeedCPUAdam", {**_ADAMW, "adamw_mode": True}),
+    Peer("optimi", "adamw", "optimi", "AdamW", _ADAMW),
+    Peer("optimi", "adam", "optimi", "Adam", _ADAM),
+    Peer("optimi", "sgd", "optimi", "SGD", {**_MOMENTUM, "torch_init": True}),
+    Peer("optimi", "lion", "optimi", "Lion", _LION),
+    Peer("optimi", "radam", "optimi", "RAdam", _ADAM),
+    Peer("pytorch_optimizer StableAdamW", "adamw", "pytorch_optimizer", "StableAdamW", _ADAMW),
+    Peer("pytorch_optimizer", "lion", "pytorch_optimizer", "Lion", _LION),
+    Peer("torchao, 8-bit states", "adamw", "torchao.optim", "AdamW8bit", _ADAMW),
+    Peer("bitsandbytes", "adamw", "bitsandbytes.optim", "AdamW32bit", _ADAMW),
+    Peer("bitsandbytes, 8-bit states", "adamw", "bitsandbytes.optim", "AdamW8bit", _ADAMW),
+    Peer("bitsandbytes", "lion", "bitsandbytes.optim", "Lion32bit", _LION),
+    Peer("timm AdamWLegacy", "adamw", "timm.optim", "AdamWLegacy", _ADAMW),
+    Peer("timm", "lion", "timm.optim", "Lion", _LION),
+    Peer("flashoptim, 8-bit states", "adamw", "flashoptim", "FlashAdamW", _ADAMW),
+    Peer("flashoptim", "adamw", "flashoptim", "FlashAdamW", {**_ADAMW, **_ON_CPU}),
+    Peer("flashoptim", "lion", "flashoptim", "FlashLion", {**_LION, **_ON_CPU}),
 )
 
 
