@@ -16,6 +16,9 @@ struct Engine {
     double (*square_sum)(const hl_entry &, double gradient, int64_t at, int64_t n);
 };
 
+// Group lasso's prox has no meaning for a part of a block, so that no chunk may end within one.
+static inline bool in_blocks(const hl_row &r) { return r.regularizer == HL_GROUP_LASSO && r.placement == HL_IMPLICIT; }
+
 constexpr int SLOT = 512, CHUNK = 16384;
 
 }  // namespace halflife

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { HL_ABI = 1 };
+enum { HL_ABI = 2 };
 
 enum hl_format { HL_F32, HL_F64, HL_BF16, HL_F16, HL_FP8 }; /* FP8: codes of 8 bits, one float scale per 256 */
 enum hl_rule {
@@ -20,7 +20,10 @@ enum hl_rule {
 };
 enum hl_placement { HL_NONE, HL_BEFORE, HL_EXPLICIT, HL_CAUTIOUS, HL_IMPLICIT };
 enum hl_threshold { HL_SCALAR, HL_METRIC }; /* tau = scale*lam, or scale*lam/D for each coordinate */
-enum hl_regularizer { HL_L2, HL_L1, HL_ELASTIC_NET, HL_L0, HL_L_HALF, HL_HUBER, HL_BOX, HL_NON_NEGATIVE, HL_TOWARD_INIT };
+enum hl_regularizer {
+    HL_L2, HL_L1, HL_ELASTIC_NET, HL_L0, HL_L_HALF, HL_HUBER, HL_BOX, HL_NON_NEGATIVE, HL_TOWARD_INIT, HL_GROUP_LASSO,
+    HL_SUM = 16 /* added to one of them, bounds and group lasso aside: with a ridge and bounds beside it */
+};
 enum hl_rounding { HL_NEAREST, HL_STOCHASTIC, HL_KAHAN };
 
 /* One parameter group's update and its numbers in this step. */
@@ -32,7 +35,8 @@ typedef struct hl_row {
     double lam;
     double gradient;       /* multiplies every gradient: -1 to maximize, the clip factor, 1/loss scale */
     double hyper[6];       /* the rule's hyper-parameters, in the order of its Python fields */
-    double penalty[2];     /* the regularizer's settings */
+    double penalty[6];     /* the regularizer's settings; in a sum from the third on the ridge's weight, the
+                              regularizer's own, and the bounds */
     double ema_decay;      /* below 0: no average of the weights is kept */
 } hl_row;
 
@@ -43,10 +47,11 @@ typedef struct hl_entry {
     void *state[3];
     float *scale[3];       /* of states in HL_FP8 */
     const void *anchor;    /* in w's format */
+    const uint8_t *mask;   /* where it is 0 the coordinate is not decayed */
     void *kahan;           /* in w's format: what rounding took from w so far */
     void *ema;             /* float, or double where w is */
     void *clock[3];        /* 0-d tensors: step, and the rule's scalars (mu_product | eta, mu) */
-    int64_t n;
+    int64_t n, block;      /* block: the coordinates in one block of group lasso, which lie together; else 0 */
     int32_t row;
     uint8_t w_format, g_format, state_format, clock_format; /* clock: HL_F32 or HL_F64 */
     int32_t first;         /* 1 on the first step of a state that does not start at zero (SGD's momentum) */
@@ -56,7 +61,8 @@ typedef struct hl_entry {
 /* Returns HL_ABI, so that a stale library is noticed. */
 int hl_abi(void);
 
-/* The instruction set in use: "v2", "v3" or "v4" (x86-64-v2 and so on), or "generic" on other processors. */
+/* The instruction set in use: "v2", "v3" or "v4" (x86-64-v2 and so on), or "generic" on other processors; "none" on an
+ * x86-64 processor that lacks even v2, where the two calls below must not be made. */
 const char *hl_level(void);
 
 /* One step of all entries. The clocks are moved on by one first. Returns 0, or 1 + the index of an entry whose row or

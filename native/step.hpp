@@ -27,10 +27,11 @@ struct Prepared {
     alignas(16) unsigned char rule[128];
     Sweep<T> sweep;
     Before<T> before;
-    After<T> after;
+    After<T> after, bare; // bare: without decay
     Place<T> place;
     T gradient, average, ema;
     int states;
+    bool waits; // what reads the new weights waits for group lasso's shrink
     unsigned never_negative;
     uint32_t seed;
 };
@@ -162,9 +163,36 @@ void store_weights(T *w, T *kahan, const hl_entry &e, const hl_row &r, int64_t a
 
 // ASGD's average, and any rule's: x += share*(w - x), exactly w where the share is 1.
 template <class T>
-void average(T *__restrict x, const T *__restrict w, int n, T share) {
+void average(T *__restrict x, const T *__restrict w, int64_t n, T share) {
 #pragma omp simd
-    for (int i = 0; i < n; ++i) x[i] = share == 1 ? w[i] : x[i] + share * (w[i] - x[i]);
+    for (int64_t i = 0; i < n; ++i) x[i] = share == 1 ? w[i] : x[i] + share * (w[i] - x[i]);
+}
+
+// x where the mask is true, y elsewhere, in x.
+template <class T>
+void blend(const uint8_t *__restrict mask, int n, T *__restrict x, const T *__restrict y) {
+#pragma omp simd
+    for (int i = 0; i < n; ++i) x[i] = mask[i] ? x[i] : y[i];
+}
+
+// The gradient with the decay in it, in `out`.
+template <class T>
+void decay_before(const Prepared<T> &p, const uint8_t *mask, int n, const T *w, const T *g, const T *anchor, T *out) {
+    T bare[TILE];
+    if (mask) convert(g, bare, n, [&](T x, int) { return p.gradient * x; });
+    p.before(p.place, n, w, g, p.gradient, anchor, out);
+    if (mask) blend(mask, n, out, bare);
+}
+
+// The weights after the step, with the decay after the rule in them.
+template <class T>
+void step_weights(const Prepared<T> &p, const uint8_t *mask, int n, T *w, const T *u, const T *D, const T *anchor) {
+    T bare[TILE];
+    if (mask) std::memcpy(bare, w, sizeof(T) * size_t(n));
+    p.after(p.place, n, w, u, D, anchor);
+    if (!mask) return;
+    p.bare(p.place, n, bare, u, D, anchor);
+    blend(mask, n, w, bare);
 }
 
 template <class T>
@@ -173,6 +201,7 @@ void tile(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, 
     T *s[3] = {s_[0], s_[1], s_[2]}, *w = decode<T>(e.w, e.w_format, at, n, w_), *kahan = nullptr;
     const T *g = decode<T>(const_cast<void *>(e.g), e.g_format, at, n, g_), *anchor = u;
     if (e.anchor) anchor = decode<T>(const_cast<void *>(e.anchor), e.w_format, at, n, anchor_);
+    const uint8_t *mask = e.mask ? e.mask + at : nullptr;
     if (e.kahan && w == w_) {
         kahan = decode<T>(e.kahan, e.w_format, at, n, kahan_);
         for (int i = 0; i < n; ++i) w[i] += kahan[i];
@@ -180,17 +209,16 @@ void tile(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, 
     for (int k = 0; k < p.states; ++k) s[k] = decode_state<T>(e, k, p.never_negative >> k & 1, at, n, s_[k]);
     T gradient = p.gradient;
     if (p.before) {
-        if (anchor == u) anchor = w;
-        p.before(p.place, n, w, g, gradient, anchor, g_);
+        decay_before(p, mask, n, w, g, e.anchor ? anchor : w, g_);
         g = g_, gradient = 1;
     }
     p.sweep(p.rule, n, g, gradient, s, u, D);
-    p.after(p.place, n, w, u, D, e.anchor ? anchor : u);
+    step_weights(p, mask, n, w, u, D, anchor);
     if (p.average != 0) average(s[0], w, n, p.average);
     for (int k = 0; k < p.states; ++k)
         if (s[k] == s_[k]) encode_state<T>(s[k], e, k, p.never_negative >> k & 1, at, n, p.seed + 101 + k);
     if (w == w_) store_weights<T>(w, kahan, e, r, at, n, p.seed + 7);
-    if (e.ema) average(static_cast<T *>(e.ema) + at, decode<T>(e.w, e.w_format, at, n, w_), n, p.ema);
+    if (e.ema && !p.waits) average(static_cast<T *>(e.ema) + at, decode<T>(e.w, e.w_format, at, n, w_), n, p.ema);
 }
 
 }  // namespace hl

@@ -81,20 +81,26 @@ void use_penalty(Prepared<T> &p, const hl_row &r) {
     if (r.placement == HL_IMPLICIT) p.after = metric ? place<HL_IMPLICIT, true, R, T> : place<HL_IMPLICIT, false, R, T>;
 }
 
+template <class R, class T>
+void use_summand(Prepared<T> &p, const hl_row &r) {
+    r.regularizer & HL_SUM ? use_penalty<Sum<R, T>, T>(p, r) : use_penalty<R, T>(p, r);
+}
+
 template <class T>
 void use_regularizer(Prepared<T> &p, const hl_row &r) {
     p.before = nullptr;
-    p.after = place<HL_NONE, false, L2<T>, T>;
-    switch (r.regularizer) {
-    case HL_L2: return use_penalty<L2<T>, T>(p, r);
-    case HL_L1: return use_penalty<L1<T>, T>(p, r);
-    case HL_ELASTIC_NET: return use_penalty<ElasticNet<T>, T>(p, r);
-    case HL_L0: return use_penalty<L0<T>, T>(p, r);
-    case HL_L_HALF: return use_penalty<LHalf<T>, T>(p, r);
-    case HL_HUBER: return use_penalty<Huber<T>, T>(p, r);
+    p.after = p.bare = place<HL_NONE, false, L2<T>, T>;
+    switch (r.regularizer & ~HL_SUM) {
+    case HL_L2: return use_summand<L2<T>, T>(p, r);
+    case HL_L1: return use_summand<L1<T>, T>(p, r);
+    case HL_ELASTIC_NET: return use_summand<ElasticNet<T>, T>(p, r);
+    case HL_L0: return use_summand<L0<T>, T>(p, r);
+    case HL_L_HALF: return use_summand<LHalf<T>, T>(p, r);
+    case HL_HUBER: return use_summand<Huber<T>, T>(p, r);
     case HL_BOX: return use_penalty<Box<T>, T>(p, r);
     case HL_NON_NEGATIVE: return use_penalty<NonNegative<T>, T>(p, r);
-    default: return use_penalty<TowardInit<T>, T>(p, r);
+    case HL_TOWARD_INIT: return use_summand<TowardInit<T>, T>(p, r);
+    default: return; // group lasso waits for the whole block: see shrink_blocks
     }
 }
 
@@ -111,6 +117,7 @@ void prepare(const hl_entry &e, const hl_row &r, const halflife::ClockNow &now, 
     p.average = T(k.average);
     p.ema = T(1 - r.ema_decay);
     p.seed = uint32_t(now.t) * 0x632BE5ABu;
+    p.waits = halflife::in_blocks(r);
     next[0] = k.next[0], next[1] = k.next[1];
 }
 
@@ -118,9 +125,24 @@ void prepare_any(const hl_entry &e, const hl_row &r, const halflife::ClockNow &n
     e.w_format == HL_F64 ? prepare<double>(e, r, now, slot, next) : prepare<float>(e, r, now, slot, next);
 }
 
+// Group lasso's prox of whole blocks that the step has moved: y*max(1 - tau/|y|, 0).
+template <class T>
+void shrink_blocks(const hl_entry &e, const Prepared<T> &p, int64_t at, int64_t n) {
+    for (T *__restrict w = static_cast<T *>(e.w) + at, *end = w + n; w < end; w += e.block) {
+        double sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < e.block; ++i) sum += double(w[i]) * double(w[i]);
+        const T norm = T(std::sqrt(sum)), rest = 1 - p.place.tau / norm, kept = norm == 0 || rest < 0 ? T(0) : rest;
+#pragma omp simd
+        for (int64_t i = 0; i < e.block; ++i) w[i] *= kept;
+    }
+    if (e.ema) average(static_cast<T *>(e.ema) + at, static_cast<T *>(e.w) + at, n, p.ema);
+}
+
 template <class T>
 void run(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, int64_t n) {
-    for (int64_t end = at + n; at < end; at += TILE) tile<T>(e, r, p, at, int(end - at < TILE ? end - at : TILE));
+    for (int64_t i = 0; i < n; i += TILE) tile<T>(e, r, p, at + i, int(n - i < TILE ? n - i : TILE));
+    if (p.waits) shrink_blocks<T>(e, p, at, n);
 }
 
 void run_any(const hl_entry &e, const hl_row &r, const void *slot, int64_t at, int64_t n) {

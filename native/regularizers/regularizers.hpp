@@ -90,4 +90,19 @@ struct TowardInit {
     inline T prox(T y, T tau, T a) const { return a + (y - a) / (1 + tau); }
 };
 
+// factor*R with a ridge and bounds beside it.
+template <class R, class T>
+struct Sum {
+    static constexpr bool has_grad = R::has_grad;
+    R of;
+    T ridge, factor, lo, hi;
+    Sum(const double *p) : of(p), ridge(p[2]), factor(p[3]), lo(p[4]), hi(p[5]) {}
+    inline T grad(T w, T a) const { return ridge * w + factor * of.grad(w, a); }
+    inline T descend(T w, T tau, T a) const { return w - tau * grad(w, a); }
+    inline T prox(T y, T tau, T a) const {
+        const T shrink = 1 + tau * ridge, x = of.prox(y / shrink, factor * (tau / shrink), a);
+        return x < lo ? lo : x > hi ? hi : x;
+    }
+};
+
 }  // namespace hl

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
+
+import torch
 
 import halflife
 from halflife import regularizers as rz
@@ -37,6 +40,8 @@ CLASSES: dict[str, type[halflife.Optimizer]] = {
     **{"adamax": halflife.Adamax, "rprop": halflife.Rprop, "lion": halflife.Lion},
 }
 
+MASK = torch.tensor([[True, False, True, True], [False, True, True, False], [True, True, False, True]])
+
 REGULARIZERS: list[rz.Regularizer] = [
     rz.L2(),
     rz.Huber(0.7),
@@ -49,6 +54,11 @@ REGULARIZERS: list[rz.Regularizer] = [
     rz.NonNegative(),
     rz.GroupLasso(dim=1),
     rz.GroupLasso(dim=(0, 1)),
+    rz.Sum(rz.Scaled(0.6, rz.Huber(0.7)), rz.Scaled(0.3, rz.L2())),
+    rz.OnSubset(rz.Sum(rz.TowardInit(), rz.L2()), MASK),
+    rz.Sum(rz.NonNegative(), rz.L1(), rz.Scaled(0.5, rz.L2()), rz.Box(-0.3, 0.8)),
+    rz.OnSubset(rz.Sum(rz.ElasticNet(0.3), rz.Box(-0.8, 0.6)), MASK),
+    rz.Scaled(0.7, rz.Sum(rz.L2(), rz.Scaled(0.5, rz.L0()))),
 ]
 
 PLACES = [
@@ -80,7 +90,8 @@ class Cell:
 
     def __str__(self) -> str:
         decay = self.decay if isinstance(self.decay, str) else "×".join(self.decay)
-        return f"{self.rule}{self.flag}-{decay}-{self.regularizer!r}"
+        regularizer = re.sub(r", mask=tensor[(].*?][)]", "", repr(self.regularizer), flags=re.S)
+        return f"{self.rule}{self.flag}-{decay}-{regularizer}"
 
 
 def legal(decay: Decay, regularizer: rz.Regularizer) -> bool:

@@ -41,7 +41,7 @@ def value(name: str, kwargs: dict[str, Any], w: Any, w0: Any = None) -> float:
 
 
 def gradient(name: str, kwargs: dict[str, Any], w: Any, w0: Any = None) -> np.ndarray:
-    """The gradient of R at w, for the three that have one."""
+    """The gradient of R at w, for those that have one."""
     w = np.asarray(w, dtype=np.float64)
     match name:
         case "L2":
@@ -50,6 +50,12 @@ def gradient(name: str, kwargs: dict[str, Any], w: Any, w0: Any = None) -> np.nd
             return clip(w, -kwargs["delta"], kwargs["delta"])
         case "TowardInit":
             return w - np.asarray(w0)
+        case "Scaled":
+            return kwargs["factor"] * gradient(*part(kwargs["of"]), w, w0)
+        case "OnSubset":
+            return where(kwargs["mask"], gradient(*part(kwargs["of"]), w, w0), 0.0)
+        case "Sum":
+            return sum(gradient(*part(p), w, w0) for p in kwargs["parts"])
     raise ValueError(f"{name} has no gradient")
 
 
@@ -77,7 +83,42 @@ def prox(name: str, kwargs: dict[str, Any], y: Any, tau: Any, w0: Any = None) ->
             return w0 + (y - w0) / (1 + tau)
         case "GroupLasso":
             return by_block(block_soft if np.ndim(tau) == 0 else block_root, y, tau, kwargs["dim"])
+        case "Scaled" | "OnSubset" | "Sum":
+            return prox_of_others(name, kwargs, y, tau, w0)
     raise ValueError(name)
+
+
+def prox_of_others(name: str, kwargs: dict[str, Any], y: np.ndarray, tau: Any, w0: Any) -> np.ndarray:
+    """Of what is made of other regularizers: c R at tau is R at c tau; R on a mask leaves the rest as it is."""
+    match name:
+        case "Scaled":
+            return prox(*part(kwargs["of"]), y, kwargs["factor"] * tau, w0)
+        case "OnSubset":
+            return where(kwargs["mask"], prox(*part(kwargs["of"]), y, tau, w0), y)
+    return prox_of_sum([part(p) for p in kwargs["parts"]], y, tau, w0)
+
+
+def part(spec: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A part of a composite, saved as {"name": R, **settings}."""
+    return spec["name"], {name: setting for name, setting in spec.items() if name != "name"}
+
+
+def prox_of_sum(parts: list[tuple[str, dict[str, Any]]], y: np.ndarray, tau: Any, w0: Any) -> np.ndarray:
+    """argmin (x-y)^2/(2 tau) + mu x^2/2 + R(x), x within bounds: with the square completed, R's prox at
+    tau/(1 + tau mu) of y/(1 + tau mu), which for a convex R the bounds then cut off.
+    """
+    mu = sum(1.0 if name == "L2" else p["factor"] if ridge(name, p) else 0.0 for name, p in parts)
+    bounds = [(name, p) for name, p in parts if name in ("Box", "NonNegative")]
+    rest = [(name, p) for name, p in parts if not ridge(name, p) and (name, p) not in bounds]
+    y, tau = y / (1 + tau * mu), tau / (1 + tau * mu)
+    for R in (*rest, *bounds):
+        y = prox(*R, y, tau, w0)
+    return y
+
+
+def ridge(name: str, kwargs: dict[str, Any]) -> bool:
+    """Whether this is mu/2 ||w||^2."""
+    return name == "L2" or (name == "Scaled" and kwargs["of"]["name"] == "L2")
 
 
 def huber(w: np.ndarray, d: float) -> np.ndarray:

@@ -138,14 +138,22 @@ def test_a_library_that_lacks_a_call_is_refused(source: str, tmp_path: Path) -> 
     assert "undefined symbol: hl_" in text
 
 
+@compiles
+def test_an_old_processor_is_refused(tmp_path: Path) -> None:
+    """The library itself says so: what it would run needs SSE 4.2."""
+    source = f'int hl_abi(void) {{ return {HL_ABI}; }} const char *hl_level(void) {{ return "none"; }}'
+    assert "this processor lacks x86-64-v2" in reason(open_library(made(tmp_path, source)))
+
+
 class Row(ctypes.Structure):
     _fields_ = [("words", ctypes.c_int32 * 6), ("lr", ctypes.c_double), ("scale", ctypes.c_double)]
     _fields_ += [("lam", ctypes.c_double), ("gradient", ctypes.c_double), ("hyper", ctypes.c_double * 6)]
-    _fields_ += [("penalty", ctypes.c_double * 2), ("ema_decay", ctypes.c_double)]
+    _fields_ += [("penalty", ctypes.c_double * 6), ("ema_decay", ctypes.c_double)]
 
 
 class Entry(ctypes.Structure):
-    _fields_ = [("w", ctypes.c_void_p), ("g", ctypes.c_void_p), ("parts", ctypes.c_void_p * 12), ("n", ctypes.c_int64)]
+    _fields_ = [("w", ctypes.c_void_p), ("g", ctypes.c_void_p), ("parts", ctypes.c_void_p * 13)]
+    _fields_ += [("n", ctypes.c_int64), ("block", ctypes.c_int64)]
     _fields_ += [("row", ctypes.c_int32), ("formats", ctypes.c_uint8 * 4), ("first", ctypes.c_int32 * 2)]
 
 
@@ -162,8 +170,8 @@ def test_a_call_takes_addresses_and_returns_a_double() -> None:
     norm = gradient_norm(g, -0.5)
     assert norm == pytest.approx(0.5 * g.double().norm().item(), rel=1e-12)
     assert norm == gradient_norm(g, -0.5, threads=2)
-    assert ctypes.sizeof(Entry) == 136
-    assert ctypes.sizeof(Row) == 128
+    assert ctypes.sizeof(Entry) == 152
+    assert ctypes.sizeof(Row) == 160
 
 
 THREADS = """

@@ -28,6 +28,11 @@ CHANGES = {
     "o.state[p]['anchor'] = torch.ones(3); step(p, o)",
     "double after anchor": "p, o = steps(state_dtype='8bit', regularizer=TowardInit(), "
     "decay='proximal', weight_decay=0.1); p.grad = None; p.data = p.data.double(); step(p, o)",
+    "short mask": "p, o = masked(); m.data = m.data[:3]; step(p, o)",
+    "resized mask": "p, o = masked(); m.resize_(3); step(p, o)",
+    "mask of another parameter": "p, o = masked(64); p.grad = None; p.data = torch.randn(100_000); step(p, o)",
+    "other blocks": "p, o = steps(64, regularizer=GroupLasso(0), decay='proximal', weight_decay=0.1); "
+    "p.grad = None; p.data = torch.randn(50_000, 2); step(p, o)",
     "short kahan": "p, o = steps(dtype=torch.bfloat16, rounding='kahan'); "
     "o.state[p]['kahan'] = torch.zeros(3, dtype=torch.bfloat16); step(p, o)",
     "empty clock": "p, o = steps(); o.state[p]['step'] = torch.zeros(0); step(p, o)",
@@ -44,7 +49,9 @@ def test_no_access_outside_a_tensor(name):
     in_a_process(CHANGES[name] + "\ndel p, o; torch.randn(1000); import gc; gc.collect()")
 
 
-@pytest.mark.parametrize("name", ["smaller data", "short state", "short anchor", "short ema", "empty clock"])
+@pytest.mark.parametrize(
+    "name", ["smaller data", "short state", "short anchor", "short mask", "short ema", "empty clock"]
+)
 def test_a_wrong_shape_is_an_error(name):
     in_a_process(CHANGES[name] + "\nraise SystemExit('no error')")
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 import halflife
 from halflife.engines.library import Missing, load
-from halflife.regularizers import L1, L2, TowardInit
+from halflife.regularizers import L1, L2, Huber, OnSubset, Sum, TowardInit
 
 pytestmark = pytest.mark.skipif(isinstance(load(), Missing), reason="the native engine is not built")
 
 SHAPES = [(3, 4), (7,), (2, 3, 5)]
+FIRST = torch.ones(1, dtype=torch.bool)
 ACTIONS = [
     *("step", "step", "new gradients", "accumulate", "skip one", "expand", "move", "transpose", "load"),
     *("group", "replace state", "share", "lr", "decay", "foreach", "maximize", "regularizer", "freeze"),
@@ -63,7 +64,7 @@ def act(action: str, optimizer: Any, params: list[Any], seed: int) -> Any:  # no
         case "maximize":
             group["maximize"] = not group["maximize"]
         case "regularizer":
-            group["regularizer"] = TowardInit() if seed % 2 else L2()
+            group["regularizer"] = (L2(), TowardInit(), Sum(Huber(0.3), L2()), OnSubset(L2(), FIRST))[seed % 4]
         case "freeze":
             p.requires_grad_(not p.requires_grad)
     if action in ("step", "expand", "accumulate", "new gradients", "skip one", "move", "transpose", "share"):

@@ -38,14 +38,19 @@ def choose(
     work: Work | None = None,
 ) -> Choice:
     """The fastest engine that fits, unless ``foreach`` says otherwise; native only where the work is known."""
-    must = next(_only_eager(group, params, grads, R), None)
+    must = next(_only_eager(group, params, grads), None)
     if must:
         return Choice("eager", eager.run, must)
+    couples = None if R.separable else f"{R!r} couples the coordinates of a tensor"
     if group.get("foreach"):
-        return Choice("foreach", foreach.run, "foreach=True was given")
+        return (
+            Choice("eager", eager.run, couples) if couples else Choice("foreach", foreach.run, "foreach=True was given")
+        )
     obstacle = "the work is not known" if work is None else _without_native(work)
     if obstacle is None:
         return Choice("native", run_native, "on the CPU, one pass over memory for all tensors of all groups")
+    if couples:
+        return Choice("eager", eager.run, couples if work is None else f"{couples}; not native: {obstacle}")
     if group.get("fused"):
         return Choice("foreach", foreach.run, f"fused=True was given, but {obstacle}")
     choice = _fastest(params)
@@ -64,9 +69,7 @@ def run_native(work: Work) -> None:
     Table([work]).run([work])
 
 
-def _only_eager(
-    group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor], R: Regularizer
-) -> Iterator[str]:
+def _only_eager(group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor]) -> Iterator[str]:
     """What no engine but eager can do, or was asked to do."""
     if group.get("differentiable"):
         yield "differentiable=True: autograd follows each operation"
@@ -74,8 +77,6 @@ def _only_eager(
         yield "foreach=False or fused=False was given"
     if any(g.is_sparse for g in grads):
         yield "a gradient is sparse"
-    if not R.separable:
-        yield f"{R!r} couples the coordinates of a tensor"
     if len({*map(id, params)}) < len(params):
         yield "a parameter stands twice in the group"
     if any(type(p) not in (Tensor, torch.nn.Parameter) for p in params):

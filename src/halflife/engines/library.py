@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-HL_ABI = 1
+HL_ABI = 2
 """The version of native/halflife.h that the Python side was written for."""
 
 INSTALLED = Path(__file__).with_name("libhalflife_native.so")
@@ -65,6 +65,8 @@ def open_library(path: Path) -> Library | Missing:
         if abi != HL_ABI:
             return Missing(f"{path} has interface {abi}, and {HL_ABI} is needed: install halflife again")
         level = _declare(dll.hl_level, ctypes.c_char_p)().decode()
+        if level == "none":
+            return Missing("this processor lacks x86-64-v2, that is SSE 4.2 and POPCNT")
         table = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int)
         step = _declare(dll.hl_step, ctypes.c_int64, *table)
         norm = _declare(dll.hl_gradient_norm, ctypes.c_double, *table)

@@ -19,13 +19,15 @@ from .library import Missing, load
 from .looks import Looks
 from .memory import SCALE, ParameterState
 from .native_rows import ROW, fill, numbers_of, state_names
+from .penalties import enter_penalty
 from .work import Work
 
 FORMATS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3, torch.uint8: 4}
 ENTRY = np.dtype(
     [
         *(("w", np.uint64), ("g", np.uint64), ("state", np.uint64, 3), ("scale", np.uint64, 3), ("anchor", np.uint64)),
-        *(("kahan", np.uint64), ("ema", np.uint64), ("clock", np.uint64, 3), ("n", np.int64), ("row", np.int32)),
+        *(("mask", np.uint64), ("kahan", np.uint64), ("ema", np.uint64), ("clock", np.uint64, 3)),
+        *(("n", np.int64), ("block", np.int64), ("row", np.int32)),
         *((name, np.uint8) for name in ("w_format", "g_format", "state_format", "clock_format")),
         *(("first", np.int32), ("dithered", np.int32)),
     ]
@@ -49,14 +51,16 @@ class Table:
         self.library = library
         self.params = list(chain.from_iterable(work.params for work in works))
         self.rows, self.entries = np.zeros(len(works), ROW), np.zeros(len(self.params), ENTRY)
+        self.made: list[tuple[ParameterState, ParameterState]] = []
         index = 0
         for row, work in enumerate(works):
             for p, g, state in zip(work.params, work.grads, work.states, strict=True):
                 self.entries[index]["row"] = row
-                _enter(self.entries[index], work, p, g, state)
+                self.made.append((state, _enter(self.entries[index], work, p, g, state)))
                 index += 1
         self.looks = Looks(self.params), Looks(list(chain.from_iterable(work.grads for work in works)))
         self.at, self.grads_at = list(map(Tensor.data_ptr, self.params)), list[int]()
+        self.overlap = _overlap(self.params)
         self.hold([state for work in works for state in work.states])
         self.addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
         self.numbers: list[Any] = []
@@ -94,27 +98,52 @@ class Table:
         """One step of every tensor, in place, with the numbers of these works."""
         numbers = [numbers_of(work) for work in works]
         if numbers != self.numbers:
-            self.numbers = numbers
+            self.numbers = []  # whatever cuts this short, no row is taken for filled that is not
             for row, work in zip(self.rows, works, strict=True):
                 fill(row, work)
+            self.numbers = numbers
+        for state, made in self.made:
+            state.update(made)
+        self.made = []
         self.run_again()
 
     def run_again(self) -> None:
         """One step with the numbers of the last one."""
-        unknown = self.library.step(*self.addresses, torch.get_num_threads())
+        unknown = self.library.step(*self.addresses, 1 if self.overlap else torch.get_num_threads())
         if unknown:
             raise RuntimeError(f"the native library does not take entry {unknown - 1}: {self.entries[unknown - 1]}")
         self.entries["first"] = 0
         torch.autograd.graph.increment_version(self.params)
 
 
-def _enter(entry: Any, work: Work, p: Tensor, g: Tensor, state: ParameterState) -> None:
-    """One tensor's parts; a state that is not there yet is made, of zeros."""
-    names = state_names(work)
-    entry["first"] = any(name not in state for name in names)
-    for k, name in enumerate(names):
+def gradient_norm(grads: Sequence[Tensor]) -> float:
+    """What ``Table.gradient_norm`` returns, to the last bit, where there is no table yet."""
+    rows, entries = np.zeros(1, ROW), np.zeros(len(grads), ENTRY)
+    rows["gradient"], entries["g"] = 1.0, list(map(Tensor.data_ptr, grads))
+    entries["n"], entries["g_format"] = list(map(Tensor.numel, grads)), [FORMATS[g.dtype] for g in grads]
+    library = load()
+    assert not isinstance(library, Missing)
+    return library.gradient_norm(entries.ctypes.data, len(grads), rows.ctypes.data, torch.get_num_threads())
+
+
+def _overlap(params: Sequence[Tensor]) -> bool:
+    """Whether any two share memory: threads would race for it; one thread takes them in their order, as eager does."""
+    begin = np.array([p.data_ptr() for p in params], np.int64)
+    order, end = begin.argsort(), begin + np.array([p.nbytes for p in params], np.int64)
+    return bool((begin[order][1:] < np.maximum.accumulate(end[order])[:-1]).any())
+
+
+def _enter(entry: Any, work: Work, p: Tensor, g: Tensor, state: ParameterState) -> ParameterState:
+    """One tensor's parts. The states that were not there, of zeros, are returned, and put there when a step is made.
+
+    Put there at once, they would hide from the step after an interrupted one that it is the first.
+    """
+    names, made = state_names(work), ParameterState()
+    for name in names:
         if name not in state:
-            work.memory.write_state(p, state, name, torch.zeros_like(p), None)
+            work.memory.write_state(p, made, name, torch.zeros_like(p), None)
+    entry["first"], state = bool(made), {**state, **made}
+    for k, name in enumerate(names):
         entry["state"][k], entry["state_format"] = state[name].data_ptr(), FORMATS[state[name].dtype]
         if name + SCALE in state:
             entry["scale"][k] = state[name + SCALE].data_ptr()
@@ -124,6 +153,8 @@ def _enter(entry: Any, work: Work, p: Tensor, g: Tensor, state: ParameterState) 
     for name in ("anchor", "kahan", "ema"):
         if name in state:
             entry[name] = state[name].data_ptr()
+    enter_penalty(entry, work.update.regularizer, p)
     entry["n"], entry["w"], entry["g"] = p.numel(), p.data_ptr(), g.data_ptr()
     entry["w_format"], entry["g_format"] = FORMATS[p.dtype], FORMATS[g.dtype]
     entry["dithered"] = work.memory.dithers_states
+    return made

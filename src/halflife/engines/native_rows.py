@@ -9,19 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import regularizers as penalties
 from .. import rules
-from ..regularizers import Regularizer, Scaled
 from ..rules import Rule
 from .formats import BLOCK, HALF, wide
 from .memory import SCALE, ParameterState
+from .penalties import form_of, penalty_refusals
 from .work import Work
 
 ROW = np.dtype(
     [
         *((name, np.int32) for name in ("rule", "variant", "placement", "threshold", "regularizer", "rounding")),
         *((name, np.float64) for name in ("lr", "scale", "lam", "gradient")),
-        *(("hyper", np.float64, 6), ("penalty", np.float64, 2), ("ema_decay", np.float64)),
+        *(("hyper", np.float64, 6), ("penalty", np.float64, 6), ("ema_decay", np.float64)),
     ]
 )
 """As ``hl_row`` in native/halflife.h; the numbers below follow its enums."""
@@ -42,18 +41,6 @@ RULES: dict[type[Rule], tuple[int, tuple[str, ...]]] = {
 }
 """Each rule's number, and its hyper-parameters in the order in which its functor reads them."""
 
-REGULARIZERS: dict[type[Regularizer], tuple[int, tuple[str, ...]]] = {
-    penalties.L2: (0, ()),
-    penalties.L1: (1, ()),
-    penalties.ElasticNet: (2, ("l1_ratio",)),
-    penalties.L0: (3, ()),
-    penalties.LHalf: (4, ()),
-    penalties.Huber: (5, ("delta",)),
-    penalties.Box: (6, ("lo", "hi")),
-    penalties.NonNegative: (7, ()),
-    penalties.TowardInit: (8, ()),
-}
-
 
 def refusals(work: Work) -> Iterator[str]:
     """Why the native engine cannot step this group, if it cannot."""
@@ -62,8 +49,7 @@ def refusals(work: Work) -> Iterator[str]:
         yield f"{work.mode}=True needs the step in torch's own operations"
     if type(update.rule) not in RULES:
         yield f"the rule {type(update.rule).__name__} is not compiled"
-    if type(_unscaled(update.regularizer)[1]) not in REGULARIZERS:
-        yield f"{update.regularizer!r} is not compiled"
+    yield from penalty_refusals(work)
     if not all(p.is_cpu for p in work.params):
         yield "a parameter is not on the CPU"
     elif not all(_readable(p, g) for p, g in zip(work.params, work.grads, strict=False)):
@@ -127,10 +113,9 @@ def dense(x: Tensor) -> bool:
 def words_of(work: Work) -> tuple[Any, ...]:
     """What a row says in words; the rest of it is numbers, which may change from step to step."""
     update = work.update
-    rule, (factor, R) = update.rule, _unscaled(update.regularizer)
-    settings = tuple(getattr(R, name) for name in REGULARIZERS[type(R)][1])
-    place = update.placed(work.lam).name
-    return (type(rule), variant(rule), place, update.decay, type(R), settings, factor, work.memory, work.ema_decay)
+    rule, form, place = update.rule, form_of(update.regularizer), update.placed(work.lam).name
+    penalty = form and form.words()
+    return (type(rule), variant(rule), place, update.decay, penalty, work.memory, work.ema_decay)
 
 
 def variant(rule: Rule) -> int:
@@ -163,25 +148,16 @@ def numbers_of(work: Work) -> tuple[Any, ...]:
 
 def fill(row: Any, work: Work) -> None:
     """This step's numbers, and the words."""
-    update, (factor, R) = work.update, _unscaled(work.update.regularizer)
+    update, form = work.update, form_of(work.update.regularizer)
     place, decay = update.placed(work.lam).name, update.decay
     row["rule"], names = RULES[type(update.rule)]
     row["variant"], row["placement"] = variant(update.rule), PLACEMENTS[place]
     row["threshold"] = place not in ("none", "before") and decay.needs_metric
-    row["regularizer"], settings = REGULARIZERS[type(R)]
     row["rounding"] = ("nearest", "stochastic", "kahan").index(work.memory.rounding)
     row["lr"], row["scale"] = work.lr, decay.scale(work.lr, work.eta, 1.0)
-    row["lam"], row["gradient"] = factor * work.lam, work.gradient
+    row["gradient"] = work.gradient
+    assert form is not None  # refusals saw to it
+    form.fill(row, float(work.lam))
     for i, name in enumerate(names):
         row["hyper"][i] = getattr(update.rule, name)
-    for i, name in enumerate(settings):
-        row["penalty"][i] = getattr(R, name)
     row["ema_decay"] = -1 if work.ema_decay is None else work.ema_decay
-
-
-def _unscaled(regularizer: Regularizer) -> tuple[float, Regularizer]:
-    """c·R as (c, R): a multiple of R is a multiple of λ."""
-    factor = 1.0
-    while isinstance(regularizer, Scaled):
-        factor, regularizer = factor * regularizer.factor, regularizer.of
-    return factor, regularizer

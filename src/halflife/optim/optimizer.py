@@ -15,7 +15,9 @@ from ..decays.schedule import WeightDecaySchedule
 from ..engines import Choice, Memory, Work, choose, start_beside, start_state
 from ..rules import Rule, Scalar
 from . import checkpoints, doors, signature
+from .amounts import Amount, placeholder, resolved
 from .average import averaged
+from .compiling import step_compiling
 from .groups import (
     SKIPPED,
     Group,
@@ -28,7 +30,7 @@ from .groups import (
     work_of,
 )
 from .restore import reform
-from .stepping import Stepping, step_untraced
+from .stepping import Stepping
 
 KEYWORDS: dict[str, Any] = {
     **{"decay": None, "regularizer": None},
@@ -40,9 +42,10 @@ KEYWORDS: dict[str, Any] = {
 class Optimizer(torch.optim.Optimizer):
     """rule × decay × regularizer, as a ``torch.optim.Optimizer``.
 
-    Every class takes, beside its rule's hyper-parameters, ``weight_decay`` (a number, a 0-d tensor or a schedule from
-    ``halflife.schedules``), ``decay`` (a treatment's name or a ``Decay``; None does as torch does) and
-    ``regularizer`` (None is ½‖w‖²); a parameter group may set its own. A rule of one's own gets this face by::
+    Every class takes, beside its rule's hyper-parameters, ``weight_decay`` (a number, a 0-d tensor, a schedule from
+    ``halflife.schedules`` or a ``halflife.HalfLife``), ``decay`` (a treatment's name or a ``Decay``; None does as
+    torch does) and ``regularizer`` (None is ½‖w‖²); a parameter group may set its own. A rule of one's own gets this
+    face by::
 
         class MyOptimizer(halflife.Optimizer, rule=MyRule, lr=1e-3, decay="proximal", weight_decay=1e-5): ...
 
@@ -92,8 +95,8 @@ class Optimizer(torch.optim.Optimizer):
         if self._default_decay and settings["decay"] is not None:
             settings["weight_decay"] = self._same_decay_per_step(settings["decay"])
         params, λ = settings.pop("params"), settings["weight_decay"]
-        self._schedule = λ if isinstance(λ, WeightDecaySchedule) else None
-        settings["weight_decay"] = λ.value if isinstance(λ, WeightDecaySchedule) else λ
+        self._schedule = λ if isinstance(λ, WeightDecaySchedule | Amount) else None
+        settings["weight_decay"] = placeholder(λ)
         signature.check_one_element("weight_decay", settings["weight_decay"])
         inherited = {name: settings.pop(name) for name in self._torch_names if name in settings}
         self._extra = {**settings, **self._fixed}
@@ -104,6 +107,8 @@ class Optimizer(torch.optim.Optimizer):
             self.defaults.update(self._extra)
         else:
             super().__init__(params, dict(settings))
+        if isinstance(λ, Amount):
+            self.defaults["weight_decay"] = λ  # for groups added to a copy
 
     @classmethod
     def _same_decay_per_step(cls, decay: Any) -> float:
@@ -120,13 +125,15 @@ class Optimizer(torch.optim.Optimizer):
         """Add a group, as in torch; its learning rate at this moment is its own base learning rate α."""
         schedule = None
         if isinstance(param_group, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
-            schedule = param_group.get("weight_decay", self._schedule)
+            schedule = param_group.get("weight_decay", self._schedule or self.defaults.get("weight_decay"))
             if self._default_decay and "decay" in param_group:
                 param_group.setdefault("weight_decay", self._same_decay_per_step(param_group["decay"]))
             for name, value in {**self._extra, **shared(self.param_groups)}.items():
                 param_group.setdefault(name, value)
             if isinstance(schedule, WeightDecaySchedule):
                 param_group["weight_decay"] = schedule.value
+            elif isinstance(schedule, Amount):
+                param_group["weight_decay"] = resolved(schedule, {**self.defaults, **param_group})
         super().add_param_group(param_group)
         try:
             admit(param_group, self.param_groups[0])
@@ -138,17 +145,22 @@ class Optimizer(torch.optim.Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Perform one optimization step; returns the closure's loss, if a closure is given."""
-        self._check_graph_capture()
+        compiling = torch.compiler.is_compiling()
+        if not compiling:
+            self._check_graph_capture()
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         with torch.set_grad_enabled(bool(self.defaults["differentiable"])):
-            step = step_untraced if torch.compiler.is_compiling() else Stepping.step
+            step = step_compiling if compiling else Stepping.step
             if not step(self._stepping, self, self._judge):
-                for group in self.param_groups:
-                    group[SKIPPED] = group.get(SKIPPED, 0) + 1
+                self._count_skipped()
         return loss
+
+    def _count_skipped(self) -> None:
+        for group in self.param_groups:
+            group[SKIPPED] = group.get(SKIPPED, 0) + 1
 
     def _judge(self, grads: list[Tensor], norm: Callable[[], float] | None) -> Scalar | None:
         """The factor that multiplies every gradient; None to skip the step. ``norm`` is a faster way to theirs."""

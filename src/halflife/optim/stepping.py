@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from itertools import chain
 from operator import is_, methodcaller
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..decays import Decay
-from ..engines import Table, Work, choose, words_of
+from ..engines import Table, Work, choose, gradient_norm, words_of
 from ..regularizers import Regularizer
 from ..rules import Scalar
 from .groups import Group, refuse_sparse, regularizer_of
@@ -43,7 +44,9 @@ def _is_fixed(x: Any) -> bool:
     """Whether an object stays as it is, unlike a tensor."""
     if isinstance(x, tuple):
         return all(map(_is_fixed, x))  # pyright: ignore[reportUnknownArgumentType]
-    return x is None or isinstance(x, int | float | str | torch.dtype | Decay | Regularizer)
+    if isinstance(x, Regularizer):
+        return all(map(_is_fixed, vars(x).values()))
+    return x is None or isinstance(x, int | float | str | torch.dtype | Decay)
 
 
 class Stepping:
@@ -60,7 +63,7 @@ class Stepping:
         params, grads = _with_gradients(optimizer.param_groups)
         table = self.table
         known = table is not None and table.fits(params, grads, _states(optimizer, params))
-        factor = judge(grads, table.gradient_norm if table is not None and known else None)
+        factor = judge(grads, table.gradient_norm if table is not None and known else _norm_anew(optimizer, grads))
         if factor is None:
             return False
         if table is None or not known:
@@ -79,12 +82,12 @@ class Stepping:
             return
         for index, work in enumerate(works):
             self.lost_decays.look(index, work, optimizer.param_groups[index]["params"])
+        self.settings = Settings(optimizer.param_groups, factor)  # first: the step may be interrupted
         table.run(works)
-        self.settings = Settings(optimizer.param_groups, factor)
 
     def _step_anew(self, optimizer: Optimizer, factor: Scalar) -> None:
         """Choose an engine for each group; if native is it for all, keep the table."""
-        self.table = None
+        self.table, self.settings = None, Settings([], 1.0)
         native: list[Work] = []
         for index, group in enumerate(optimizer.param_groups):
             work = self._prepared(optimizer, index, group, factor)
@@ -113,17 +116,22 @@ class Stepping:
         return work
 
 
-@torch._disable_dynamo
-def step_untraced(stepping: Stepping, optimizer: Optimizer, judge: Judge) -> bool:
-    """``stepping.step``, which a graph that ``torch.compile`` traces leaves to Python."""
-    return stepping.step(optimizer, judge)
-
-
 def _with_gradients(groups: list[Group]) -> tuple[list[Tensor], list[Tensor]]:
     params: list[Tensor] = groups[0]["params"] if len(groups) == 1 else [p for g in groups for p in g["params"]]
     grads = [p.grad for p in params]
     there = [g for g in grads if g is not None]
     return (params if len(there) == len(grads) else [p for p in params if p.grad is not None]), there
+
+
+def _norm_anew(optimizer: Optimizer, grads: list[Tensor]) -> Callable[[], float] | None:
+    """The norm as a table sums it, if all groups are to have one: so what is resumed clips by the very same factor."""
+    for group in optimizer.param_groups:
+        params = [p for p in group["params"] if p.grad is not None]
+        work = optimizer._work(group, params)
+        clips = group.get("max_grad_norm") is not None
+        if not clips or choose(group, params, work.grads, regularizer_of(group), work).name != "native":
+            return None
+    return partial(gradient_norm, grads)
 
 
 def _states(optimizer: Optimizer, params: list[Tensor]) -> Collection[dict[str, Any]]:

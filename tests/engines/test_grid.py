@@ -1,0 +1,119 @@
+"""A replica in the grid is stepped as its own optimizer would step it."""
+
+import pytest
+import torch
+from torch.func import vmap
+
+from halflife import optim
+from halflife.engines import EagerGrid, NativeGrid, grid
+from halflife.lab.optimizers import CONTENDERS, Contender
+from halflife.regularizers import GroupLasso
+
+SHAPES, K, STEPS = ((7, 3), (4,), ()), 5, 12
+LRS, LAMS = [1e-3 * 2**k for k in range(K)], [0.0, *(0.01 * 3**k for k in range(K - 1))]
+RULES = ("ASGD", "Adagrad", "Adadelta", "RMSprop", "NAdam", "RAdam", "Adamax", "Rprop", "Lion")
+CASES = {
+    **CONTENDERS,
+    **{name: Contender(name, name, "", getattr(optim, name)) for name in RULES},
+    "nesterov": Contender("nesterov", "", "", optim.SGD, (("momentum", 0.9), ("nesterov", True))),
+    "dampened": Contender("dampened", "", "", optim.SGD, (("momentum", 0.9), ("dampening", 0.5))),
+}
+
+
+def randn(shape, seed):
+    return torch.randn(K, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def weights():
+    return [randn(shape, i) for i, shape in enumerate(SHAPES)]
+
+
+def gradients(t):
+    return [randn(shape, 100 * t + i) for i, shape in enumerate(SHAPES)]
+
+
+def eta(t):
+    return 1 - t / STEPS / 2
+
+
+def run(make, contender, steps=range(1, STEPS + 1), stacked=None):
+    stacked = weights() if stacked is None else stacked
+    made = make(contender.update, stacked, LRS, LAMS, eta(1))
+    for t in steps:
+        made.step(eta(t), gradients(t))
+    return stacked, made
+
+
+def alone(contender, k):
+    params = [w[k].clone().requires_grad_() for w in weights()]
+    optimizer = contender.build(params, LRS[k], LAMS[k])
+    for t in range(1, STEPS + 1):
+        for p, g in zip(params, gradients(t), strict=True):
+            p.grad = g[k].clone()
+        for group in optimizer.param_groups:
+            group["lr"] = LRS[k] * eta(t)
+        optimizer.step()
+    return [p.detach() for p in params]
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("make", [NativeGrid, EagerGrid])
+def test_a_replica_is_stepped_as_if_it_were_alone(name, make):
+    stacked, _ = run(make, CASES[name])
+    for k in range(K):
+        for mine, theirs, first in zip(stacked, alone(CASES[name], k), weights(), strict=True):
+            torch.testing.assert_close(mine[k], theirs, rtol=1e-6 if name in ("ASGD", "NAdam") else 1e-12, atol=1e-12)
+            assert (mine[k] - first[k]).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("make", [NativeGrid, EagerGrid])
+def test_what_is_not_kept_stays_as_it_is_and_the_others_go_on(make):
+    whole, _ = run(make, CASES["adam-p"])
+    stacked, made = run(make, CASES["adam-p"], range(1, 7))
+    before = [w.clone() for w in stacked]
+    made.keep(torch.tensor([True, False, True, True, False]))
+    for t in range(7, STEPS + 1):
+        made.step(eta(t), gradients(t))
+    for w, frozen, free in zip(stacked, before, whole, strict=True):
+        assert torch.equal(w[[1, 4]], frozen[[1, 4]])
+        assert torch.equal(w[[0, 2, 3]], free[[0, 2, 3]])
+        assert not torch.equal(w[[0, 2, 3]], frozen[[0, 2, 3]])
+
+
+@pytest.mark.parametrize("name", ["adamw-paper", "sgdw", "dampened", "NAdam"])
+@pytest.mark.parametrize("make", [NativeGrid, EagerGrid])
+def test_restored_it_goes_on_to_the_same_bits(name, make):
+    whole, _ = run(make, CASES[name])
+    stacked, made = run(make, CASES[name], range(1, 6))
+    again = [w.clone() for w in stacked]
+    other = make(CASES[name].update, again, LRS, LAMS, eta(1))
+    other.restore(made.steps, [{n: x.clone() for n, x in s.items()} for s in made.states], made.alive)
+    for t in range(6, STEPS + 1):
+        other.step(eta(t), gradients(t))
+    for mine, theirs in zip(again, whole, strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_gradients_that_lie_otherwise_are_put_in_order():
+    contender = CASES["adamw-torch"]
+    straight, _ = run(NativeGrid, contender)
+    stacked = weights()
+    made = NativeGrid(contender.update, stacked, LRS, LAMS, eta(1))
+    for t in range(1, STEPS + 1):
+        made.step(eta(t), [g.mT.contiguous().mT if g.ndim == 3 else g for g in gradients(t)])
+    assert torch.equal(stacked[0], straight[0])
+
+
+def test_what_the_native_engine_cannot_take_is_stepped_eagerly():
+    lasso = Contender("lasso", "", "", optim.ProxAdam, (("regularizer", GroupLasso(dim=0)),))
+    stacked = [randn((7, 3), 0)]
+    made = grid(lasso.update, stacked, LRS, [0.5] * K)
+    assert made.name == "eager"
+    assert grid(CASES["adam-l2"].update, stacked, LRS, LAMS).name == "native"
+    first = stacked[0].clone()
+    made.step(1.0, [randn((7, 3), 1)])
+
+    def one(w, g, lr):
+        return lasso.update(1, w, g, lasso.update.rule.start(w, 0.0), lr=lr, eta=1.0, lam=0.5)[0]
+
+    torch.testing.assert_close(stacked[0], vmap(one)(first, randn((7, 3), 1), torch.tensor(LRS, dtype=torch.float64)))
