@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 from halflife import cli
 from halflife.cli import study_progress
 from halflife.cli.app import app
-from halflife.cli.study_table import meaning
 from halflife.lab import Progress
 
 TINY = ["--seeds", "2", "--epochs", "2", "--batch-size", "100", "--lrs", "1e-2,1e-3", "--lambdas", "0.1,1"]
@@ -27,7 +26,7 @@ def test_a_tiny_study_ends_with_files_a_table_and_a_sentence_for_each_optimizer(
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["heatmap.png", "study.db"]
     for label in ("AdamL2", "AdamW (PyTorch)", "AdamW (paper)", "ProxAdam", "AdamP"):
         assert re.search(rf"│ {re.escape(label)} .*%.*not identified", result.output)
-        assert f"{label}: κ not identified: the best λ lies inside the grid" in result.output
+        assert re.search(rf"{re.escape(label)}: .* κ not identified: the best λ lies inside the grid", result.output)
     assert re.search(r"│ Adam, no decay .*%", result.output)
     assert str(tmp_path / "new" / "heatmap.png") in result.output
     assert not CONTROL.search(result.output), "control codes where there is no terminal"
@@ -94,21 +93,6 @@ def test_the_pace_counts_only_what_was_trained_now():
     report = Progress(done=60, total=100, trained=20, doing="AdamP", best=None)
     assert study_progress.pace(report, 10.0) == "2.0 runs/s, 0:20 left"
     assert study_progress.pace(report._replace(trained=0), 10.0) == ""
-
-
-@pytest.mark.parametrize(
-    ("kappa", "words"),
-    [(0.1, "hardly moves"), (1.0, "falls with lr (×0.1 for"), (-1.0, "grows with lr (×10 for"), (0.5, "falls")],
-)
-def test_kappa_in_words(kappa, words):
-    class Coupling:
-        pass
-
-    class Found:
-        coupling = Coupling()
-
-    Found.coupling.kappa = kappa
-    assert words in meaning(Found)
 
 
 def test_without_the_lab_the_command_says_how_to_get_it(monkeypatch):

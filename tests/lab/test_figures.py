@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from halflife.lab import CONTENDERS, REFERENCE, Findings, StudyError
-from halflife.lab.coupling import NotIdentified
+from halflife.lab import CONTENDERS, REFERENCE, Findings, NotIdentified, StudyError
 from halflife.lab.figures import colour_scale, describe, draw, heatmap_info, save
 
 LRS = tuple(np.geomspace(1e-3, 1e-1, 5).tolist())
@@ -35,6 +34,44 @@ def test_the_ridge_runs_through_the_best_weight_decay_of_each_learning_rate():
     assert [lr for lr, _ in ridge] == pytest.approx(LRS)
     slopes = np.diff(np.log([lam for _, lam in ridge])) / np.diff(np.log(LRS))
     assert slopes == pytest.approx(-0.5)
+
+
+def test_the_valley_is_the_line_of_slope_minus_kappa_from_the_first_column_to_the_last():
+    (lr, lam), (last_lr, last_lam) = heatmap_info(found(kappa=0.5)).valley
+    assert (lr, last_lr) == pytest.approx((LRS[0], LRS[-1]))
+    assert np.log(last_lam / lam) / np.log(last_lr / lr) == pytest.approx(-0.5)
+
+
+def test_a_valley_is_not_drawn_where_kappa_is_not_identified():
+    flat = found()
+    flat = Findings(flat.contender, LRS, LAMS, np.full(flat.val.shape, 0.3), flat.test, flat.diverged)
+    assert heatmap_info(flat).valley == []
+
+
+def test_a_cell_says_how_many_of_its_runs_are_done_and_what_they_spread():
+    running = found()
+    running.val[1, 2, 3] = np.nan
+    running.val[:, 0, 0] = np.nan
+    info = heatmap_info(running)
+    assert (info.seeds, info.n_runs[2, 3], info.n_runs[0, 0], info.n_runs[1, 1]) == (2, 1, 0, 2)
+    assert np.isnan(info.spread[2, 3])
+    assert info.spread[1, 1] == pytest.approx(running.val[:, 1, 1].std(ddof=1))
+    assert np.isnan(info.errors[0, 0])
+    assert (0, 0) not in info.good
+
+
+def test_of_a_small_grid_only_the_better_half_is_marked():
+    small = Findings(CONTENDERS["adam-p"], LRS[:2], LAMS[:3], *(found().val[:, :2, :3],) * 2, np.zeros((2, 2, 3), bool))
+    assert len(heatmap_info(small).good) == 3
+
+
+def test_a_scale_needs_no_reference_and_no_error_above_zero():
+    perfect = found()
+    perfect.val[:, 0, 0] = 0
+    nothing = Findings(REFERENCE, LRS, (0.0,), *(np.full((2, 5, 1), np.nan),) * 2, np.zeros((2, 5, 1), bool))
+    scale = colour_scale([perfect], nothing)
+    assert 0 < scale.low < scale.high
+    assert np.isnan(scale.reference)
 
 
 def test_a_diverged_replica_marks_its_cell():

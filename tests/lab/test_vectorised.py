@@ -1,14 +1,18 @@
-"""A replica in the stack is the training that one would do alone."""
+"""A replica, in the stack and singly, is the training that one would do alone."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 import halflife
-from halflife.lab.executors import Recipe, Replicas, Training, local, train, train_stack
+from halflife.lab.executors import Recipe, Replicas, Training
+from halflife.lab.executors.singly import train_singly
+from halflife.lab.executors.stacked import train_stack
 from halflife.lab.models import mlp
 from halflife.lab.optimizers import CONTENDERS
 from halflife.lab.problems import Problem, Split
@@ -80,10 +84,14 @@ FACES = {
 }
 
 
+WAYS = {"stacked": train_stack, "singly": train_singly}
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", CONTENDERS)
-def test_a_stacked_replica_is_the_training_done_alone(name):
-    outcome = train(training(), replicas(name))
-    for (s, seed), (c, (lr, λ)) in product(enumerate(SEEDS), enumerate(product(LRS, LAMS))):
+def test_a_replica_is_the_training_done_alone(name, way):
+    outcome = WAYS[way](training(), replicas(name))
+    for (s, seed), (c, (lr, λ)) in product(enumerate(SEEDS), enumerate(CELLS)):
         loss, error, norm = alone(lambda p, lr, λ=λ: FACES[name](p, lr, λ), lr, seed)
         assert outcome.val.loss[s, c].item() == pytest.approx(loss.item(), rel=1e-9)
         assert outcome.val.error[s, c].item() == pytest.approx(error.item(), rel=1e-9)
@@ -92,10 +100,67 @@ def test_a_stacked_replica_is_the_training_done_alone(name):
     assert outcome.val.loss.unique().numel() == outcome.val.loss.numel(), "cells or seeds share a training"
 
 
-def test_a_replica_that_diverges_is_flagged_and_disturbs_nobody():
+def same(one, other, rtol=1e-9):
+    """Whether two outcomes are equal, curves and all, up to rounding."""
+    for mine, theirs in zip(flat(one), flat(other), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=rtol, atol=0, equal_nan=True)
+
+
+def flat(outcome):
+    if isinstance(outcome, tuple):
+        return [x for part in outcome for x in flat(part)]
+    return [] if outcome is None else [outcome]
+
+
+def image_net():
+    """BatchNorm in training and evaluation, a convolution, a linear layer without bias."""
+    return nn.Sequential(
+        *(nn.Unflatten(1, (1, 5)), nn.Conv1d(1, 4, 3, padding=1), nn.BatchNorm1d(4), nn.ReLU(), nn.Flatten()),
+        *(nn.Linear(20, 6, bias=False), nn.BatchNorm1d(6), nn.Linear(6, 3)),
+    )
+
+
+def jitter(inputs, generator):
+    return inputs + 0.1 * torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype)
+
+
+@pytest.mark.parametrize("seeds", [(0,), SEEDS])
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_batch_norm_augmentation_and_curves_are_the_same_both_ways(seeds, scale):
+    recipe = Recipe(EPOCHS, BATCH, loss_scale=scale, curves=True)
+    given = Training(replace(problem(), augment=jitter), image_net, recipe)
+    stacked, singly = (way(given, replicas("adamw-paper", seeds=seeds)) for way in WAYS.values())
+    same(stacked, singly, 1e-7)
+    assert stacked.curves.val_error.shape == (len(seeds), len(CELLS), EPOCHS)
+    torch.testing.assert_close(stacked.curves.val_error[..., -1], stacked.val.error)
+    torch.testing.assert_close(stacked.curves.weight_norm[..., -1], stacked.weight_norm)
+    assert stacked.curves.train_loss.max() < 10, "the loss of a curve is free of its scale"
+    without = train_stack(Training(problem(), image_net, recipe), replicas("adamw-paper", seeds=seeds))
+    assert not torch.equal(without.val.loss, stacked.val.loss)
+
+
+def dropout_net():
+    return nn.Sequential(nn.Linear(5, 40), nn.ReLU(), nn.Dropout(0.5), nn.Linear(40, 3))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_dropout_is_drawn_anew_at_each_step_and_the_same_again(way):
+    given = Training(problem(), dropout_net, Recipe(EPOCHS, BATCH, curves=True))
+    state = torch.get_rng_state()
+    first, again = (WAYS[way](given, replicas("adam-p", ((1e-9, 1e-9), (1e-9, 2e-9)))) for _ in range(2))
+    assert all(map(torch.equal, flat(first), flat(again)))
+    assert torch.equal(torch.get_rng_state(), state), "the caller's generator has moved"
+    losses = first.curves.train_loss  # the weights hardly move, so it is dropout that makes the epochs differ
+    assert losses[0, 0].unique().numel() == EPOCHS
+    if way == "stacked":
+        assert (losses[:, 0] - losses[:, 1]).abs().min() > 1e-4, "two replicas draw the same"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_replica_that_diverges_is_flagged_and_disturbs_nobody(way):
     healthy, sick = ((1e-3, 0.01), (3e-2, 0.3)), (1e-2, 1e12)
-    without = train(training(torch.float32), replicas("adamw-torch", healthy))
-    among = train(training(torch.float32), replicas("adamw-torch", (healthy[0], sick, healthy[1])))
+    without = WAYS[way](training(torch.float32), replicas("adamw-torch", healthy))
+    among = WAYS[way](training(torch.float32), replicas("adamw-torch", (healthy[0], sick, healthy[1])))
     assert among.diverged.tolist() == [[False, True, False]] * len(SEEDS)
     for split_name in ("train", "val", "test"):
         for mine, theirs in zip(getattr(without, split_name), getattr(among, split_name), strict=True):
@@ -103,51 +168,64 @@ def test_a_replica_that_diverges_is_flagged_and_disturbs_nobody():
 
 
 def test_the_same_seeds_give_the_same_bits_and_other_seeds_others():
-    first, again = (train(training(torch.float32), replicas("adam-p")) for _ in range(2))
-    for mine, theirs in zip(first.val, again.val, strict=True):
-        assert torch.equal(mine, theirs)
-    other = train(training(torch.float32), replicas("adam-p", seeds=(3, 4, 5)))
+    first, again = (train_stack(training(torch.float32), replicas("adam-p")) for _ in range(2))
+    assert all(map(torch.equal, flat(first), flat(again)))
+    other = train_stack(training(torch.float32), replicas("adam-p", seeds=(3, 4, 5)))
     assert not torch.equal(first.val.loss, other.val.loss)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 7, 100])
-def test_the_shares_put_together_are_the_whole(workers):
-    whole = replicas("adam-p")
-    rows = local._shares(whole, workers)
-    assert [seed for row in rows for seed in row[0].seeds] == list(SEEDS)
-    for row in rows:
-        assert [cell for share in row for cell in zip(share.lrs, share.lams, strict=True)] == list(product(LRS, LAMS))
-    assert sum(len(share) for row in rows for share in row) == len(whole)
-    assert sum(map(len, rows)) >= min(workers, len(whole))
+def masked_loss(outputs, targets):
+    return cross_entropy(outputs, torch.where(targets == 0, -100, targets))
 
 
-def test_sharing_out_changes_nothing_but_rounding(monkeypatch):
-    whole = train_stack(training(), replicas("adamw-paper"), lambda share: None)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
-    shared = train(training(), replicas("adamw-paper"))
-    torch.testing.assert_close(shared.test.loss, whole.test.loss, rtol=1e-12, atol=0)
-    torch.testing.assert_close(shared.weight_norm, whole.weight_norm, rtol=1e-12, atol=0)
+@pytest.mark.parametrize(
+    "loss",
+    [
+        masked_loss,
+        lambda z, y: cross_entropy(z, y, label_smoothing=0.1),
+        lambda z, y: cross_entropy(z, y, torch.tensor([1.0, 2.0, 3.0], dtype=z.dtype)),
+        lambda z, y: (z.softmax(1) - nn.functional.one_hot(y, 3)).square().mean(),
+    ],
+    ids=["ignored targets", "smoothed", "weighted", "squared"],
+)
+def test_any_loss_is_the_same_both_ways(loss):
+    given = Training(replace(problem(), loss=loss), lambda: mlp(5, 7, 3), Recipe(EPOCHS, BATCH, curves=True))
+    stacked, singly = (way(given, replicas("adam-l2")) for way in WAYS.values())
+    same(stacked, singly)
 
 
-def test_no_setting_of_the_callers_thread_is_touched():
-    threads, tiny = torch.get_num_threads(), torch.tensor(1e-40)
-    train(training(), replicas("adam-l2"))
-    assert torch.get_num_threads() == threads
-    assert (tiny * 0.5).item() > 0, "the caller's denormals are flushed"
+class Counts(nn.Module):
+    """A sequence of linear layers on inputs of three dimensions, with tied weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(5, 5), nn.Linear(5, 5)
+        self.second.weight = self.first.weight
+        self.last = nn.Linear(5, 3)
+
+    def forward(self, x):
+        pairs = torch.stack([x, -x], 1)
+        return self.last(self.second(self.first(pairs).tanh()).tanh()).mean(1)
 
 
-def test_what_stops_the_listener_stops_the_training(monkeypatch):
-    monkeypatch.setattr(local, "HEARTBEAT", 0.001)
-    long = Training(problem(), lambda: mlp(5, 7, 3), 100_000, BATCH)
-
-    def interrupt(share):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(long, replicas("adam-l2"), interrupt)
+def test_tied_weights_and_further_dimensions_are_the_same_both_ways():
+    given = Training(problem(), Counts, Recipe(EPOCHS, BATCH))
+    same(train_stack(given, replicas("sgdw")), train_singly(given, replicas("sgdw")))
 
 
-def test_a_fault_in_a_worker_reaches_the_caller():
-    wrong = Training(problem(), lambda: mlp(4, 7, 3), EPOCHS, BATCH)
-    with pytest.raises(RuntimeError, match="size"):
-        train(wrong, replicas("adam-l2"))
+def loss_with_an_edge(outputs, targets):
+    """Infinite beyond the edge, with a gradient that is finite."""
+    return cross_entropy(outputs, targets) + torch.where(outputs.detach().abs().amax() > 3, torch.inf, 0.0)
+
+
+def test_what_diverges_is_frozen_where_its_loss_was_finite_last():
+    given = Training(
+        replace(problem(), loss=loss_with_an_edge), lambda: mlp(5, 7, 3), Recipe(EPOCHS, BATCH, curves=True)
+    )
+    some = replicas("sgd-l2", ((1e-2, 0.01), (3.0, 0.01)))
+    stacked, singly = (way(given, some) for way in WAYS.values())
+    assert stacked.diverged.tolist() == [[False, True]] * len(SEEDS)
+    assert stacked.curves.train_loss[:, 1].isnan().all()
+    norms = stacked.curves.weight_norm[:, 1]
+    assert torch.equal(norms[:, 0], norms[:, -1]), "it went on after its loss was not finite"
+    same(stacked, singly)

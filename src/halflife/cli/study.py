@@ -1,65 +1,162 @@
-"""``halflife study``: run a study, show what it found."""
+"""``halflife study``: run a study or a reproduction, show what it found."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import shlex
+import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from ..lab import CONTENDERS, Report, Settings, StudyError, run_study
+from ..lab import CONTENDERS, How, Outcome, Settings, StudyError, run_preset, run_study
+from ..lab.models import MODELS
+from ..lab.presets import PRESETS, SCALES, scale_named
+from ..lab.problems import PROBLEMS
+from ..lab.scales import settings_of
+from ..lab.schedules import SCHEDULES
 from .study_progress import reporter
 from .study_table import meanings, results_table
 
 _DEFAULT = Settings()
-_LRS, _OPTIMIZERS = ",".join(f"{lr:g}" for lr in _DEFAULT.lrs), list(_DEFAULT.optimizers)
-_OWN_LAMBDAS = "each optimizer's own"
+_OWN = "those of the scale or of the reproduction; of digits: "
 
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="[PRESET|PROBLEM|my.py:problem]",
+        help=f"A reproduction ({', '.join(PRESETS)}), a problem ({', '.join(PROBLEMS)}), or an object of your own: a "
+        "halflife.lab.Problem, a function that returns one, or train(config) -> metrics.",
+    ),
+]
+ScaleName = Annotated[
+    str,
+    typer.Option("--scale", help=f"How much is trained: {', '.join(SCALES)}. smoke takes seconds, paper wants a GPU."),
+]
 Out = Annotated[Path, typer.Option(help="Folder of the results; what is in there already is not run again.")]
-Seeds = Annotated[int, typer.Option(min=1, help="Repetitions of every cell, each with its own start and batches.")]
-Epochs = Annotated[int, typer.Option(min=1, help="Passes through the training set.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Samples in a step.")]
-Lrs = Annotated[str, typer.Option(metavar="LIST", help="Learning rates, separated by commas.")]
+Executor = Annotated[
+    str,
+    typer.Option(
+        help="vectorised: in stacks where a short trial says that it pays; processes: each network by itself; ray: on "
+        "a Ray cluster."
+    ),
+]
+Workers = Annotated[int | None, typer.Option(show_default="as there are cores", help="Worker processes.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", show_default="half of the machine's", help="Bound for all stacks, such as 8G, 500M."),
+]
+Address = Annotated[
+    str | None, typer.Option(show_default="start one here", help="The Ray cluster's, such as auto or host:6379.")
+]
+DataDir = Annotated[
+    Path | None, typer.Option(show_default="HALFLIFE_DATA, or downloads", help="Folder of the problem's files.")
+]
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME", show_default="the problem's own", help=f"{', '.join(MODELS)}.")
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        show_default=_OWN + str(_DEFAULT.seeds),
+        help="Repetitions of every cell.",
+    ),
+]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, show_default=_OWN + str(_DEFAULT.epochs), help="Passes through the training set.")
+]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, show_default=_OWN + str(_DEFAULT.batch_size), help="Samples in a step.")
+]
+Schedule = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", show_default=_OWN + _DEFAULT.schedule, help=f"Of the lr: {', '.join(SCHEDULES)}."),
+]
+Lrs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        show_default=_OWN + ",".join(f"{lr:g}" for lr in _DEFAULT.lrs),
+        help="Learning rates, separated by commas.",
+    ),
+]
 Lambdas = Annotated[
     str | None,
-    typer.Option(metavar="LIST", show_default=_OWN_LAMBDAS, help="Weight decays for all optimizers, with commas."),
+    typer.Option(
+        metavar="LIST", show_default="each optimizer's own", help="Weight decays for all optimizers, with commas."
+    ),
 ]
 Optimizers = Annotated[
-    list[str], typer.Option("--optimizer", metavar="NAME", help=f"{', '.join(CONTENDERS)}; may be given repeatedly.")
+    list[str] | None,
+    typer.Option(
+        "--optimizer",
+        metavar="NAME",
+        show_default=_OWN + ", ".join(_DEFAULT.optimizers),
+        help=f"{', '.join(CONTENDERS)}; may be given repeatedly.",
+    ),
 ]
+Curves = Annotated[bool, typer.Option("--curves", help="Measure error and norm after every epoch, for the report.")]
 
 
 def study(
+    target: Target = "digits",
+    scale: ScaleName = "small",
     out: Out = Path("halflife-study"),
-    seeds: Seeds = _DEFAULT.seeds,
-    epochs: Epochs = _DEFAULT.epochs,
-    batch_size: BatchSize = _DEFAULT.batch_size,
-    lrs: Lrs = _LRS,
+    executor: Executor = "vectorised",
+    workers: Workers = None,
+    memory: Memory = None,
+    address: Address = None,
+    data_dir: DataDir = None,
+    model: Model = None,
+    seeds: Seeds = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    schedule: Schedule = None,
+    lrs: Lrs = None,
     lambdas: Lambdas = None,
-    optimizer: Optimizers = _OPTIMIZERS,
+    optimizer: Optimizers = None,
+    curves: Curves = False,
 ) -> None:
-    """Train every lr × λ × seed on scikit-learn's digits and show how lr and λ are coupled."""
+    """Train every lr × λ × seed and show how lr and λ are coupled. The same command again goes on where it stopped."""
     console = _console()
+    given: dict[str, Any] = {
+        **{"model": model, "seeds": seeds, "epochs": epochs, "batch_size": batch_size, "schedule": schedule},
+        **{"optimizers": tuple(optimizer) if optimizer else None, "curves": curves or None},
+    }
     try:
-        chosen = Settings(seeds=seeds, epochs=epochs, batch_size=batch_size, optimizers=tuple(optimizer))
-        chosen = replace(chosen, lrs=_numbers("--lrs", lrs))
-        if lambdas is not None:
-            chosen = replace(chosen, lams=_numbers("--lambdas", lambdas))
-        with reporter(console) as progress:
-            report = run_study(chosen, out, progress)
+        given |= {"lrs": _numbers("--lrs", lrs), "lams": _numbers("--lambdas", lambdas)}
+        how = How(executor, workers, _bytes(memory), address, data_dir)  # type: ignore[arg-type]
+        outcome = _run(console, target, scale, out, how, {k: v for k, v in given.items() if v is not None})
     except StudyError as error:
         _give_up(str(error), 2)
     except KeyboardInterrupt:
         _give_up(f"stopped; what was finished is in {out}, and the same command goes on from there.", 130)
-    _show(console, report)
+    _show(console, outcome, out)
 
 
-def _show(console: Console, report: Report) -> None:
-    console.print(f"{report.result.problem}.", highlight=False, soft_wrap=True)
-    console.print(results_table(report.result))
-    for line in [*meanings(report.result), f"results: {report.result.ledger}", f"picture: {report.picture}"]:
+def _run(console: Console, target: str, scale: str, out: Path, how: How, given: dict[str, Any]) -> Outcome:
+    command = shlex.join(["halflife", *sys.argv[1:]])
+    with reporter(console) as progress:
+        if target in PRESETS:
+            return run_preset(target, scale_named(scale), out, progress, how, given, command)
+        settings = settings_of(target, scale_named(scale), given)
+        return run_study(settings, out, progress, how, command)
+
+
+def _show(console: Console, outcome: Outcome, out: Path) -> None:
+    for result in outcome.results:
+        title = f"{result.title}: " if len(outcome.results) > 1 else ""
+        console.print(f"{title}{result.problem.description}.", highlight=False, soft_wrap=True)
+        console.print(results_table(result))
+        for line in meanings(result):
+            console.print(line, highlight=False, soft_wrap=True)
+    if outcome.conclusion:
+        holds = {True: "The claim holds", False: "The claim does not hold", None: "Undecided"}[outcome.conclusion.holds]
+        console.print(f"{holds}. {outcome.conclusion.sentence}", style="bold", highlight=False, soft_wrap=True)
+    pictures = ", ".join(map(str, outcome.pictures))
+    for line in (f"results: {outcome.results[0].ledger}", f"pictures: {pictures}", f"report: halflife report {out}"):
         console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -69,11 +166,22 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=140, color_system=None)
 
 
-def _numbers(option: str, text: str) -> tuple[float, ...]:
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
     try:
-        return tuple(float(part) for part in text.split(","))
+        return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError:
         raise StudyError(f"{option} takes numbers separated by commas, such as 1e-3,1e-2, but got {text!r}.") from None
+
+
+def _bytes(text: str | None) -> int | None:
+    """A size in bytes, with or without K, M, G."""
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].upper() in ("K", "M", "G") else (text, "")
+    try:
+        return int(float(number) * {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit])
+    except ValueError:
+        raise StudyError(f"--memory takes a size such as 8G or 500M, but got {text!r}.") from None
 
 
 def _give_up(sentence: str, code: int) -> NoReturn:

@@ -6,61 +6,68 @@ from rich.table import Table
 
 from ..lab import Findings, NotIdentified
 from ..lab.findings import MeanAndSpread
+from ..lab.statistics import Estimate, compare, comparison_words, self_test, self_test_words, sentences
+from ..lab.statistics.words import SHARES, signed
 from ..lab.study import Result
+
+COLUMNS = ("best lr", "best λ", "test error", "κ (90 %)", "R", "ω²")
+CAPTION = (
+    "κ: how the best λ moves with lr; 0: not at all, 1: only lr·λ counts, −1: it grows as lr does.\n"
+    "R: what a λ tuned at another lr costs. ω²: the share of interaction near the best."
+)
 
 
 def results_table(result: Result) -> Table:
     """One row for each optimizer, and Adam without decay to compare with."""
-    table = Table()
+    table = Table(caption=CAPTION, caption_justify="left")
     table.add_column("optimizer")
-    for heading in ("best lr", "best λ", "validation error", "test error", "κ"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("κ by quadratic", justify="right")
+    for heading in COLUMNS:
+        table.add_column(heading, justify="right", no_wrap=heading != "κ (90 %)")
     leader = min(result.findings, key=lambda found: found.val_error.mean)
     for found in result.findings:
-        kappas = number(found.coupling.kappa), number(found.coupling.quadratic)
-        table.add_row(*_scores(found), *kappas, style="bold" if found is leader else None)
+        table.add_row(*_scores(found), kappa(found), *_costs(found), style="bold" if found is leader else None)
     table.add_section()
-    table.add_row(*_scores(result.reference), "", "", style="dim")
+    table.add_row(*_scores(result.reference), "", "", "", style="dim")
     return table
 
 
 def _scores(found: Findings) -> list[str]:
     label, lr, lam = found.contender.label, f"{found.best_lr:g}", f"{found.best_lam:g}"
-    return [label, lr, lam, score(found.val_error), score(found.test_error)]
+    return [label, lr, lam, score(found.test_error, found.unit)]
 
 
-def score(score: MeanAndSpread) -> str:
-    """The error in percent, mean ± standard deviation over the seeds."""
+def score(score: MeanAndSpread, unit: str = "misclassified") -> str:
+    """The error, in percent where it is a share: mean ± standard deviation over the seeds."""
+    scale, digits, sign = (100, 1, " %") if unit in SHARES else (1, 3, "")
     if score.spread != score.spread:
-        return f"{100 * score.mean:.1f} %"
-    return f"{100 * score.mean:.1f} ± {100 * score.spread:.1f} %"
+        return f"{scale * score.mean:.{digits}f}{sign}"
+    return f"{scale * score.mean:.{digits}f} ± {scale * score.spread:.{digits}f}{sign}"
 
 
-def number(kappa: float | NotIdentified) -> str:
-    """κ with its sign."""
-    return "not identified" if isinstance(kappa, NotIdentified) else f"{kappa:+.2f}"
+def kappa(found: Findings) -> str:
+    """κ with its sign and interval."""
+    if isinstance(found.kappa, NotIdentified):
+        return "not identified"
+    interval = found.kappa.interval()
+    if isinstance(interval, NotIdentified):
+        return signed(found.kappa.value)
+    return f"{signed(found.kappa.value)} ({signed(interval.low)} … {signed(interval.high)})"
+
+
+def _costs(found: Findings) -> list[str]:
+    """R in points where the error is a share, and ω²."""
+    scale, digits = (100, 1) if found.unit in SHARES else (1, 3)
+    lost = "" if isinstance(found.regret, NotIdentified) else _number(found.regret.transfer, scale, digits)
+    share = "" if isinstance(found.interaction, NotIdentified) else _number(found.interaction.omega2, 1, 2)
+    return [lost, share]
+
+
+def _number(found: Estimate, scale: float, digits: int) -> str:
+    return f"{scale * found.value:.{digits}f}".replace("-", "−")
 
 
 def meanings(result: Result) -> list[str]:
-    """What κ says of each optimizer, in one sentence, and whoever diverged."""
-    return [f"{found.contender.label}: {meaning(found)}{_casualties(found)}" for found in result.findings]
-
-
-def meaning(found: Findings) -> str:
-    """κ in words: what becomes of the best λ when the learning rate is made ten times larger."""
-    kappa = found.coupling.kappa
-    if isinstance(kappa, NotIdentified):
-        return f"κ not identified: {kappa.reason}."
-    factor = 10**-kappa
-    if abs(kappa) < 0.25:
-        return f"κ = {kappa:+.2f}: the best λ hardly moves with lr (×{factor:.2g} for ten times the lr)."
-    way = "falls" if kappa > 0 else "grows"
-    near = {1: ", so that lr·λ is what counts", -1: ", so that λ/lr is what counts"}.get(round(kappa), "")
-    near = near if abs(abs(kappa) - 1) < 0.25 else ""
-    return f"κ = {kappa:+.2f}: the best λ {way} with lr (×{factor:.2g} for ten times the lr){near}."
-
-
-def _casualties(found: Findings) -> str:
-    count = int(found.diverged.sum())
-    return f" {count} of {found.diverged.size} runs diverged and count as guesses." if count else ""
+    """The verdict on each optimizer, whether one is better than another, and what the self-test says."""
+    verdicts = [f"{found.contender.label}: {' '.join(sentences(found))}" for found in result.findings]
+    compared = comparison_words(compare(result.findings), result.settings.seeds) if len(verdicts) > 1 else ""
+    return [line for line in (*verdicts, compared, self_test_words(self_test(result.findings))) if line]

@@ -1,4 +1,4 @@
-"""What the results of one optimizer say: its best cell, what that scores, and κ."""
+"""What the results of one optimizer say: its best cell, what that scores, how lr and λ are coupled, and how surely."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .coupling import Coupling, coupling
+from . import statistics
 from .ledger import Run
 from .optimizers import Contender
+from .statistics import Cell, Coupling, Estimate, Interaction, NotIdentified, Regret
 
 Array = NDArray[np.floating[Any]]
 
@@ -30,7 +31,9 @@ class Findings:
     """One optimizer's grid.
 
     ``val`` and ``test`` are errors, ``diverged`` who diverged, each of shape ``[seed, lr, λ]``. A replica that diverged
-    counts as a guess, ``chance``.
+    counts as a guess, ``chance``; one that is missing is NaN. What is inferred is inferred from the seeds whose grid is
+    complete; without any, ``error`` and ``best`` are of the runs there are and the rest is ``NotIdentified``.
+    ``unit`` is the ``Problem``'s.
     """
 
     contender: Contender
@@ -39,16 +42,37 @@ class Findings:
     val: Array
     test: Array
     diverged: NDArray[np.bool_]
+    unit: str = "misclassified"
+
+    @cached_property
+    def missing(self) -> tuple[Cell, ...]:
+        """The cells that lack a run of some seed."""
+        return tuple((int(lr), int(lam)) for lr, lam in np.argwhere(np.isnan(self.val).any(0)))
+
+    @cached_property
+    def complete(self) -> tuple[int, ...]:
+        """The seeds that have run every cell."""
+        return tuple(np.flatnonzero(~np.isnan(self.val).any((1, 2))).tolist())
 
     @cached_property
     def error(self) -> Array:
-        """Mean validation error of each cell, ``[lr, λ]``."""
-        return self.val.mean(0)
+        """Mean validation error of each cell, ``[lr, λ]``; NaN where nothing was run."""
+        if self.complete:
+            return self.val[list(self.complete)].mean(0)
+        there = ~np.isnan(self.val)
+        with np.errstate(invalid="ignore"):
+            return np.where(there, self.val, 0).sum(0) / there.sum(0)
+
+    @cached_property
+    def samples(self) -> Array:
+        """The errors of the complete seeds, none less than half the least above 0, so that all have a logarithm."""
+        errors = self.val[list(self.complete)]
+        return np.maximum(errors, errors[errors > 0].min(initial=1.0) / 2)
 
     @cached_property
     def best(self) -> tuple[int, int]:
         """The cell of least mean validation error: the indices of its lr and λ."""
-        lr, lam = np.unravel_index(int(self.error.argmin()), self.error.shape)
+        lr, lam = np.unravel_index(int(np.nanargmin(self.error)), self.error.shape)
         return int(lr), int(lam)
 
     @property
@@ -61,34 +85,74 @@ class Findings:
 
     @property
     def val_error(self) -> MeanAndSpread:
-        return _over_seeds(self.val[(slice(None), *self.best)])
+        """At the best cell, which makes it optimistic: the least of many is so by luck too."""
+        return self._at_best(self.val)
 
     @property
     def test_error(self) -> MeanAndSpread:
         """At the cell that validation chose."""
-        return _over_seeds(self.test[(slice(None), *self.best)])
+        return self._at_best(self.test)
+
+    def _at_best(self, errors: Array) -> MeanAndSpread:
+        scores = errors[(list(self.complete) or slice(None), *self.best)]
+        return _over_seeds(scores[~np.isnan(scores)])
 
     @cached_property
     def coupling(self) -> Coupling:
-        return coupling(np.array(self.lrs), np.array(self.lams), self._positive_error())
+        """κ by both estimates, and the best λ of each learning rate."""
+        if self._hole:
+            return Coupling(self._hole, self._hole, ())
+        return statistics.coupling(np.array(self.lrs), np.array(self.lams), self.samples.mean(0))
 
-    def _positive_error(self) -> Array:
-        """No less than half the smallest error above 0, so that a perfect cell has a logarithm."""
-        error = self.error
-        return np.maximum(error, error[error > 0].min(initial=1.0) / 2)
+    @cached_property
+    def kappa(self) -> Estimate | NotIdentified:
+        """κ and how surely it is known."""
+        return self._hole or statistics.kappa(np.array(self.lrs), np.array(self.lams), self.samples)
+
+    @cached_property
+    def regret(self) -> Regret | NotIdentified:
+        """What tuning λ at another learning rate costs, in error points."""
+        return self._hole or statistics.regret(self.val[list(self.complete)])
+
+    @cached_property
+    def interaction(self) -> Interaction | NotIdentified:
+        """ω² of lr × λ near the best."""
+        return self._hole or statistics.interaction(self.samples)
+
+    @cached_property
+    def near_best(self) -> tuple[Cell, ...] | NotIdentified:
+        """The cells that cannot be told from the best, at 95 %."""
+        return self._hole or statistics.near_best(self.val[list(self.complete)])
+
+    @property
+    def _hole(self) -> NotIdentified | None:
+        """Why nothing can be inferred."""
+        if self.complete:
+            return None
+        names = [f"lr {self.lrs[i]:g}, λ {self.lams[j]:g}" for i, j in self.missing]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return NotIdentified(f"no seed has run the whole grid; missing: {'; '.join(names[:3])}{more}")
 
 
 def findings(
-    contender: Contender, lrs: tuple[float, ...], lams: tuple[float, ...], runs: Sequence[Run], chance: float
+    contender: Contender,
+    lrs: tuple[float, ...],
+    lams: tuple[float, ...],
+    runs: Sequence[Run | None],
+    chance: float,
+    unit: str = "misclassified",
 ) -> Findings:
-    """``runs`` lie as a block of a study does: by seed, then lr, then λ. ``chance`` is the error of a guess."""
+    """``runs`` lie as a block of a study does: by seed, then lr, then λ; None where one is missing.
+
+    ``chance`` is the error of a guess, ``unit`` what it is measured in.
+    """
     shape = (-1, len(lrs), len(lams))
-    diverged = np.array([run.diverged for run in runs]).reshape(shape)
+    diverged = np.array([run is not None and run.diverged for run in runs]).reshape(shape)
     val, test = (
-        np.where(diverged, chance, np.array([getattr(run, name) for run in runs]).reshape(shape))
+        np.where(diverged, chance, np.array([getattr(run, name, np.nan) for run in runs], dtype=float).reshape(shape))
         for name in ("val_error", "test_error")
     )
-    return Findings(contender, lrs, lams, val, test, diverged)
+    return Findings(contender, lrs, lams, val, test, diverged, unit)
 
 
 def _over_seeds(scores: Array) -> MeanAndSpread:

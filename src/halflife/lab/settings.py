@@ -18,7 +18,8 @@ from .schedules import SCHEDULES
 class Settings:
     """problem × optimizers × lr × λ × seeds, and the recipe.
 
-    ``problem`` is a name or a ``Problem`` of one's own; ``model`` a name, None for the problem's own.
+    ``problem`` is a name, a ``Problem`` of one's own, or ``my.py:problem`` (see ``lab.own``);
+    ``model`` a name, None for the problem's own.
     ``lams`` is None where every optimizer takes its own λ (``Contender.lams``). Seeds are 0, 1, …, ``seeds`` − 1.
     ``eps`` replaces the ε of every optimizer. ``schedule``, ``loss_scale`` and ``curves`` are the ``Recipe``'s.
     Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
@@ -38,7 +39,7 @@ class Settings:
     curves: bool = False
 
     def __post_init__(self) -> None:
-        _known("problem", [self.problem] if isinstance(self.problem, str) else [], PROBLEMS)
+        _known("problem", [self.problem] if isinstance(self.problem, str) and ":" not in self.problem else [], PROBLEMS)
         _known("model", [self.model] if self.model else [], MODELS)
         _known("optimizer", self.optimizers, CONTENDERS)
         _known("schedule", [self.schedule], SCHEDULES)

@@ -1,175 +1,131 @@
-"""One study: plan its cells, train what the ledger lacks, say what was found."""
+"""One study: plan its networks, train what the ledger lacks, say what was found."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from itertools import product
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import torch
 
 from .. import __version__
 from .errors import StudyError
-from .executors import Outcome, Replicas, Training, train
+from .executors import Replicas, Training, Way, parcels, try_both
 from .findings import Findings, findings
-from .ledger import Ledger, Run, key_of
-from .optimizers import REFERENCE, Contender
-from .problems import PROBLEMS
+from .ledger import Ledger, Run
+from .models import MODELS
+from .own import OwnTraining, load_own
+from .plan import Block, Keys, blocks_of, cells_of
+from .problems import problem_named
+from .progress import Listener, Progress, Teller
+from .result import Result
+from .rows import rows_of, rows_of_own
+from .running import How, trained
 from .settings import Settings
 
-
-class Progress(NamedTuple):
-    """How far a study is: ``done`` of ``total`` replicas (those in training by their share), ``trained`` of them now.
-
-    ``doing`` names the optimizer in training; ``best`` the best cell of those that are finished.
-    """
-
-    done: float
-    total: int
-    trained: float
-    doing: str
-    best: Findings | None
-
-
-class Result(NamedTuple):
-    """What a study found: each optimizer in the order asked for, and Adam without decay to compare with."""
-
-    settings: Settings
-    problem: str
-    findings: list[Findings]
-    reference: Findings
-    ledger: Path
-
-
-@dataclass(frozen=True)
-class Block:
-    """One optimizer's replicas, which are trained together: by seed, then lr, then λ."""
-
-    contender: Contender
-    lrs: tuple[float, ...]
-    lams: tuple[float, ...]
-    seeds: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.lrs) * len(self.lams) * len(self.seeds)
-
-    def cells(self) -> list[tuple[float, float]]:
-        return list(product(self.lrs, self.lams))
-
-    def replicas(self) -> Replicas:
-        cells = self.cells()
-        return Replicas(self.contender, tuple(lr for lr, _ in cells), tuple(lam for _, lam in cells), self.seeds)
+__all__ = ["How", "Progress", "Result", "Study"]
 
 
 class Study:
     """``Study(settings, folder).run()``: the results land in ``folder/study.db``, and what is there is not rerun.
 
+    ``origin`` says where the settings come from, for the report: the command, the reproduction and its scale.
     Raises ``StudyError`` if the settings cannot be met or the folder cannot be written.
     """
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.settings, self.path = settings, folder / "study.db"
-        problem = PROBLEMS[settings.problem]() if isinstance(settings.problem, str) else settings.problem
-        if settings.batch_size > len(problem.train):
-            raise StudyError(
-                f"a batch of {settings.batch_size} does not fit: {problem.name} has {len(problem.train)} samples."
-            )
-        self.training = Training(problem, problem.model, settings.recipe)
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        how: How | None = None,
+        title: str = "",
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.settings, self.folder, self.how = settings, folder, how or How()
+        self.training = _training(settings, self.how)
+        self.problem = self.training.problem if isinstance(self.training, Training) else self.training
+        self.names = self.problem.name, settings.model or "own"
+        self.title = title or self.problem.name
+        self.origin = origin or {}
+        self.blocks = list(blocks_of(settings))
 
-    def blocks(self) -> list[Block]:
-        """The plan, the reference first."""
-        settings, seeds = self.settings, tuple(range(self.settings.seeds))
-        planned = [(settings.adapted(REFERENCE), REFERENCE.lams)] + [
-            (c, settings.lams_of(c)) for c in settings.contenders()
+    def run(self, listener: Listener = lambda progress: None) -> Result:
+        with Ledger(self.folder / "study.db") as ledger:
+            ledger.open_study(self._record(), __version__)
+            keys = Keys(self.training, self.settings)
+            way, why = self._way(ledger, listener)
+            self._train(ledger, keys, way, Teller(listener, self.title, self.blocks))
+            runs = {block.contender.name: self._runs(ledger, keys, block) for block in self.blocks}
+        reference, *found = [self._found(block, runs[block.contender.name]) for block in self.blocks]
+        return Result(self.title, self.settings, self.problem, found, reference, runs, ledger.path, f"{way}: {why}")
+
+    def _record(self) -> dict[str, Any]:
+        """What a report needs to read the ledger alone."""
+        problem = {name: getattr(self.problem, name) for name in ("name", "description", "unit", "chance")}
+        about = {"title": self.title, "model": self.names[1], "problem": problem, "torch": torch.__version__}
+        return {**about, **self.origin, "settings": {**vars(self.settings), "problem": self.names[0]}}
+
+    def _way(self, ledger: Ledger, listener: Listener) -> tuple[Way, str]:
+        """Stacked or singly, and why; as it was settled when this model was first trained in this folder."""
+        if not isinstance(self.training, Training):
+            return "singly", "its own function trains each network"
+        if self.how.executor == "processes":
+            return "singly", "in worker processes, as asked"
+        key = f"way of {self.names}"
+        settled = ledger.settled(key)
+        if settled is None:
+            total = sum(map(len, self.blocks))
+            listener(Progress(0, total, 0, f"{self.title}: trying whether stacks pay", None))
+            settled = ledger.settle(key, "|".join(try_both(self.training, self.blocks[0].contender)))
+        way, _, why = settled.partition("|")
+        return ("stacked" if way == "stacked" else "singly"), why
+
+    def _train(self, ledger: Ledger, keys: Keys, way: Way, teller: Teller) -> None:
+        """Train the parcels that the ledger lacks, whole: what is trained together is written together."""
+        done = ledger.find(keys.of(block.contender, cell) for block in self.blocks for cell in block.cells())
+        workers = int(ledger.settle("workers", str(self.how.n_workers)))
+        todo = [
+            parcel
+            for block in self.blocks
+            for parcel in self._parcels(block, way, workers)
+            if any(keys.of(parcel.contender, cell) not in done for cell in cells_of(parcel))
         ]
-        return [Block(c, tuple(sorted(settings.lrs)), tuple(sorted(lams)), seeds) for c, lams in planned]
+        teller.begin(todo)
+        checkpoints = self.folder / "checkpoints"
+        for index, outcome, seconds in trained(self.training, todo, way, self.how, teller.hear, checkpoints):
+            rows = rows_of if isinstance(self.training, Training) else rows_of_own
+            ledger.record(rows(outcome, todo[index], keys, self.names, self.settings.epochs, seconds))
+            teller.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
+        if checkpoints.is_dir() and not any(checkpoints.iterdir()):
+            checkpoints.rmdir()
 
-    def run(self, progress: Callable[[Progress], None] = lambda report: None) -> Result:
-        with Ledger(self.path) as ledger:
-            ledger.open_study(asdict(self.settings), __version__)
-            teller = _Teller(progress, sum(map(len, self.blocks())))
-            reference, *found = [self._block(block, ledger, teller) for block in self.blocks()]
-        return Result(self.settings, self.training.problem.description, found, reference, self.path)
+    def _parcels(self, block: Block, way: Way, workers: int) -> list[Replicas]:
+        """Cut for as many workers as there were at first: so a resumed study ends with the same bits anywhere."""
+        if isinstance(self.training, Training):
+            return parcels(self.training, block.replicas(), workers, self.how.memory, way)
+        whole = block.replicas()
+        return [replace(whole, lrs=(c.lr,), lams=(c.lam,), seeds=(c.seed,)) for c in cells_of(whole)]
 
-    def _block(self, block: Block, ledger: Ledger, teller: _Teller) -> Findings:
-        """Train the block unless it is in the ledger, whole: replicas that are trained together finish together."""
-        keys = self._keys(block)
-        if len(ledger.find(keys)) < len(keys):
-            start = time.perf_counter()
-            outcome = train(self.training, block.replicas(), teller.within(block))
-            ledger.record(self._runs(block, keys, outcome, time.perf_counter() - start))
-        else:
-            teller.skipped += len(block)
-        done = ledger.find(keys)
-        found = findings(
-            block.contender, block.lrs, block.lams, [done[key] for key in keys], self.training.problem.chance
+    def _runs(self, ledger: Ledger, keys: Keys, block: Block) -> Sequence[Run | None]:
+        wanted = [keys.of(block.contender, cell) for cell in block.cells()]
+        done = ledger.find(wanted)
+        return [done.get(key) for key in wanted]
+
+    def _found(self, block: Block, runs: Sequence[Run | None]) -> Findings:
+        return findings(block.contender, block.lrs, block.lams, runs, self.problem.chance, self.problem.unit)
+
+
+def _training(settings: Settings, how: How) -> Training | OwnTraining:
+    problem = settings.problem
+    if isinstance(problem, str):
+        problem = load_own(problem) if ":" in problem else problem_named(problem, how.data_dir)
+    if isinstance(problem, OwnTraining):
+        return replace(problem, epochs=settings.epochs, batch_size=settings.batch_size)
+    if settings.batch_size > len(problem.train):
+        raise StudyError(
+            f"a batch of {settings.batch_size} does not fit: {problem.name} has {len(problem.train)} samples."
         )
-        teller.finish(block, found)
-        return found
-
-    def _keys(self, block: Block) -> list[str]:
-        problem, settings = self.training.problem, self.settings
-        common: dict[str, Any] = {
-            "problem": [problem.name, problem.fingerprint],
-            "model": str(self.training.model()),
-            "optimizer": [block.contender.name, str(block.contender.update)],
-            "recipe": asdict(settings.recipe),
-            "version": __version__,
-        }
-        return [
-            key_of({**common, "lr": lr, "lam": lam, "seed": seed})
-            for seed, (lr, lam) in product(block.seeds, block.cells())
-        ]
-
-    def _runs(self, block: Block, keys: list[str], outcome: Outcome, seconds: float) -> list[Run]:
-        results = _columns(outcome)
-        jobs = product(block.seeds, block.cells())
-        return [
-            Run(
-                key=key,
-                problem=self.settings.problem,
-                optimizer=block.contender.name,
-                lr=lr,
-                lam=lam,
-                seed=seed,
-                epochs=self.settings.epochs,
-                version=__version__,
-                seconds=seconds / len(block),
-                **{name: values[index] for name, values in results.items()},
-            )
-            for index, (key, (seed, (lr, lam))) in enumerate(zip(keys, jobs, strict=True))
-        ]
-
-
-def _columns(outcome: Outcome) -> dict[str, list[Any]]:
-    """The results by their names in the ledger, in the order of the block's jobs."""
-    scores = {
-        f"{split}_{what}": getattr(getattr(outcome, split), what)
-        for split, what in product(("train", "val", "test"), ("loss", "error"))
-    }
-    tensors = {**scores, "weight_norm": outcome.weight_norm, "diverged": outcome.diverged}
-    return {name: tensor.flatten().tolist() for name, tensor in tensors.items()}
-
-
-class _Teller:
-    """Turns what the blocks say into ``Progress``."""
-
-    def __init__(self, listener: Callable[[Progress], None], total: int) -> None:
-        self.listener, self.total = listener, total
-        self.done, self.skipped = 0, 0
-        self.best: Findings | None = None
-
-    def within(self, block: Block) -> Callable[[float], None]:
-        self._tell(self.done, block)
-        return lambda share: self._tell(self.done + share * len(block), block)
-
-    def finish(self, block: Block, found: Findings) -> None:
-        self.done += len(block)
-        if self.best is None or found.val_error.mean < self.best.val_error.mean:
-            self.best = found
-        self._tell(self.done, block)
-
-    def _tell(self, done: float, block: Block) -> None:
-        self.listener(Progress(done, self.total, done - self.skipped, block.contender.label, self.best))
+    model = problem.model if settings.model is None else partial(MODELS[settings.model], problem)
+    return Training(problem, model, settings.recipe)

@@ -1,101 +1,111 @@
-"""This machine: the replicas shared out to threads, each with a stack of its own.
-
-One thread a stack, rather than all threads in each operation of one stack: no thread waits for another after every
-operation, which costs most where a core is taken away for a while (10× and more), and a stack is closer to its cache.
-Measured on 2 cores, 196 replicas of a 64-64-64-10 network: 0.2 ms a replica and step against 0.9 to 3 under load.
-"""
+"""Jobs and parcels on this machine: shared out to worker processes, or done here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from itertools import pairwise
-from math import ceil
-from threading import Event
-from typing import TypeVar
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-import torch
+from .checkpoints import fingerprint
+from .crew import Finished, work_in_crew
+from .here import work_here
+from .parcels import cut
+from .runs import Progress
+from .singly import train_singly
+from .stacked import train_stack
+from .training import Outcome, Replicas, Training, joined
+from .worker import Job
 
-from .training import Outcome, Replicas, Score, Training
-from .vectorised import train_stack
+Way = Literal["stacked", "singly"]
+WAYS = {"stacked": train_stack, "singly": train_singly}
 
-T = TypeVar("T")
-HEARTBEAT = 0.2
-"""Seconds between two reports of progress."""
+Shares = Callable[[Sequence[float]], None]
+"""Hears, several times a second and in the caller's thread, how much of each item is done; may raise to stop all."""
+
+ShareOut = Callable[[Job, Sequence[Any], Shares], Iterator[Finished]]
+"""Does the job for each item; index, result and seconds of each as they are finished, begun in the order given."""
 
 
-def train(training: Training, replicas: Replicas, progress: Callable[[float], None] = lambda share: None) -> Outcome:
-    """Train every replica, on as many threads as torch may use; ``progress`` hears the share of the work done.
+def shared_out(job: Job, items: Sequence[Any], progress: Shares, workers: int = 1) -> Iterator[Finished]:
+    """A ``ShareOut``: in as many worker processes; up to one, in this process."""
+    return work_in_crew(job, items, progress, workers) if workers > 1 else work_here(job, items, progress)
 
-    ``progress`` is called in the caller's thread; if it raises, as a keyboard interrupt does, the threads stop at
-    their next epoch. The result is in the order of ``replicas`` and does not depend on the number of threads but for
-    rounding.
+
+def run_jobs(
+    job: Job,
+    items: Sequence[Any],
+    share_out: ShareOut = shared_out,
+    progress: Progress = lambda share: None,
+    sizes: Sequence[int] | None = None,
+) -> Iterator[Finished]:
+    """``share_out``, the largest items first, so that no worker is left alone with one at the end.
+
+    ``progress`` hears the share of all work that is done, each item weighing its size.
     """
-    rows = _shares(replicas, torch.get_num_threads())
-    shares = [share for row in rows for share in row]
-    done, stop = [0.0] * len(shares), Event()
-    with ThreadPoolExecutor(len(shares), initializer=_settle) as pool:
-        try:
-            futures = [
-                pool.submit(train_stack, training, share, _reporter(done, index, stop))
-                for index, share in enumerate(shares)
-            ]
-            while wait(futures, HEARTBEAT, FIRST_EXCEPTION).not_done and not _failed(futures):
-                progress(sum(part * len(share) for part, share in zip(done, shares, strict=True)) / len(replicas))
-        finally:
-            stop.set()
-    outcomes = iter([future.result() for future in futures])
-    return _joined([_joined([next(outcomes) for _ in row], dim=1) for row in rows], dim=0)
+    weights = [1] * len(items) if sizes is None else list(sizes)
+    order = sorted(range(len(items)), key=lambda i: -weights[i])
+
+    def report(shares: Sequence[float]) -> None:
+        progress(sum(share * weights[i] for share, i in zip(shares, order, strict=True)) / sum(weights))
+
+    for index, result, seconds in share_out(job, [items[i] for i in order], report):
+        yield order[index], result, seconds
 
 
-class _StoppedError(Exception):
-    """The main thread has given up, so a worker does too."""
+class Parcel(NamedTuple):
+    """What a worker is given: replicas, and the file where it keeps them between two epochs."""
+
+    replicas: Replicas
+    checkpoint: Path | None
 
 
-def _settle() -> None:
-    """A thread's own settings: no threads below it, and weights that decay to nothing become 0 instead of slow."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+@dataclass(frozen=True)
+class Train:
+    """The job of a worker that trains."""
+
+    training: Training
+    way: Way
+
+    def __call__(self, parcel: Parcel, progress: Progress) -> Outcome:
+        return WAYS[self.way](self.training, parcel.replicas, progress, parcel.checkpoint)
 
 
-def _reporter(done: list[float], index: int, stop: Event) -> Callable[[float], None]:
-    def report(share: float) -> None:
-        done[index] = share
-        if stop.is_set() and share < 1:
-            raise _StoppedError
+def execute(
+    training: Training,
+    parcels: Sequence[Replicas],
+    way: Way = "stacked",
+    share_out: ShareOut = shared_out,
+    progress: Progress = lambda share: None,
+    checkpoints: Path | None = None,
+) -> Iterator[tuple[int, Outcome, float]]:
+    """The index of a parcel, its outcome and the seconds it took, in the order in which they are finished.
 
-    return report
-
-
-def _failed(futures: list[Future[Outcome]]) -> bool:
-    return any(future.done() and future.exception() for future in futures)
-
-
-def _shares(replicas: Replicas, workers: int) -> list[list[Replicas]]:
-    """Rows of seeds and, where there are fewer seeds than workers, columns of cells."""
-    rows = _parts(replicas.seeds, workers)
-    columns = _parts(tuple(zip(replicas.lrs, replicas.lams, strict=True)), ceil(workers / len(rows)))
-    return [[_share(replicas, cells, seeds) for cells in columns] for seeds in rows]
-
-
-def _share(replicas: Replicas, cells: tuple[tuple[float, float], ...], seeds: tuple[int, ...]) -> Replicas:
-    return Replicas(replicas.contender, tuple(lr for lr, _ in cells), tuple(lam for _, lam in cells), seeds)
-
-
-def _parts(items: tuple[T, ...], n: int) -> list[tuple[T, ...]]:
-    """``items`` cut in at most ``n`` runs that differ in length by one at most."""
-    n = min(n, len(items))
-    cuts = [len(items) * i // n for i in range(n + 1)]
-    return [items[a:b] for a, b in pairwise(cuts)]
+    ``progress`` hears the share of all replicas' training that is done; what it raises stops the training. In the
+    folder ``checkpoints`` each parcel in training has a file, from which the same call goes on after an interruption;
+    it is removed when the caller comes back for the next parcel, so write the outcome down first.
+    Raises ``StudyError`` if a worker died twice on the same parcel, and what the problem or the model raises.
+    """
+    items = [Parcel(parcel, _file(checkpoints, training, parcel, way)) for parcel in parcels]
+    for finished in run_jobs(Train(training, way), items, share_out, progress, list(map(len, parcels))):
+        yield finished
+        file = items[finished[0]].checkpoint
+        if file is not None:
+            file.unlink(missing_ok=True)
 
 
-def _joined(outcomes: list[Outcome], dim: int) -> Outcome:
-    train, val, test = (
-        _joined_scores([getattr(outcome, split) for outcome in outcomes], dim) for split in ("train", "val", "test")
-    )
-    norm, diverged = (torch.cat([o.weight_norm for o in outcomes], dim), torch.cat([o.diverged for o in outcomes], dim))
-    return Outcome(train, val, test, norm, diverged)
+def _file(folder: Path | None, training: Training, parcel: Replicas, way: Way) -> Path | None:
+    return None if folder is None else folder / f"{fingerprint(training, parcel)[:24]}-{way}.pt"
 
 
-def _joined_scores(scores: list[Score], dim: int) -> Score:
-    return Score(torch.cat([s.loss for s in scores], dim), torch.cat([s.error for s in scores], dim))
+def train(training: Training, replicas: Replicas, progress: Progress = lambda share: None) -> Outcome:
+    """Every replica, in stacks on all cores; the outcome is in the order of ``replicas``."""
+    workers = os.cpu_count() or 1
+    rows = cut(replicas, len(replicas), workers)
+    parcels = [parcel for row in rows for parcel in row]
+    finished = execute(training, parcels, "stacked", partial(shared_out, workers=workers), progress)
+    outcomes = {index: outcome for index, outcome, _ in finished}
+    ordered = iter(outcomes[index] for index in range(len(parcels)))
+    return joined([joined([next(ordered) for _ in row], dim=1) for row in rows], dim=0)

@@ -1,11 +1,13 @@
 """What an executor is given and what it gives back."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownLambdaType=false
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ..optimizers import Contender
@@ -92,3 +94,21 @@ class Outcome(NamedTuple):
     weight_norm: Tensor
     diverged: Tensor
     curves: Curves | None = None
+
+    def shaped(self, replicas: Replicas) -> Outcome:
+        """Of replicas in one row, ``[replica, …]``, by seed and then by cell."""
+        shape = (len(replicas.seeds), len(replicas.lrs))
+        return _each([self], lambda parts: parts[0].unflatten(0, shape))
+
+
+def joined(outcomes: Sequence[Outcome], dim: int) -> Outcome:
+    """Of parts, the whole: along the seeds, ``dim`` 0, or the cells, ``dim`` 1."""
+    return _each(outcomes, lambda parts: torch.cat(parts, dim))
+
+
+def _each(trees: Sequence[Any], combine: Callable[[list[Tensor]], Tensor]) -> Any:
+    """``combine`` of each tensor's counterparts, in nested tuples of one form."""
+    first = trees[0]
+    if first is None or isinstance(first, Tensor):
+        return None if first is None else combine(list(trees))
+    return type(first)(*(_each(parts, combine) for parts in zip(*trees, strict=True)))

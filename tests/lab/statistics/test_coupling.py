@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from halflife.lab.coupling import NotIdentified, coupling
+from halflife.lab.statistics import NotIdentified, coupling, kappa
+from halflife.lab.statistics.coupling import by_columns, slope, vertices
 
 LRS = np.geomspace(3e-4, 3e-2, 7)
 LAMS = np.geomspace(1e-4, 1e-1, 7)
@@ -67,7 +68,14 @@ def test_columns_whose_best_is_on_the_edge_are_dropped_and_the_rest_decides():
 def test_a_column_that_does_not_care_for_decay_is_dropped():
     errors = surface(0.0)
     errors[0] = [0.100, 0.099, 0.098, 0.099, 0.1, 0.3, 0.9]
-    assert [vertex.cell[0] for vertex in coupling(LRS, LAMS, errors).ridge] == [1, 2, 3, 4, 5, 6]
+    errors[1] = errors[0][::-1]
+    assert [vertex.cell[0] for vertex in coupling(LRS, LAMS, errors).ridge] == [2, 3, 4, 5, 6]
+
+
+def test_a_vertex_is_that_of_the_parabola_on_an_uneven_grid_too():
+    z, y = np.array([0.0, 1.0, 3.0, 3.5, 6.0]), np.array([3.0, 2.0, 1.0, 1.2, 5.0])
+    a, b, _ = np.polyfit(z[1:4], y[1:4], 2)
+    assert vertices(z, y) == pytest.approx(-b / (2 * a))
 
 
 def test_under_four_columns_there_is_a_reason_and_no_number():
@@ -89,3 +97,55 @@ def test_shapes_and_order_are_checked():
         coupling(LRS, LAMS, np.ones((7, 6)))
     with pytest.raises(ValueError, match="increase"):
         coupling(LRS[::-1], LAMS, np.ones((7, 7)))
+
+
+def seeds_of(clean, seeds=4, noise=0.05, random=0):
+    generator = np.random.default_rng(random)
+    return clean * np.exp(noise * generator.standard_normal((seeds, *clean.shape)))
+
+
+def test_kappa_of_many_samples_at_once_is_that_of_each():
+    samples = np.stack([seeds_of(surface(tilt), random=i) for i, tilt in enumerate((0.0, 0.5, -1.0, 4.0))])
+    each = [coupling(LRS, LAMS, sample.mean(0)).columns for sample in samples]
+    together = by_columns(LRS, LAMS, samples)
+    assert isinstance(each[3], NotIdentified)
+    assert np.isnan(together[3])
+    assert together[:3] == pytest.approx(each[:3], abs=1e-12)
+
+
+def test_an_uneven_number_of_slopes_has_the_middle_one_and_an_even_number_the_mean_of_two():
+    x = np.arange(5.0)
+    zs = np.array([0.0, 1.0, np.nan, 5.0, 2.0])
+    slopes = sorted((zs[k] - zs[i]) / (k - i) for i in (0, 1, 3, 4) for k in (0, 1, 3, 4) if k > i)
+    assert slope(x, zs) == pytest.approx(-(slopes[2] + slopes[3]) / 2)
+    assert slope(x, np.array([0.0, 1.0, 4.0, 9.0, 16.0])) == pytest.approx(-4)
+
+
+def test_a_best_lambda_that_grows_with_lr_has_a_negative_kappa():
+    errors = np.full((5, 7), 0.5)
+    for row in range(5):
+        errors[row, row + 1] = 0.1
+    assert coupling(LRS[1:6], LAMS, errors).kappa == pytest.approx(-np.log(LAMS[1] / LAMS[0]) / np.log(LRS[1] / LRS[0]))
+
+
+def test_the_interval_holds_what_the_grid_adds_even_without_noise():
+    found = kappa(LRS, LAMS, np.stack([surface(0.5)] * 4))
+    step, x = np.log(LAMS[1] / LAMS[0]), np.log(LRS) - np.log(LRS).mean()
+    assert found.resolution == pytest.approx(0.1 * step / np.sqrt((x**2).sum()))
+    assert found.interval(0.9).high - 0.5 == pytest.approx(1.645 * found.resolution, rel=1e-3)
+
+
+def test_a_kappa_that_hangs_on_one_seed_is_not_identified():
+    samples = np.stack([surface(0.0)] * 4)
+    samples[:3, :4] = 0.3
+    samples[3, :4, 3] /= 100
+    assert not isinstance(coupling(LRS, LAMS, samples.mean(0)).kappa, NotIdentified)
+    found = kappa(LRS, LAMS, samples)
+    assert isinstance(found, NotIdentified)
+    assert "25% of the studies with one seed less" in found.reason
+
+
+def test_one_seed_has_a_kappa_and_no_interval():
+    found = kappa(LRS, LAMS, surface(0.5)[None])
+    assert found.value == pytest.approx(0.5)
+    assert "no interval without a second" in found.interval().reason

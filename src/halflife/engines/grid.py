@@ -1,0 +1,173 @@
+"""Replicas stacked along the first dimension: one update for all of them, with a learning rate and a λ for each.
+
+The native engine takes each replica of each tensor as an entry of its own and each replica as a row of coefficients, so
+that a grid costs one pass over memory, as one model does. What it cannot take is stepped under ``torch.func.vmap``.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.func import vmap
+
+from ..step import Update
+from .library import Missing, load
+from .native import ENTRY, Table
+from .native_rows import ROW, fill, refusals, state_names
+from .work import ParameterState, Work, start_state
+
+POINTERS = tuple(name for name in ENTRY.names or () if ENTRY[name].base == np.uint64)
+
+
+class Grid(ABC):
+    """One optimizer for K replicas: ``weights`` are tensors ``[K, …]``, contiguous, and stepped in place.
+
+    ``lrs`` and ``lams`` are the replicas' learning rates α and λ; ``eta`` the multiplier η of the first step, for
+    states that start from the learning rate. ``states`` are stacked like the weights, the scalars among them ``[K]``;
+    ``steps`` counts the steps made. Both, and ``alive``, make a checkpoint: what ``restore`` is given goes on to the
+    same bits.
+    """
+
+    name: str
+
+    def __init__(
+        self, update: Update, weights: Sequence[Tensor], lrs: Sequence[float], lams: Sequence[float], eta: float
+    ) -> None:
+        self.update, self.weights = update, list(weights)
+        self.lrs, self.lams = np.asarray(lrs, float), np.asarray(lams, float)
+        self.steps = 0
+        self.alive = torch.ones(len(lrs), dtype=torch.bool)
+        self.states = [_stacked_states(update, w, self.lrs * eta, self.lams) for w in self.weights]
+
+    @abstractmethod
+    def step(self, eta: float, grads: Sequence[Tensor]) -> None:
+        """One step of all replicas alive, with lr = α·η and these gradients, shaped like the weights."""
+
+    def keep(self, alive: Tensor) -> None:
+        """Step only these replicas from now on, ``[K]`` booleans: the others' weights stay as they are."""
+        self.alive = alive.clone()
+
+    def restore(self, steps: int, states: Sequence[Mapping[str, Tensor]], alive: Tensor) -> None:
+        """Go on from a checkpoint; the weights are the caller's affair."""
+        self.steps = steps
+        for mine, saved in zip(self.states, states, strict=True):
+            for name, x in saved.items():
+                mine.setdefault(name, torch.empty_like(x)).copy_(x)
+        self.keep(alive)
+
+
+def grid(
+    update: Update, weights: Sequence[Tensor], lrs: Sequence[float], lams: Sequence[float], eta: float = 1.0
+) -> Grid:
+    """The fastest grid that takes this update and these weights."""
+    work = _work(update, [w[0] for w in weights], lrs[0], eta, lams[0], [{} for _ in weights])
+    native = not isinstance(load(), Missing) and update.regularizer.separable and not any(refusals(work))
+    return (NativeGrid if native else EagerGrid)(update, weights, lrs, lams, eta)
+
+
+class NativeGrid(Grid):
+    """K·P entries and K rows for the native engine: those of the first replica, and their addresses' strides."""
+
+    name = "native"
+
+    def __init__(
+        self, update: Update, weights: Sequence[Tensor], lrs: Sequence[float], lams: Sequence[float], eta: float
+    ) -> None:
+        super().__init__(update, weights, lrs, lams, eta)
+        names = state_names(_work(update, [], float(lrs[0]), eta, float(lams[0]), []))
+        for w, state in zip(self.weights, self.states, strict=True):
+            state.update({name: torch.zeros_like(w) for name in names if name not in state})
+        first, last = self._entries_of(0, eta), self._entries_of(len(lrs) - 1, eta)
+        index = np.arange(len(lrs))
+        self.table = np.broadcast_to(first, (len(lrs), len(first))).copy()
+        for name in POINTERS:
+            stride = (last[name].astype(np.int64) - first[name].astype(np.int64)) // max(1, len(lrs) - 1)
+            self.table[name] += _outer(index, stride).astype(np.uint64)
+        self.table["row"] = index[:, None]
+        self.sizes = np.array([w[0].nbytes for w in self.weights])
+        self.rows = np.zeros(len(lrs), ROW)
+        for row, lr, lam in zip(self.rows, self.lrs, self.lams, strict=True):
+            fill(row, _work(update, [], float(lr), eta, float(lam), []))
+        self.keep(self.alive)
+
+    def _entries_of(self, k: int, eta: float) -> NDArray[Any]:
+        """One replica's entries, as a table of this replica alone has them."""
+        weights = [w[k] for w in self.weights]
+        states = [{name: x[k] for name, x in state.items()} for state in self.states]
+        table = Table([_work(self.update, weights, float(self.lrs[k]), eta, float(self.lams[k]), states)])
+        self.library = table.library
+        return table.entries
+
+    def keep(self, alive: Tensor) -> None:
+        super().keep(alive)
+        (index,) = alive.numpy().nonzero()
+        self.entries = self.table[index].reshape(-1)
+        self.offsets = _outer(index, self.sizes).astype(np.uint64)
+
+    def step(self, eta: float, grads: Sequence[Tensor]) -> None:
+        held = [g if g.is_contiguous() else g.contiguous() for g in grads]
+        self.entries["g"] = (np.array([g.data_ptr() for g in held], np.uint64) + self.offsets).reshape(-1)
+        self.entries["first"] = self.steps == 0
+        lr = self.lrs * eta
+        self.rows["lr"], self.rows["scale"] = lr, self.update.decay.scale(lr, eta, 1.0)
+        addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
+        unknown = self.library.step(*addresses, torch.get_num_threads())
+        if unknown:
+            raise RuntimeError(f"the native library does not take entry {unknown - 1}: {self.entries[unknown - 1]}")
+        self.steps += 1
+
+
+class EagerGrid(Grid):
+    """``Update`` itself under ``vmap``: any device, any regularizer, and what the native grid is compared with."""
+
+    name = "eager"
+
+    def step(self, eta: float, grads: Sequence[Tensor]) -> None:
+        self.steps += 1
+        for w, g, state in zip(self.weights, grads, self.states, strict=True):
+            lr, lam = (torch.as_tensor(x, dtype=w.dtype, device=w.device) for x in (self.lrs * eta, self.lams))
+            new, changed = vmap(self._one, in_dims=(0, 0, 0, 0, 0, None))(w, g, state, lr, lam, eta)
+            w.copy_(torch.where(self.alive.to(w.device).reshape(-1, *[1] * (w.ndim - 1)), new, w))
+            state.update(changed)
+
+    def _one(
+        self, w: Tensor, g: Tensor, state: ParameterState, lr: Tensor, lam: Tensor, eta: float
+    ) -> tuple[Tensor, ParameterState]:
+        rule = self.update.rule
+        scalars = rule.tick(self.steps, {name: state[name] for name in rule.scalars})
+        new, changed = self.update(self.steps, w, g, {**state, **scalars}, lr=lr, eta=eta, lam=lam)  # type: ignore[dict-item]
+        kept = {**scalars, **changed}
+        return new, {name: torch.as_tensor(x, dtype=_dtype_of(name, rule.scalars, w)) for name, x in kept.items()}
+
+
+def _dtype_of(name: str, scalars: tuple[str, ...], w: Tensor) -> torch.dtype:
+    return torch.float32 if name in scalars else w.dtype
+
+
+def _work(
+    update: Update, params: list[Tensor], lr: float, eta: float, lam: float, states: list[ParameterState]
+) -> Work:
+    """One replica's step; the gradients, which are not there yet, are taken to lie as the weights do."""
+    return Work(update, lr, eta, lam, params, params, states)
+
+
+def _stacked_states(update: Update, w: Tensor, lrs: NDArray[Any], lams: NDArray[Any]) -> ParameterState:
+    """Each replica's states before its first step."""
+    states: list[ParameterState] = []
+    for x, lr, lam in zip(w, lrs, lams, strict=True):
+        work = _work(update, [x], float(lr), 1.0, float(lam), [])
+        states.append(start_state(work, x, x.device, torch.float32))
+    return {name: torch.stack([state[name] for state in states]).contiguous() for name in states[0]}
+
+
+def _outer(index: NDArray[Any], strides: NDArray[Any]) -> NDArray[Any]:
+    """index × strides, ``[len(index), *strides.shape]``."""
+    return index.reshape(-1, *[1] * strides.ndim) * strides

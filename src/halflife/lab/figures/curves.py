@@ -1,0 +1,95 @@
+"""Error and norm against the epoch: a column for each learning rate, a line for each λ."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from .info import CurvesInfo, error_text, number_text
+from .info.heatmap import Array
+from .style import INK, head, legend, new_figure, plain, sequence
+
+LEFT, RIGHT, TOP, BOTTOM, GAP = 0.85, 0.15, 1.5, 0.55, 0.1
+TALL, BETWEEN = 1.9, 0.22
+"""Inches: margins, distances, the height of a row."""
+
+
+def draw_curves(info: CurvesInfo, subtitle: str) -> Figure:
+    """Validation error above, the norm of all weights below, both on logarithmic scales that all columns share."""
+    columns = len(info.lrs)
+    panel = min(3.2, max(1.55, (13.5 - LEFT) / columns - GAP))
+    width = max(LEFT + columns * (panel + GAP) + RIGHT, 7.2)
+    height = TOP + 2 * TALL + BETWEEN + BOTTOM
+    figure, colours = new_figure(width, height), sequence(len(info.lams))
+    for row, (values, label) in enumerate(
+        ((info.val_error, "validation error"), (info.weight_norm, "norm of weights"))
+    ):
+        ends = limits(values)
+        for column in range(columns):
+            left, top = LEFT + column * (panel + GAP), TOP + row * (TALL + BETWEEN)
+            axis = figure.add_axes((left / width, 1 - (top + TALL) / height, panel / width, TALL / height))
+            _panel(axis, info, values[column], ends, colours, column)
+            _ticks(axis, ends, info.unit if row == 0 else "")
+            axis.set_ylabel(label if column == 0 else "", color=INK, fontsize=10)
+            axis.tick_params(labelleft=column == 0, labelbottom=row == 1)
+            if row == 0:
+                axis.set_title(
+                    f"lr {number_text(info.lrs[column])}", fontsize=11, fontweight="bold", color=INK, loc="left"
+                )
+    figure.text(
+        (LEFT + columns * (panel + GAP) / 2) / width, 0.12 / height, "epoch", fontsize=10, color=INK, ha="center"
+    )
+    head(figure, f"{info.title}: error and norm over a training", subtitle, LEFT)
+    lines = [Line2D([], [], color=colour, linewidth=2.2) for colour in colours]
+    legend(figure, lines, [f"λ {number_text(lam)}" for lam in info.lams], left=LEFT, top=0.9)
+    return figure
+
+
+def _panel(
+    axis: Axes, info: CurvesInfo, curves: Array, ends: tuple[float, float], colours: list[str], column: int
+) -> None:
+    """``curves``, ``[λ, epoch]``; the best cell's line is drawn thicker, and above the others."""
+    plain(axis)
+    axis.set_yscale("log")
+    for j, curve in enumerate(curves):
+        best = (column, j) == info.best
+        axis.plot(info.epochs, curve, color=colours[j], linewidth=2.8 if best else 1.2, zorder=4 if best else 3)
+    axis.set_ylim(*ends)
+    axis.set_xlim(info.epochs[0] - 0.5, info.epochs[-1] + 0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+
+
+def _ticks(axis: Axes, ends: tuple[float, float], unit: str) -> None:
+    axis.yaxis.set_major_locator(FixedLocator(nice_ticks(*ends)))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+    def text(value: float, _: int | None) -> str:
+        return f"{value:g}" if not unit else error_text(value, unit).replace(".0 %", " %")
+
+    axis.yaxis.set_major_formatter(FuncFormatter(text))
+
+
+def limits(values: Array) -> tuple[float, float]:
+    """Around all that is finite and above 0, with some air."""
+    known = values[np.isfinite(values) & (values > 0)]
+    if not len(known):
+        return 0.1, 1.0
+    low, high = float(known.min()), float(known.max())
+    air = max((high / low) ** 0.04, 1.02)
+    return low / air, high * air
+
+
+def nice_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5 times powers of ten, or the powers alone where those would crowd."""
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**power for power in powers for step in steps]
+        shown = [tick for tick in ticks if low <= tick <= high]
+        if len(shown) <= 7:
+            break
+    return shown if len(shown) > 2 else [float(x) for x in MaxNLocator(4).tick_values(low, high) if low <= x <= high]

@@ -1,0 +1,91 @@
+"""Base-2 histograms of gradients, updates and weights, two optimizers in one panel."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from .info import MagnitudesInfo, MagnitudesPanel
+from .style import CATEGORIES, GREY, INK, head, legend, new_figure, plain
+
+LEFT, RIGHT, TOP, BOTTOM, GAP = 0.85, 0.15, 1.55, -0.05, 0.14
+TALL, BETWEEN = 1.35, 0.6
+"""Inches: margins, distances, the height of a row."""
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def draw_magnitudes(info: MagnitudesInfo, subtitle: str) -> Figure:
+    """A row for each kind, a column for each epoch; below each panel how many octaves hold the middle 90 %."""
+    columns, rows = len(info.epochs), len(info.bins)
+    panel = min(4.0, max(2.2, (13.5 - LEFT) / columns - GAP))
+    width = max(LEFT + columns * (panel + GAP) + RIGHT, 7.2)
+    height = TOP + rows * (TALL + BETWEEN) + BOTTOM
+    figure, top_share = new_figure(width, height), tallest(info)
+    for index, one in enumerate(info.panels):
+        row, column = divmod(index, columns)
+        left, top = LEFT + column * (panel + GAP), TOP + row * (TALL + BETWEEN)
+        axis = figure.add_axes((left / width, 1 - (top + TALL) / height, panel / width, TALL / height))
+        _panel(axis, one, info.bins[one.kind], top_share[one.kind])
+        axis.tick_params(labelleft=column == 0)
+        axis.set_ylabel(f"|{one.kind}|" if column == 0 else "", color=INK, fontsize=10.5, fontweight="bold")
+        if row == 0:
+            axis.set_title(f"epoch {one.epoch}", fontsize=11, fontweight="bold", color=INK, loc="left", pad=18)
+    head(figure, "Over how many octaves the numbers of a training spread", subtitle, LEFT)
+    patches = [Patch(color=CATEGORIES[k % 4], alpha=0.75) for k in range(len(info.titles))]
+    legend(figure, patches, info.titles, left=LEFT, top=0.8)
+    return figure
+
+
+def _panel(axis: Axes, one: MagnitudesPanel, bins: tuple[int, ...], top: float) -> None:
+    plain(axis)
+    axis.grid(axis="x", visible=False)
+    edges = np.array([*bins, bins[-1] + 1], dtype=float)
+    for k, share in enumerate(one.shares):
+        axis.stairs(share, edges, fill=True, color=CATEGORIES[k % 4], alpha=0.35, zorder=3)
+        axis.stairs(share, edges, color=CATEGORIES[k % 4], linewidth=1.4, zorder=4)
+    axis.set_xlim(edges[0], edges[-1])
+    axis.set_ylim(0, 1.05 * top)
+    axis.xaxis.set_major_locator(FixedLocator(octave_ticks(bins, 6)))
+    axis.xaxis.set_major_formatter(FuncFormatter(_octave))
+    axis.yaxis.set_major_locator(MaxNLocator(3))
+    axis.yaxis.set_major_formatter(FuncFormatter(_percent))
+    axis.text(0, 1.02, octave_words(one), transform=axis.transAxes, fontsize=8.5, color=GREY, va="bottom")
+
+
+def _octave(exponent: float, _: int | None) -> str:
+    return power_of_two(round(exponent))
+
+
+def _percent(share: float, _: int | None) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def octave_words(one: MagnitudesPanel) -> str:
+    """In the order of the legend."""
+    zeros = [f"{100 * zero:.0f} %" for zero in one.zeros]
+    more = f"; zeros {' · '.join(zeros)}" if any(zero > 0.005 for zero in one.zeros) else ""
+    return f"middle 90 %: {' · '.join(f'{octaves:.1f}' for octaves in one.octaves)} octaves{more}"
+
+
+def power_of_two(exponent: int) -> str:
+    """2⁻⁹."""
+    return "2" + str(exponent).translate(RAISED)
+
+
+def octave_ticks(bins: tuple[int, ...], most: int) -> list[int]:
+    """Exponents at even distances, none at an end, where the next panel's would touch it."""
+    every = max(1, -(-len(bins) // most))
+    return [b for b in bins[1:] if b % every == 0]
+
+
+def tallest(info: MagnitudesInfo) -> dict[str, float]:
+    """Of all panels of a kind, which share their scale."""
+    return {
+        kind: max(float(share.max()) for one in info.panels if one.kind == kind for share in one.shares)
+        for kind in info.bins
+    }

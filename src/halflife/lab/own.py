@@ -1,0 +1,105 @@
+"""Problems and trainings of one's own: an object in a file, ``my.py:problem``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from runpy import run_path
+from typing import Any
+
+from torch import Tensor
+
+from ..optim import Optimizer
+from .errors import StudyError
+from .optimizers import Contender
+from .problems import Problem
+
+FORM = "my.py:problem"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a training of one's own is asked for: one cell of the grid under one seed."""
+
+    contender: Contender
+    lr: float
+    weight_decay: float
+    seed: int
+    epochs: int
+    batch_size: int
+
+    @property
+    def optimizer(self) -> str:
+        """The optimizer's name in the study, such as "adamw-paper"."""
+        return self.contender.name
+
+    def build(self, params: Iterable[Tensor]) -> Optimizer:
+        """The optimizer to train with, lr and λ set; a scheduler is the training's own affair."""
+        return self.contender.build(params, self.lr, self.weight_decay)
+
+
+Train = Callable[[Config], Mapping[str, float]]
+"""Trains one network, wholly on its own, and returns at least ``val_error``; beside it ``test_error``, ``train_error``,
+``val_loss``, ``test_loss``, ``train_loss``, ``weight_norm`` have a place in the ledger, other numbers are kept as well.
+A ``val_error`` that is not finite says that it diverged.
+"""
+
+
+@dataclass(frozen=True)
+class OwnTraining:
+    """A ``train(config) -> metrics`` that runs in a worker process: it is called for every replica, never stacked.
+
+    ``chance`` is the error that a replica which diverged is counted as; ``epochs`` and ``batch_size`` are the study's.
+    """
+
+    train: Train
+    name: str
+    description: str
+    fingerprint: str
+    chance: float = 1.0
+    unit: str = "validation error"
+    epochs: int = 1
+    batch_size: int = 1
+
+    def config(self, contender: Contender, lr: float, lam: float, seed: int) -> Config:
+        """What is asked of one call."""
+        return Config(contender, lr, lam, seed, self.epochs, self.batch_size)
+
+
+def load_own(spec: str) -> Problem | OwnTraining:
+    """The object that ``file.py:name`` names: a ``Problem``, a function without parameters that returns one, or a
+    function of a ``Config`` that trains.
+
+    Raises ``StudyError`` if there is none.
+    """
+    path, _, name = spec.rpartition(":")
+    if not path or not name:
+        raise StudyError(f"{spec!r} names no object in a file; write it as {FORM}.")
+    if not Path(path).is_file():
+        raise StudyError(f"there is no file {path!r}; {FORM} names an object of a Python file.")
+    try:
+        found = run_path(path, run_name="halflife_study")
+    except Exception as error:
+        raise StudyError(f"{path} failed with {type(error).__name__}: {error}") from error
+    if name not in found:
+        theirs = [each for each, x in found.items() if isinstance(x, Problem) or inspect.isfunction(x)]
+        raise StudyError(f"{path} has no {name!r}; it has {', '.join(theirs) or 'nothing that fits'}.")
+    return _understood(found[name], spec, path)
+
+
+def _understood(found: Any, spec: str, path: str) -> Problem | OwnTraining:
+    if callable(found) and not inspect.signature(found).parameters:
+        found = found()
+    if isinstance(found, Problem):
+        return found
+    if callable(found):
+        train: Any = found
+        digest = sha256(Path(path).read_bytes()).hexdigest()[:16]
+        return OwnTraining(train, Path(path).stem, f"{spec}, trained by its own function", digest)
+    raise StudyError(
+        f"{spec} is a {type(found).__name__}; it must be a halflife.lab.Problem, a function that returns one, or "
+        "train(config), which returns a mapping with val_error."
+    )

@@ -1,0 +1,73 @@
+"""What a study is to train: a block for each optimizer, a key for each network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any, NamedTuple
+
+from .. import __version__
+from .executors import Replicas, Training
+from .ledger import key_of
+from .optimizers import REFERENCE, Contender
+from .own import OwnTraining
+from .settings import Settings
+
+
+class Cell(NamedTuple):
+    """One network of a block."""
+
+    seed: int
+    lr: float
+    lam: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """One optimizer's replicas: by seed, then lr, then λ."""
+
+    contender: Contender
+    lrs: tuple[float, ...]
+    lams: tuple[float, ...]
+    seeds: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.lrs) * len(self.lams) * len(self.seeds)
+
+    def cells(self) -> list[Cell]:
+        return [Cell(*cell) for cell in product(self.seeds, self.lrs, self.lams)]
+
+    def replicas(self) -> Replicas:
+        lrs, lams = zip(*product(self.lrs, self.lams), strict=True)
+        return Replicas(self.contender, lrs, lams, self.seeds)
+
+
+def cells_of(replicas: Replicas) -> list[Cell]:
+    """In the order in which an ``Outcome`` lies, flattened."""
+    pairs = zip(replicas.lrs, replicas.lams, strict=True)
+    return [Cell(seed, lr, lam) for seed, (lr, lam) in product(replicas.seeds, pairs)]
+
+
+def blocks_of(settings: Settings) -> Iterator[Block]:
+    """The reference first, then every optimizer in the order asked for; grids in increasing order."""
+    lrs, seeds = tuple(sorted(settings.lrs)), tuple(range(settings.seeds))
+    yield Block(settings.adapted(REFERENCE), lrs, REFERENCE.lams, seeds)
+    for contender in settings.contenders():
+        yield Block(contender, lrs, tuple(sorted(settings.lams_of(contender))), seeds)
+
+
+class Keys:
+    """The ledger's key of each network of a training: a hash of everything that its result depends on."""
+
+    def __init__(self, training: Training | OwnTraining, settings: Settings) -> None:
+        self._common: dict[str, Any] = {"recipe": asdict(settings.recipe), "version": __version__}
+        if isinstance(training, Training):
+            problem = training.problem
+            self._common |= {"problem": [problem.name, problem.fingerprint], "model": str(training.model())}
+        else:
+            self._common |= {"problem": [training.name, training.fingerprint], "model": "own"}
+
+    def of(self, contender: Contender, cell: Cell) -> str:
+        optimizer = [contender.name, str(contender.update), repr(contender.settings)]
+        return key_of({**self._common, "optimizer": optimizer, **cell._asdict()})

@@ -1,0 +1,62 @@
+"""A reproduction as a page: the claim, our setting, our figures, and whether it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..result import Result
+from ..settings import Settings
+from .preset import Conclusion, Preset, Scale
+
+VERDICTS = {True: "The claim holds here.", False: "The claim does not hold here.", None: "Undecided."}
+
+
+def page(
+    preset: Preset, scale: Scale, results: Sequence[Result], pictures: Sequence[Path], conclusion: Conclusion
+) -> str:
+    """In Markdown, with the pictures beside it."""
+    seconds = sum(run.seconds for result in results for runs in result.runs.values() for run in runs if run)
+    deviations = f"**How this differs from the source.** {_sentence(preset.deviations)}\n" if scale == "small" else ""
+    parts = [
+        f"# {preset.title}\n",
+        f"**Claim.** {preset.claim}\n\n**Source.** {preset.source}.\n",
+        f"**{VERDICTS[conclusion.holds]}** {conclusion.sentence}\n",
+        "| | |\n|---|---|\n" + "\n".join(f"| {label} | {figure} |" for label, figure in conclusion.figures) + "\n",
+        *(f"![{result.title}]({picture.name})\n" for result, picture in zip(results, pictures, strict=True)),
+        f"**Setting.** {_setting(results)}\n",
+        deviations,
+        f"**Again.** `halflife study {preset.name} --scale {scale}`: {_networks(results)}, {seconds / 60:.0f} minutes "
+        f"of one core here. {_costs(preset)}\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _setting(results: Sequence[Result]) -> str:
+    first = results[0]
+    s = first.settings
+    arms = f" Studies: {'; '.join(result.title for result in results)}." if len(results) > 1 else ""
+    return (
+        f"{_sentence(first.problem.description)} {_model(s)}, {s.epochs} epochs of batches of {s.batch_size}, "
+        f"{s.seeds} seed{'s' * (s.seeds > 1)}, {s.schedule} schedule; lr {_grid(s.lrs)}.{arms}"
+    )
+
+
+def _model(settings: Settings) -> str:
+    return f"Model {settings.model}" if settings.model else "The problem's own model"
+
+
+def _grid(values: Sequence[float]) -> str:
+    return ", ".join(f"{x:g}" for x in values)
+
+
+def _networks(results: Sequence[Result]) -> str:
+    return f"{sum(len(runs) for result in results for runs in result.runs.values())} networks"
+
+
+def _costs(preset: Preset) -> str:
+    return f"At paper scale: {preset.cost['paper']}."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,68 @@
+"""What a reproduction is: a published claim, the studies that test it, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+from ..errors import StudyError
+from ..findings import Findings
+from ..result import Result
+from ..settings import Settings
+
+Scale = Literal["smoke", "small", "paper"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+"""Does it run at all (seconds); does the claim show on two cores (minutes); the published setting (a GPU)."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One study of a reproduction: what sets it apart from the others, and its settings."""
+
+    title: str
+    settings: Settings
+
+
+class Conclusion(NamedTuple):
+    """Whether the claim holds (None: these runs cannot say), in a sentence, and the figures behind it by label."""
+
+    holds: bool | None
+    sentence: str
+    figures: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """``arms`` gives each scale's studies; ``conclude`` reads their results, in that order.
+
+    ``claim`` and ``source`` are of the publication; ``deviations`` says how "small" differs from it, ``cost`` how long
+    each scale takes.
+    """
+
+    name: str
+    title: str
+    claim: str
+    source: str
+    deviations: str
+    cost: Mapping[Scale, str]
+    arms: Callable[[Scale], list[Arm]]
+    conclude: Callable[[list[Result]], Conclusion]
+
+
+def scale_named(name: str) -> Scale:
+    """Raises ``StudyError`` for one that there is not."""
+    for scale in SCALES:
+        if scale == name:
+            return scale
+    raise StudyError(f"scale {name!r} is not known; choose among {', '.join(SCALES)}.")
+
+
+def percent(error: float) -> str:
+    """An error that is a share of the samples."""
+    return f"{100 * error:.1f} %"
+
+
+def cell(found: Findings) -> str:
+    """The best cell and its error."""
+    return f"{percent(found.val_error.mean)} at lr {found.best_lr:g}, λ {found.best_lam:g}"

@@ -1,0 +1,63 @@
+"""How far a study is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .executors import Replicas
+from .findings import Findings
+from .plan import Block
+
+
+class Progress(NamedTuple):
+    """``done`` of ``total`` networks (those in training by their share), ``trained`` of them now.
+
+    ``doing`` says what is going on; ``best`` holds the best cell of the optimizers that are finished.
+    """
+
+    done: float
+    total: int
+    trained: float
+    doing: str
+    best: Findings | None
+
+
+Listener = Callable[[Progress], None]
+
+
+class Teller:
+    """Turns what the executor says into ``Progress``."""
+
+    def __init__(self, listener: Listener, title: str, blocks: Sequence[Block]) -> None:
+        self.listener, self.title = listener, title
+        self.blocks = {block.contender.name: block for block in blocks}
+        self.left = dict.fromkeys(self.blocks, 0)
+        self.total = sum(map(len, blocks))
+        self.trained, self.todo = 0.0, 0
+        self.best: Findings | None = None
+
+    def begin(self, todo: Sequence[Replicas]) -> None:
+        """These are to be trained; the rest is done already."""
+        self.todo = sum(map(len, todo))
+        for parcel in todo:
+            self.left[parcel.contender.name] += len(parcel)
+        self.hear(0.0)
+
+    def hear(self, share: float) -> None:
+        """The share of the training that is done."""
+        self.trained = max(self.trained, share * self.todo)
+        names = [self.blocks[name].contender.label for name, left in self.left.items() if left]
+        doing = f"{self.title}: {names[0]}" + (" …" if names[1:] else "") if names else self.title
+        self.listener(Progress(self.total - self.todo + self.trained, self.total, self.trained, doing, self.best))
+
+    def finish(self, parcel: Replicas, found: Callable[[Block], Findings]) -> None:
+        """A parcel's results are written; where it was the optimizer's last, they are looked at."""
+        name = parcel.contender.name
+        self.left[name] -= len(parcel)
+        if not self.left[name]:
+            found_now = found(self.blocks[name])
+            if self.best is None or found_now.val_error.mean < self.best.val_error.mean:
+                self.best = found_now
+        done = sum(self.left.values())
+        self.hear((self.todo - done) / self.todo)

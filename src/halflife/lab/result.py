@@ -1,0 +1,74 @@
+"""What a study found."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .findings import Findings
+from .ledger import Run
+from .own import OwnTraining
+from .problems import Problem
+from .settings import Settings
+
+Array = NDArray[np.floating[Any]]
+
+
+class CurveSet(NamedTuple):
+    """What was measured after every epoch, each of shape ``[seed, lr, λ, epoch]``."""
+
+    val_error: Array
+    train_loss: Array
+    weight_norm: Array
+
+
+@dataclass(frozen=True)
+class Result:
+    """One study: its title, what was learned, each optimizer's findings in the order asked for, and Adam without decay.
+
+    ``runs`` holds every network's row by the optimizer's name, by seed, then lr, then λ; None where one is missing.
+    ``way`` says how the networks were trained, and why so.
+    """
+
+    title: str
+    settings: Settings
+    problem: Problem | OwnTraining
+    findings: list[Findings]
+    reference: Findings
+    runs: Mapping[str, Sequence[Run | None]]
+    ledger: Path
+    way: str
+
+    @property
+    def leader(self) -> Findings:
+        """The optimizer of the least validation error."""
+        return min(self.findings, key=lambda found: found.val_error.mean)
+
+    def found(self, name: str) -> Findings:
+        """One optimizer's findings."""
+        return next(found for found in self.findings if found.contender.name == name)
+
+    def column(self, found: Findings, name: str) -> Array:
+        """A number of the ledger for every network of an optimizer, ``[seed, lr, λ]``; NaN where one is missing."""
+        rows = self.runs[found.contender.name]
+        return np.array([getattr(run, name, np.nan) for run in rows], dtype=float).reshape(found.val.shape)
+
+    def final_norm(self, found: Findings, lr: float, lam: float) -> float:
+        """The norm of all weights at the end of a cell's trainings, mean over the seeds."""
+        norms = self.column(found, "weight_norm")
+        return float(np.nanmean(norms[:, found.lrs.index(lr), found.lams.index(lam)]))
+
+    def curves(self, found: Findings) -> CurveSet | None:
+        """What was measured after every epoch, if the study asked for it."""
+        kept = [run.curves if run is not None else None for run in self.runs[found.contender.name]]
+        if not any(kept):
+            return None
+        blank = np.full((3, self.settings.epochs), np.nan, np.float32)
+        each = [blank if one is None else np.frombuffer(one, np.float32).reshape(3, -1) for one in kept]
+        return CurveSet(*np.stack(each, axis=1).reshape(3, *found.val.shape, -1))

@@ -1,0 +1,95 @@
+"""What came out of a training as the ledger's rows."""
+
+# pyright: reportUnknownMemberType=false
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import product
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import __version__
+from .errors import StudyError
+from .executors import Outcome, Replicas
+from .ledger import Run
+from .plan import Keys, cells_of
+
+SCORES = tuple(f"{split}_{what}" for split, what in product(("train", "val", "test"), ("loss", "error")))
+
+
+def rows_of(
+    outcome: Outcome, replicas: Replicas, keys: Keys, names: tuple[str, str], epochs: int, seconds: float
+) -> list[Run]:
+    """A parcel's networks. ``names`` are those of problem and model; ``seconds`` is what the parcel took."""
+    tensors = {
+        **{f"{split}_{what}": getattr(getattr(outcome, split), what) for split, what in map(_split, SCORES)},
+        "weight_norm": outcome.weight_norm,
+        "diverged": outcome.diverged,
+    }
+    columns: dict[str, Any] = {name: x.flatten().tolist() for name, x in tensors.items()}
+    columns["curves"] = _curves(outcome) or [None] * len(replicas)
+    share = seconds / len(replicas)
+    return [
+        _row(replicas, keys, names, epochs, index, share, {name: x[index] for name, x in columns.items()})
+        for index in range(len(replicas))
+    ]
+
+
+def rows_of_own(
+    metrics: Mapping[str, Any], replicas: Replicas, keys: Keys, names: tuple[str, str], epochs: int, seconds: float
+) -> list[Run]:
+    """The one network that a function of the user's own has trained, from what it returned.
+
+    Raises ``StudyError`` if that has no number ``val_error``.
+    """
+    try:
+        numbers = {name: float(x) for name, x in dict(metrics).items()}
+        val = numbers["val_error"]
+    except (TypeError, ValueError, KeyError):
+        raise StudyError(
+            f"train(config) must return a mapping of numbers with 'val_error' among them, but it returned {metrics!r}."
+        ) from None
+    known = {name: numbers.pop(name, float("nan")) for name in (*SCORES, "weight_norm")}
+    rest = {"diverged": not isfinite(val), "metrics": json.dumps(numbers)}
+    return [_row(replicas, keys, names, epochs, 0, seconds, {**known, **rest})]
+
+
+def _row(
+    replicas: Replicas,
+    keys: Keys,
+    names: tuple[str, str],
+    epochs: int,
+    index: int,
+    seconds: float,
+    columns: Mapping[str, Any],
+) -> Run:
+    cell = cells_of(replicas)[index]
+    return Run(
+        key=keys.of(replicas.contender, cell),
+        problem=names[0],
+        model=names[1],
+        optimizer=replicas.contender.name,
+        lr=cell.lr,
+        lam=cell.lam,
+        seed=cell.seed,
+        epochs=epochs,
+        version=__version__,
+        seconds=seconds,
+        **columns,
+    )
+
+
+def _split(name: str) -> tuple[str, str]:
+    split, _, what = name.partition("_")
+    return split, what
+
+
+def _curves(outcome: Outcome) -> list[bytes] | None:
+    if outcome.curves is None:
+        return None
+    stacked = torch.stack(list(outcome.curves)).flatten(1, 2).transpose(0, 1)  # [network, 3, epoch]
+    return [np.ascontiguousarray(one, np.float32).tobytes() for one in stacked.float().numpy()]

@@ -1,0 +1,82 @@
+"""Where the networks of a study are trained: in worker processes here, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from .errors import StudyError
+from .executors import Replicas, ShareOut, Training, Way, execute, run_jobs, shared_out
+from .own import Config, OwnTraining
+
+ExecutorName = Literal["vectorised", "processes", "ray"]
+
+
+@dataclass(frozen=True)
+class How:
+    """Where and how networks are trained; no result depends on it but for rounding.
+
+    ``vectorised`` trains them in stacks where a short trial says that this pays, ``processes`` each by itself, in as
+    many worker processes as ``workers`` says (None: as there are cores); ``ray`` shares them out, cut and stacked as
+    for ``vectorised``, to the Ray cluster at ``address``, one that it starts itself if that is None. ``memory``, in
+    bytes, bounds all stacks together. ``data_dir`` holds the problem's files.
+    Raises ``StudyError`` for an unknown executor and numbers below 1.
+    """
+
+    executor: ExecutorName = "vectorised"
+    workers: int | None = None
+    memory: int | None = None
+    address: str | None = None
+    data_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.executor not in get_args(ExecutorName):
+            names = ", ".join(get_args(ExecutorName))
+            raise StudyError(f"executor {self.executor!r} is not known; choose among {names}.")
+        for name in ("workers", "memory"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise StudyError(f"{name} must be at least 1, but {value} was given.")
+
+    @property
+    def n_workers(self) -> int:
+        if self.workers is not None:
+            return self.workers
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def share_out(self) -> ShareOut:
+        """What gives jobs to workers."""
+        if self.executor == "ray":
+            from .executors.ray import shared_out_by_ray  # noqa: PLC0415 (an extra)
+
+            return partial(shared_out_by_ray, address=self.address, workers=self.workers)
+        return partial(shared_out, workers=self.n_workers)
+
+
+def trained(
+    training: Training | OwnTraining,
+    parcels: Sequence[Replicas],
+    way: Way,
+    how: How,
+    progress: Callable[[float], None],
+    checkpoints: Path,
+) -> Iterator[tuple[int, Any, float]]:
+    """The index of a parcel, what came out of it and the seconds that it took, as they are finished."""
+    if isinstance(training, Training):
+        return execute(training, parcels, way, how.share_out(), progress, checkpoints)
+    configs = [training.config(p.contender, p.lrs[0], p.lams[0], p.seeds[0]) for p in parcels]
+    return run_jobs(Call(training), configs, how.share_out(), progress)
+
+
+@dataclass(frozen=True)
+class Call:
+    """The job of a worker for a training of the user's own."""
+
+    training: OwnTraining
+
+    def __call__(self, config: Config, progress: Callable[[float], None]) -> Any:
+        return self.training.train(config)

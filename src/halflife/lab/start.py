@@ -1,0 +1,75 @@
+"""From settings, or a reproduction's name, to results and pictures in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .figures import draw_result
+from .presets import PRESETS, Arm, Conclusion, Preset, Scale
+from .presets.page import page
+from .progress import Listener
+from .result import Result
+from .running import How
+from .settings import Settings
+from .study import Study
+
+
+class Outcome(NamedTuple):
+    """The results, one for each study of a reproduction, a picture of each, and what the reproduction comes to."""
+
+    results: list[Result]
+    pictures: list[Path]
+    conclusion: Conclusion | None = None
+
+
+def run_study(
+    settings: Settings, folder: Path, progress: Listener = lambda heard: None, how: How | None = None, command: str = ""
+) -> Outcome:
+    """Run a study, with its ledger ``study.db`` and its picture ``heatmap.png`` in ``folder``.
+
+    ``command`` is what to say to have it again, for the report. Raises ``StudyError`` if the settings cannot be met or
+    the folder cannot be written.
+    """
+    result = Study(settings, folder, how, origin={"command": command}).run(progress)
+    return Outcome([result], [draw_result(result, folder / "heatmap.png")])
+
+
+def run_preset(
+    preset: Preset | str,
+    scale: Scale,
+    folder: Path,
+    progress: Listener = lambda heard: None,
+    how: How | None = None,
+    given: Mapping[str, Any] | None = None,
+    command: str = "",
+) -> Outcome:
+    """Run the studies of a reproduction, all in one ledger, and say in ``reproduction.md`` whether its claim holds.
+
+    ``given`` replaces settings of each study. Raises ``StudyError`` as ``run_study`` does.
+    """
+    chosen = PRESETS[preset] if isinstance(preset, str) else preset
+    arms = [replace(arm, settings=replace(arm.settings, **(given or {}))) for arm in chosen.arms(scale)]
+    origin = {"command": command, "preset": chosen.name, "scale": scale}
+    results = [_run(arm, folder, progress, how, origin, arms) for arm in arms]
+    names = ["heatmap.png"] if len(arms) == 1 else [f"heatmap-{i}.png" for i in range(1, len(arms) + 1)]
+    pictures = [draw_result(result, folder / name) for result, name in zip(results, names, strict=True)]
+    conclusion = chosen.conclude(results)
+    if scale == "smoke":
+        conclusion = conclusion._replace(holds=None)  # it shows that all runs, and nothing more
+    (folder / "reproduction.md").write_text(page(chosen, scale, results, pictures, conclusion))
+    return Outcome(results, pictures, conclusion)
+
+
+def _run(
+    arm: Arm, folder: Path, progress: Listener, how: How | None, origin: dict[str, Any], arms: Sequence[Arm]
+) -> Result:
+    """One study; where there are several, progress says which."""
+    title = f"{arm.title} ({arms.index(arm) + 1}/{len(arms)})" if len(arms) > 1 else arm.title
+
+    def hear(heard: Any) -> None:
+        progress(heard._replace(doing=heard.doing.replace(arm.title, title, 1)))
+
+    return Study(arm.settings, folder, how, arm.title, origin).run(hear)

@@ -1,0 +1,154 @@
+"""How far the best λ moves with the learning rate: the coupling exponent κ, from a grid of errors.
+
+κ = −dz*/dx, with x = log lr, z = log λ and z*(x) the z of least error at x. Two estimates, of which the first is κ:
+
+- *columns*: the vertex of a parabola in each learning rate's column, then Theil–Sen's slope through the vertices (Sen
+  1968, https://doi.org/10.1080/01621459.1968.10480934). It is the definition itself, asks nothing of how the error
+  depends on lr, and lets a third of the columns be wrong.
+- *quadratic*: κ = H_xz/H_zz of one quadratic through the cells beside those vertices, the height of each column free.
+
+The heights are free because real basins are no bowls: at small lr the error is flat in λ, and it is capped where λ
+kills the weights. There a quadratic in both x and z, fitted to the cells near the best, misses by half the difference
+of 1 that κ of AdamW's two forms must have, and swings with the cells taken. For the same reason a column counts only
+if its best λ beats both ends of the grid: where decay does not matter, the best λ is a matter of chance.
+
+Both estimates move by exactly −p if λ is rewritten as λ' = λ·lr^p, on any surface.
+
+A vertex found between three cells depends on where they lie: over valleys of several shapes, those of
+``benchmarks/coverage.py``, it is off by 0.04–0.07 of a step of the λ grid beside what all columns share, and drifts by
+up to 0.1 along a valley whose shape changes with lr. So ``VERTEX`` of a step is the standard uncertainty u(z*), and
+u(κ) = u(z*)/√Σ(x − x̄)².
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .intervals import Array, Estimate, NotIdentified, estimate
+
+COLUMNS_NEEDED = 4
+WALL = float(np.log(1.1))
+"""A basin's walls: both ends of a column's grid have at least a tenth more errors than its best cell."""
+VERTEX = 0.1
+"""The standard uncertainty of a vertex, in steps of the λ grid."""
+
+
+class Vertex(NamedTuple):
+    """One learning rate's best λ: their logarithms, and the row and column of the best cell beside it."""
+
+    x: float
+    z: float
+    cell: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """κ of one optimizer, twice, each a number or the reason why there is none; and the vertices behind both."""
+
+    columns: float | NotIdentified
+    quadratic: float | NotIdentified
+    ridge: tuple[Vertex, ...]
+
+    @property
+    def kappa(self) -> float | NotIdentified:
+        """The κ to report: by columns, for the reasons given above."""
+        return self.columns
+
+
+def coupling(lrs: Array, lams: Array, errors: Array) -> Coupling:
+    """κ by both estimates; 0: the best λ stays where it is; 1: only lr·λ counts; −1: the best λ grows as lr does.
+
+    ``errors``, of shape ``[lr, λ]`` and above 0, is the mean validation error of each cell, that of a guess where the
+    training diverged. Raises ``ValueError`` for shapes that do not agree and for grids that do not increase.
+    """
+    if errors.shape != (len(lrs), len(lams)):
+        raise ValueError(f"errors has shape {errors.shape}; {(len(lrs), len(lams))} was expected, [lr, λ].")
+    if (np.diff(lrs) <= 0).any() or (np.diff(lams) <= 0).any():
+        raise ValueError("the learning rates and the weight decays must both increase.")
+    x, z, y = np.log(lrs), np.log(lams), np.log(errors)
+    best, zs = y.argmin(-1), vertices(z, y)
+    ridge = tuple(Vertex(float(x[i]), float(v), (i, int(best[i]))) for i, v in enumerate(zs) if np.isfinite(v))
+    if len(ridge) < COLUMNS_NEEDED:
+        missing = NotIdentified(
+            f"the best λ lies inside the grid, and matters, at {len(ridge)} of {len(lrs)} learning rates; "
+            f"{COLUMNS_NEEDED} are needed"
+        )
+        return Coupling(missing, missing, ridge)
+    return Coupling(float(slope(x, zs)), _quadratic(ridge, x, z, y), ridge)
+
+
+def kappa(lrs: Array, lams: Array, samples: Array) -> Estimate | NotIdentified:
+    """κ by columns and how surely it is known, from errors above 0 of shape ``[seed, lr, λ]``.
+
+    Not identified either where it hangs on a single seed.
+    """
+    whole = coupling(lrs, lams, samples.mean(0))
+    if isinstance(whole.kappa, NotIdentified):
+        return whole.kappa
+    found = estimate(lambda errors: by_columns(lrs, lams, errors), samples, resolution=resolution(whole, lams))
+    interval = found.interval()
+    return interval if isinstance(interval, NotIdentified) and len(samples) > 1 else found
+
+
+def by_columns(lrs: Array, lams: Array, samples: Array) -> Array:
+    """κ by columns for each of many samples ``[…, seed, lr, λ]``; NaN where it is not identified."""
+    return slope(np.log(lrs), vertices(np.log(lams), np.log(samples.mean(-3))))
+
+
+def resolution(found: Coupling, lams: Array) -> float:
+    """u(κ): what the place of the grid's points adds to its standard uncertainty."""
+    x = np.array([vertex.x for vertex in found.ridge])
+    step = float(np.diff(np.log(lams)).mean())
+    return VERTEX * step / float(np.sqrt(np.square(x - x.mean()).sum()))
+
+
+def vertices(z: Array, y: Array) -> Array:
+    """z*, ``[…, lr]``: of the parabola through each column's best cell and its two neighbours; NaN without walls."""
+    best = y.argmin(-1)
+    inside = (best > 0) & (best < len(z) - 1)
+    if len(z) < 3:
+        return np.full(best.shape, np.nan)
+    j = np.clip(best, 1, len(z) - 2)
+    left, least, right = (_at(y, j + k) for k in (-1, 0, 1))
+    walls = np.minimum(y[..., 0], y[..., -1]) >= least + WALL
+    h, k = z[j] - z[j - 1], z[j + 1] - z[j]
+    fall, rise = (left - least) / h, (right - least) / k
+    curvature = (fall + rise) / (h + k)
+    lean = (rise * h - fall * k) / (h + k)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = np.where(curvature > 0, lean / (2 * curvature), 0.0)
+    return np.where(inside & walls, z[j] - moved, np.nan)
+
+
+def slope(x: Array, zs: Array) -> Array:
+    """−1 times Theil–Sen's slope: the median over all pairs of columns that have a vertex; NaN for too few of them."""
+    i, k = np.triu_indices(len(x), 1)
+    slopes = np.sort((zs[..., k] - zs[..., i]) / (x[k] - x[i]), axis=-1)  # NaN comes last
+    columns = np.isfinite(zs).sum(-1)
+    pairs = columns * (columns - 1) // 2
+    middle = (_at(slopes, (np.maximum(pairs, 1) - 1) // 2) + _at(slopes, np.maximum(pairs, 1) // 2)) / 2
+    return np.where(columns >= COLUMNS_NEEDED, -middle, np.nan)
+
+
+def _at(values: Array, index: NDArray[np.integer[Any]]) -> Array:
+    """The element of the last axis that ``index`` names."""
+    if not values.shape[-1]:
+        return np.full(index.shape, np.nan)
+    return np.take_along_axis(values, np.minimum(index, values.shape[-1] - 1)[..., None], -1)[..., 0]
+
+
+def _quadratic(ridge: tuple[Vertex, ...], x: Array, z: Array, y: Array) -> float | NotIdentified:
+    """Least squares of y_ij = h_i + b·z_j + H_xz·x_i·z_j + ½H_zz·z_j² over the best cells and their neighbours in λ."""
+    rows, columns = np.array([(i, j + k) for i, j in (vertex.cell for vertex in ridge) for k in (-1, 0, 1)]).T
+    heights = (rows[:, None] == np.unique(rows)).astype(float)
+    X, Z = x[rows] - x.mean(), z[columns] - z.mean()
+    design = np.column_stack([heights, Z, X * Z, Z * Z / 2])
+    *_, H_xz, H_zz = np.linalg.lstsq(design, y[rows, columns], rcond=None)[0]
+    if H_zz <= 0:
+        return NotIdentified("the error does not curve upward in λ near its least")
+    return float(H_xz / H_zz)

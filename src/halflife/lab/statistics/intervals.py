@@ -1,0 +1,132 @@
+"""How far a number would move under other seeds: whole seeds are resampled, for every cell of a grid shares them.
+
+- Under 8 seeds, or where asked for, the *jackknife-t* (Tukey 1958; Efron & Tibshirani 1993, §11): with θ₋ₛ the
+  statistic without seed s, SE² = (n−1)/n · Σ(θ₋ₛ − mean θ₋)², and θ ± t₍ₙ₋₁₎·SE.
+- From 8 seeds on the *expanded percentile bootstrap* (Hesterberg 2015, https://doi.org/10.1080/00031305.2015.1089789):
+  quantiles of θ over resampled seeds, at the levels Φ(√(n/(n−1))·t₍ₙ₋₁₎) and 1 − Φ(…), which undoes the narrowness of
+  few seeds. BCa was tried and covers worse: 64–86 % where 90 % is asked, for Theil–Sen's median is not smooth.
+- One seed: no interval.
+
+Where a number depends on where the grid's points lie as well, that is a standard uncertainty u apart from the seeds'
+(type B of the GUM, JCGM 100:2008, §4.3); both half-widths add in squares (MOVER, Zou & Donner 2008,
+https://doi.org/10.1002/sim.3095): low = θ − √((θ − low)² + (z·u)²).
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import hypot
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.floating[Any]]
+Statistic = Callable[[Array], Array]
+"""From samples ``[…, seed, lr, λ]`` to numbers ``[…]``; NaN where there is none."""
+
+SEEDS_FOR_BOOTSTRAP = 8
+RESAMPLES = 999
+LOST = 0.1
+"""So many resamples may fail to give the number before its interval is withdrawn."""
+
+
+class NotIdentified(NamedTuple):
+    """No number can be given, and why."""
+
+    reason: str
+
+
+class Interval(NamedTuple):
+    """From ``low`` to ``high``, with the probability of holding the truth that is aimed at."""
+
+    low: float
+    high: float
+    level: float
+
+    def within(self, bound: float) -> bool:
+        """Whether all of it lies inside ±bound."""
+        return -bound < self.low and self.high < bound
+
+    def beyond(self, bound: float) -> bool:
+        """Whether none of it lies inside ±bound."""
+        return self.low > bound or self.high < -bound
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, and what it would be under other seeds: ``interval(level)`` says how surely it is known.
+
+    ``method`` is "jackknife-t", "bootstrap", or "none" for one seed; ``replicates`` the number without each seed, or
+    under each resample; ``resolution`` the standard uncertainty that the grid adds; ``bounds`` what is possible.
+    """
+
+    value: float
+    seeds: int
+    method: str
+    replicates: Array
+    resolution: float = 0.0
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    def interval(self, level: float = 0.9) -> Interval | NotIdentified:
+        """Two-sided, with (1 − level)/2 left out on either side."""
+        if self.method == "none":
+            return NotIdentified(f"{self.seeds} seed: no interval without {'a second' if self.seeds == 1 else 'more'}")
+        known = self.replicates[np.isfinite(self.replicates)]
+        lost = 1 - len(known) / len(self.replicates)
+        if lost > (LOST if self.method == "bootstrap" else 0):
+            what = "resamples of the seeds" if self.method == "bootstrap" else "studies with one seed less"
+            return NotIdentified(f"{lost:.0%} of the {what} do not identify the number")
+        below, above = self._reach(known, level)
+        more = float(stats.norm.ppf((1 + level) / 2)) * self.resolution
+        low, high = self.value - hypot(below, more), self.value + hypot(above, more)
+        return Interval(max(low, self.bounds[0]), min(high, self.bounds[1]), level)
+
+    def _reach(self, replicates: Array, level: float) -> tuple[float, float]:
+        """How far the seeds alone reach below and above the value; never beyond it on the wrong side."""
+        n = self.seeds
+        t = float(stats.t.ppf((1 + level) / 2, n - 1))
+        if self.method == "jackknife-t":
+            error = float(np.sqrt((n - 1) * replicates.var()))
+            return t * error, t * error
+        tail = float(stats.norm.cdf(-t * np.sqrt(n / (n - 1))))
+        low, high = np.quantile(replicates, [tail, 1 - tail])
+        return max(self.value - float(low), 0.0), max(float(high) - self.value, 0.0)
+
+
+def estimate(
+    statistic: Statistic,
+    samples: Array,
+    *,
+    resolution: float = 0.0,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    bootstrap: bool = True,
+) -> Estimate:
+    """``statistic(samples)`` and its replicates, for ``samples`` of shape ``[seed, …]``; always the same ones.
+
+    ``bootstrap=False`` keeps to the jackknife at any number of seeds: for statistics that split the seeds, in whose
+    halves a resample would put the same seed twice.
+    """
+    n = len(samples)
+    value = float(statistic(samples))
+    if n < 2:
+        return Estimate(value, n, "none", np.empty(0), resolution, bounds)
+    if bootstrap and n >= SEEDS_FOR_BOOTSTRAP:
+        drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
+        return Estimate(value, n, "bootstrap", statistic(samples[drawn]), resolution, bounds)
+    others = np.array([[s for s in range(n) if s != left] for left in range(n)])
+    return Estimate(value, n, "jackknife-t", statistic(samples[others]), resolution, bounds)
+
+
+def number(value: float | Estimate | NotIdentified) -> float:
+    """The number itself; NaN where there is none."""
+    if isinstance(value, NotIdentified):
+        return float("nan")
+    return value.value if isinstance(value, Estimate) else value

@@ -1,0 +1,70 @@
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from halflife.cli.study_table import kappa, meanings, results_table, score
+from halflife.lab import CONTENDERS, REFERENCE, Findings
+from halflife.lab.findings import MeanAndSpread
+
+LRS = tuple(np.geomspace(5e-4, 5e-2, 7).tolist())
+LAMS = tuple(np.geomspace(1e-4, 1e-1, 7).tolist())
+
+
+def found(name, tilt, seeds=4, unit="misclassified"):
+    x, z = np.log(LRS)[:, None], np.log(LAMS)[None, :]
+    clean = 0.08 * np.exp(0.3 * (z - z.mean() + tilt * (x - x.mean())) ** 2 + 0.02 * (x - x.mean()) ** 2)
+    val = np.minimum(clean * np.exp(0.05 * np.random.default_rng(0).standard_normal((seeds, 7, 7))), 0.9)
+    return Findings(CONTENDERS[name], LRS, LAMS, val, val + 0.01, np.zeros(val.shape, dtype=bool), unit)
+
+
+def result(seeds=4, unit="misclassified"):
+    val = np.full((seeds, 1, 1), 0.123)
+    reference = Findings(REFERENCE, (1e-3,), (0.0,), val, val, val > 1, unit)
+    pair = [found("adamw-torch", 0.0, seeds, unit), found("adamw-paper", -1.0, seeds, unit)]
+    return SimpleNamespace(findings=pair, reference=reference, settings=SimpleNamespace(seeds=seeds))
+
+
+def printed(result):
+    console = Console(width=100, file=io.StringIO(), color_system=None)
+    console.print(results_table(result))
+    return console.file.getvalue()
+
+
+def test_a_row_says_best_cell_test_error_kappa_regret_and_interaction_within_100_columns():
+    table = printed(result())
+    pair = result().findings
+    for one in pair:
+        row = next(line for line in table.splitlines() if one.contender.label in line)
+        cells = [cell.strip() for cell in row.split("│")[1:-1]]
+        assert cells[1:3] == [f"{one.best_lr:g}", f"{one.best_lam:g}"]
+        assert cells[3] == score(one.test_error)
+        assert cells[4] == kappa(one)
+        assert "…" in cells[4]
+        assert cells[5] == f"{100 * one.regret.transfer.value:.1f}"
+        assert cells[6] == f"{one.interaction.omega2.value:.2f}"
+    assert max(map(len, table.splitlines())) <= 100
+    assert "12.3 ± 0.0 %" in table
+
+
+def test_a_verdict_for_each_optimizer_then_the_comparison_and_the_self_test():
+    lines = meanings(result())
+    assert [line.split(":")[0] for line in lines[:2]] == ["AdamW (PyTorch)", "AdamW (paper)"]
+    assert "Decoupled" in lines[0]
+    assert "Coupled" in lines[1]
+    assert "4 seeds cannot show" in lines[2]
+    assert lines[3].startswith("Self-test passed")
+
+
+def test_one_seed_shows_numbers_without_intervals():
+    table = printed(result(seeds=1))
+    assert "12.3 %" in table
+    assert "…" not in table
+    assert "one seed" in " ".join(meanings(result(seeds=1)))
+
+
+@pytest.mark.parametrize(("unit", "words"), [("misclassified", "12.3 ± 4.6 %"), ("nats a character", "0.123 ± 0.046")])
+def test_errors_are_percent_only_where_they_are_shares(unit, words):
+    assert score(MeanAndSpread(0.1234, 0.0456), unit) == words

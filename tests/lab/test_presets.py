@@ -1,0 +1,81 @@
+"""Every reproduction runs at its smallest scale, and says what it found; every claim can fail."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from halflife.lab import How, StudyError, run_preset
+from halflife.lab.findings import Findings
+from halflife.lab.presets import PRESETS, SCALES, scale_named
+from halflife.lab.result import Result
+
+DATA = Path(os.environ.get("HALFLIFE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+IMAGES = pytest.mark.skipif(not (DATA / "cifar-10-batches-bin").is_dir(), reason="no sample of CIFAR-10 here")
+ON_IMAGES = {"batchnorm", "blog-resnet20", "shake-shake"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=IMAGES if n in ON_IMAGES else ()) for n in PRESETS])
+def test_runs_at_smoke_scale(name: str, tmp_path: Path) -> None:
+    results, pictures, conclusion = run_preset(name, "smoke", tmp_path, how=How(workers=1, data_dir=DATA))
+    assert len(results) == len(PRESETS[name].arms("smoke"))
+    assert all(not found.missing for result in results for found in result.findings)
+    assert all(picture.stat().st_size > 10_000 for picture in pictures)
+    assert conclusion is not None
+    assert conclusion.sentence.endswith(".")
+    assert len(conclusion.figures) >= 2
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_scale_has_settings_that_hold_together(name: str) -> None:
+    preset = PRESETS[name]
+    assert set(preset.cost) == set(SCALES)
+    for scale in SCALES:
+        arms = preset.arms(scale)
+        assert len({arm.title for arm in arms}) == len(arms)
+
+
+def test_an_unknown_scale() -> None:
+    with pytest.raises(StudyError, match="scale 'huge' is not known; choose among smoke, small, paper"):
+        scale_named("huge")
+
+
+def result_of(name: str, arm: int, errors: dict[str, float], shape: tuple[int, int, int] = (2, 2, 2)) -> Result:
+    """What a study would have found, had every cell this error, a little less in the first one."""
+    settings = PRESETS[name].arms("small")[arm].settings
+    findings: list[Findings] = []
+    for contender in settings.contenders():
+        val = np.full(shape, errors[contender.name]) + np.linspace(0, 1e-3, shape[0])[:, None, None]
+        val[:, 0, 0] -= 1e-3
+        lams = tuple(np.geomspace(1e-4, 1e-2, shape[2]))
+        findings.append(Findings(contender, (1e-3, 1e-2), lams, val, val, np.zeros(shape, dtype=bool)))
+    blank = findings[0]
+    return Result(f"arm {arm}", replace(settings, seeds=shape[0]), None, findings, blank, {}, Path(), "")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("without", "with_bn", "holds"),
+    [((0.30, 0.25), (0.20, 0.20), True), ((0.25, 0.30), (0.20, 0.20), False), ((0.30, 0.29), (0.30, 0.20), False)],
+)
+def test_batchnorm_judges(without: tuple[float, float], with_bn: tuple[float, float], holds: bool) -> None:
+    arms = [dict(zip(("adam-l2", "adamw-paper"), pair, strict=True)) for pair in (without, with_bn)]
+    conclusion = PRESETS["batchnorm"].conclude([result_of("batchnorm", i, arm) for i, arm in enumerate(arms)])
+    assert conclusion.holds is holds
+
+
+@pytest.mark.parametrize(("moved", "holds"), [(("adam-l2", "adam-p"), True), (("adamw-paper", "adam-p"), False)])
+def test_scale_free_judges(moved: tuple[str, ...], holds: bool) -> None:
+    names = ("adam-l2", "adamw-paper", "prox-adam", "adam-p")
+    arms = [{name: 0.2 + 0.05 * i * (name in moved) for name in names} for i in range(3)]
+    conclusion = PRESETS["scale-free"].conclude([result_of("scale-free", i, arm) for i, arm in enumerate(arms)])
+    assert conclusion.holds is holds
+
+
+@pytest.mark.parametrize(("prox", "holds"), [(0.2, True), (0.3, False)])
+def test_adamw_vs_proxadam_judges(prox: float, holds: bool) -> None:
+    result = result_of("adamw-vs-proxadam", 0, {"adamw-paper": 0.2, "prox-adam": prox})
+    assert PRESETS["adamw-vs-proxadam"].conclude([result]).holds is holds

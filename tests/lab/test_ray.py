@@ -1,0 +1,63 @@
+"""A real Ray, started here: the same ledger as the other executors', and a worker that is killed is retried."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from halflife.lab import How, Settings, StudyError, run_study
+
+pytest.importorskip("ray")
+SETTINGS = Settings(
+    optimizers=("adam-p",), lrs=(1e-3, 1e-2), lams=(0.1, 1.0), seeds=2, epochs=2, batch_size=100, curves=True
+)
+
+
+def test_the_same_numbers_as_here(tmp_path: Path) -> None:
+    results = [
+        run_study(SETTINGS, tmp_path / executor, how=How(executor, workers=2)).results[0]
+        for executor in ("vectorised", "ray")
+    ]
+    here, there = (result.findings[0] for result in results)
+    assert (here.val == there.val).all() and (here.test == there.test).all()
+
+
+class Frail:
+    """A job whose first try ends its process."""
+
+    def __init__(self, folder: Path, tries: int) -> None:
+        self.folder, self.tries = folder, tries
+
+    def __call__(self, item: int, progress: Callable[[float], None]) -> int:
+        progress(0.5)
+        tried = len(list(self.folder.glob(f"{item}-*")))
+        (self.folder / f"{item}-{tried}").touch()
+        if item == 1 and tried < self.tries:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 10 * item
+
+
+def shared_out(job: Frail) -> dict[int, int]:
+    from halflife.lab.executors.ray import shared_out_by_ray
+
+    heard: list[list[float]] = []
+    return {index: result for index, result, _ in shared_out_by_ray(job, range(3), heard.append, workers=2)}
+
+
+def test_a_killed_worker_is_retried(tmp_path: Path) -> None:
+    assert shared_out(Frail(tmp_path, 1)) == {0: 0, 1: 10, 2: 20}
+    assert (tmp_path / "1-1").exists()
+
+
+def test_a_worker_that_dies_again_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="died 2 times on the same networks"):
+        shared_out(Frail(tmp_path, 9))
+
+
+def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="there is no Ray cluster at auto"):
+        run_study(SETTINGS, tmp_path, how=How("ray", address="auto"))
