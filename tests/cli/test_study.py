@@ -23,7 +23,7 @@ def run(*arguments):
 def test_a_tiny_study_ends_with_files_a_table_and_a_sentence_for_each_optimizer(tmp_path):
     result = run("study", "--out", str(tmp_path / "new"), *TINY)
     assert result.exit_code == 0, result.output
-    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["heatmap.png", "study.db"]
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["heatmap.png", "study.db", "study.lock"]
     for label in ("AdamL2", "AdamW (PyTorch)", "AdamW (paper)", "ProxAdam", "AdamP"):
         assert re.search(rf"│ {re.escape(label)} .*%.*not identified", result.output)
         assert re.search(rf"{re.escape(label)}: .* κ not identified: the best λ lies inside the grid", result.output)
@@ -73,7 +73,15 @@ def test_an_interrupt_says_how_to_go_on(tmp_path, monkeypatch):
 
 def test_help_shows_every_default():
     text = " ".join(run("study", "--help").output.split())
-    for default in ("halflife-study", "default: 4", "default: 100", "default: 50", "0.0005,0.0011", "adam-l2, adamw"):
+    for default in (
+        "halflife-study",
+        "of digits: 4",
+        "of digits: 100",
+        "of digits: 50",
+        "0.0005,0.0011",
+        "adam-l2, adamw",
+        "half of the machine",
+    ):
         assert default in text
 
 

@@ -120,20 +120,30 @@ def study(
     curves: Curves = False,
 ) -> None:
     """Train every lr × λ × seed and show how lr and λ are coupled. The same command again goes on where it stopped."""
+    _study(**locals())
+
+
+def _study(target: str, scale: str, out: Path, curves: bool, **options: Any) -> None:
     console = _console()
-    given: dict[str, Any] = {
-        **{"model": model, "seeds": seeds, "epochs": epochs, "batch_size": batch_size, "schedule": schedule},
-        **{"optimizers": tuple(optimizer) if optimizer else None, "curves": curves or None},
-    }
     try:
-        given |= {"lrs": _numbers("--lrs", lrs), "lams": _numbers("--lambdas", lambdas)}
-        how = How(executor, workers, _bytes(memory), address, data_dir)  # type: ignore[arg-type]
-        outcome = _run(console, target, scale, out, how, {k: v for k, v in given.items() if v is not None})
+        names = ("executor", "workers", "memory", "address", "data_dir")
+        options["memory"] = _bytes(options["memory"])
+        how = How(**{name: options.pop(name) for name in names})
+        outcome = _run(console, target, scale, out, how, _given(curves or None, **options))
     except StudyError as error:
         _give_up(str(error), 2)
     except KeyboardInterrupt:
         _give_up(f"stopped; what was finished is in {out}, and the same command goes on from there.", 130)
     _show(console, outcome, out)
+
+
+def _given(
+    curves: bool | None, lrs: str | None, lambdas: str | None, optimizer: list[str] | None, **others: Any
+) -> dict[str, Any]:
+    """The settings that were given."""
+    grids = {"lrs": _numbers("--lrs", lrs), "lams": _numbers("--lambdas", lambdas)}
+    given = {**others, **grids, "optimizers": tuple(optimizer) if optimizer else None, "curves": curves}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _run(console: Console, target: str, scale: str, out: Path, how: How, given: dict[str, Any]) -> Outcome:
