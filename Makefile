@@ -7,11 +7,13 @@ SETTINGS := pyproject.toml constraints.txt
 NATIVE := $(wildcard native/CMakeLists.txt native/editable/CMakeLists.txt native/*.[ch]pp native/*.h native/*/*.hpp)
 LIBRARY := src/halflife/engines/libhalflife_native.so
 SANITIZED := build/sanitize/libhalflife_native.so
+THREADED := build/sanitize-threads/libhalflife_native.so
+PRELOADED = LD_PRELOAD="$$(g++ -print-file-name=lib$(1).so) $$(g++ -print-file-name=libstdc++.so)"
 
 # Where there is g++, C++ that does not build is an error.
 export HALFLIFE_NEEDS_NATIVE := $(shell test "$$(uname -s)" = Linux && command -v g++ >/dev/null && echo 1)
 
-.PHONY: study test test-slow bench sanitize lint clean
+.PHONY: study test test-slow conventions bench sanitize sanitize-threads lint clean
 
 study: .venv/lab.stamp           ## train the grid on digits, draw the heatmaps, print the table
 	$(BIN)/halflife study --out study
@@ -22,12 +24,20 @@ test: .venv/test.stamp           ## everything but the slow tests
 test-slow: .venv/test.stamp      ## the slow tests
 	$(BIN)/python -m pytest -m slow
 
+conventions: .venv/conventions-test.stamp ## every convention beside the framework itself, by trajectory
+	$(BIN)/python -m pytest --numprocesses auto tests/conventions
+
 bench: .venv/lab.stamp           ## time every optimizer's step beside torch's
 	$(BIN)/halflife bench --out bench
 
 sanitize: .venv/test.stamp $(SANITIZED) ## the native engine under the address and undefined-behaviour sanitizers
-	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
-	HALFLIFE_LIBRARY=$(abspath $(SANITIZED)) $(BIN)/python -m pytest --numprocesses auto tests/engines tests/conformance
+	$(call PRELOADED,asan) ASAN_OPTIONS=detect_leaks=0 HALFLIFE_LIBRARY=$(abspath $(SANITIZED)) \
+	$(BIN)/python -m pytest --numprocesses auto --ignore=tests/native/test_threads.py \
+		tests/engines tests/conformance tests/native
+
+sanitize-threads: .venv/test.stamp $(THREADED) ## the native engine's threads under ThreadSanitizer
+	$(call PRELOADED,tsan) TSAN_OPTIONS="halt_on_error=1 ignore_noninstrumented_modules=1" \
+	HALFLIFE_LIBRARY=$(abspath $(THREADED)) $(BIN)/python -m pytest --capture=sys tests/native/test_threads.py
 
 lint: .venv/dev.stamp            ## ruff, pyright
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
@@ -48,6 +58,8 @@ clean:                           ## remove the environment, what was built, and 
 $(BIN)/cmake: | .venv/bin/python
 	$(INSTALL) cmake
 
-$(SANITIZED): $(NATIVE) | $(BIN)/cmake
-	$(BIN)/cmake -S native -B build/sanitize -DCMAKE_CXX_COMPILER=g++ -DHALFLIFE_SANITIZE=address,undefined
-	$(BIN)/cmake --build build/sanitize --parallel
+$(SANITIZED): SANITIZERS := address,undefined
+$(THREADED): SANITIZERS := thread
+$(SANITIZED) $(THREADED): $(NATIVE) | $(BIN)/cmake
+	$(BIN)/cmake -S native -B $(@D) -DCMAKE_CXX_COMPILER=g++ -DHALFLIFE_SANITIZE=$(SANITIZERS)
+	$(BIN)/cmake --build $(@D) --parallel

@@ -22,9 +22,12 @@ ROOMS["step"] = {"arithmetic", "rules", "decays", "regularizers"}
 ROOMS["engines"] = ROOMS["step"] | {"step"}
 ROOMS["optim"] = ROOMS["engines"] | {"engines"}
 ROOMS["schedules"] = {"decays"}
+ROOMS["conventions"] = ROOMS["optim"] | {"optim"}
+ROOMS["training"] = ROOMS["optim"] | {"optim"}
 ROOMS["lab"] = ROOMS["optim"] | {"optim", "schedules", "halflife"}
-ROOMS["cli"] = ROOMS["lab"] | {"lab"}
-ROOMS["halflife"] = set(ROOMS) - {"lab", "cli", "halflife"}
+ROOMS["explain"] = ROOMS["optim"] | {"optim"}
+ROOMS["cli"] = ROOMS["lab"] | {"lab", "explain", "conventions"}
+ROOMS["halflife"] = set(ROOMS) - {"lab", "cli", "explain", "halflife"}
 HEAVY = {"typer", "rich", "matplotlib", "sklearn", "pandas", "scipy"}
 
 

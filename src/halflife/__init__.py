@@ -3,7 +3,8 @@
 An optimizer is rule × decay × regularizer: how a gradient becomes a direction, how λ enters, what is decayed.
 """
 
-from . import regularizers, rules, schedules
+from . import conventions, regularizers, rules, schedules
+from .conventions import HalfLife, Normalized, Timescale, describe
 from .decays import Decay
 from .optim import (
     ASGD,
@@ -25,6 +26,7 @@ from .optim import (
     RMSprop,
     Rprop,
 )
+from .training import Monitor, fuse_with_backward, param_groups
 
 __version__ = "0.1.0"
 
@@ -40,15 +42,23 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Decay",
+    "HalfLife",
     "Lion",
+    "Monitor",
     "NAdam",
+    "Normalized",
     "Optimizer",
     "ProxAdam",
     "ProxSGD",
     "RAdam",
     "RMSprop",
     "Rprop",
+    "Timescale",
     "__version__",
+    "conventions",
+    "describe",
+    "fuse_with_backward",
+    "param_groups",
     "regularizers",
     "rules",
     "schedules",

@@ -30,7 +30,7 @@ def test_a_tiny_study_ends_with_files_a_table_and_a_sentence_for_each_optimizer(
     assert re.search(r"│ Adam, no decay .*%", result.output)
     assert str(tmp_path / "new" / "heatmap.png") in result.output
     assert not CONTROL.search(result.output), "control codes where there is no terminal"
-    assert "0/44 runs · Adam, no decay" in result.output
+    assert "0/44 runs · digits: Adam, no decay" in result.output
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,13 @@ def test_a_regularizer_of_ones_own_goes_through_lists_tensor_by_tensor() -> None
         results.append(torch.cat([p.detach() for p in params]))
     assert torch.equal(*results)
     assert (results[0][4:] - 1).abs().min() > 0.1
+
+
+def test_a_parameter_without_gradient_does_not_shift_the_others() -> None:
+    params = [torch.zeros(3, requires_grad=True), torch.zeros(2, 4).t().requires_grad_(), torch.zeros(5, 2)]
+    params[2].requires_grad_()
+    optimizer = halflife.AdamW(params)
+    params[1].grad, params[2].grad = torch.ones(2, 4).t(), torch.ones(5, 2)
+    name = optimizer.engines()[0].name
+    optimizer.step()
+    assert (name == "native") == (optimizer._stepping.table is not None)

@@ -23,7 +23,8 @@ def test_the_same_numbers_as_here(tmp_path: Path) -> None:
         for executor in ("vectorised", "ray")
     ]
     here, there = (result.findings[0] for result in results)
-    assert (here.val == there.val).all() and (here.test == there.test).all()
+    assert (here.val == there.val).all()
+    assert (here.test == there.test).all()
 
 
 class Frail:

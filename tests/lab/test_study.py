@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from halflife.lab import CONTENDERS, Settings, StudyError, run_study
+from halflife.lab import CONTENDERS, How, Settings, StudyError, run_study
 from halflife.lab import study as study_module
 from halflife.lab.findings import findings
 from halflife.lab.problems import digits
@@ -9,18 +11,19 @@ from halflife.lab.problems import digits
 TINY = Settings(
     optimizers=("adamw-torch", "adam-p"), lrs=(1e-2, 1e-3), lams=(0.01, 1.0, 0.1), seeds=2, epochs=2, batch_size=100
 )
+HERE = How(workers=1)
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder, heard = tmp_path_factory.mktemp("study"), []
-    return folder, run_study(TINY, folder, heard.append), heard
+    return folder, run_study(TINY, folder, heard.append, HERE).results[0], heard
 
 
 def test_each_cell_of_the_results_is_that_cell_of_the_ledger(tiny):
     import sqlite3
 
-    folder, (result, _), _ = tiny
+    folder, result, _ = tiny
     ledger = sqlite3.connect(folder / "study.db")
     for found in result.findings:
         assert (found.lrs, found.lams) == ((1e-3, 1e-2), (0.01, 0.1, 1.0))
@@ -32,28 +35,50 @@ def test_each_cell_of_the_results_is_that_cell_of_the_ledger(tiny):
 
 
 def test_progress_rises_to_the_whole(tiny):
-    _, (result, _), heard = tiny
+    _, result, heard = tiny
     done = [report.done for report in heard]
     assert done == sorted(done)
     assert done[-1] == heard[-1].total == 2 * 2 * (1 + 3 + 3)
-    assert heard[-1].best in (*result.findings, result.reference)
+    best = heard[-1].best.val_error.mean
+    assert best == min(found.val_error.mean for found in (*result.findings, result.reference))
 
 
 def test_what_is_in_the_ledger_is_not_trained_again(tiny, monkeypatch):
-    folder, (before, _), _ = tiny
-    monkeypatch.setattr(study_module, "train", lambda *args: pytest.fail("trained again"))
-    after, _ = run_study(TINY, folder)
+    folder, before, _ = tiny
+    trained = _trained(monkeypatch)
+    after = run_study(TINY, folder, how=HERE).results[0]
+    assert trained == [0]
     for mine, theirs in zip(before.findings, after.findings, strict=True):
         np.testing.assert_array_equal(mine.val, theirs.val)
 
 
-def test_another_setting_is_another_job(tiny, monkeypatch):
+@pytest.mark.parametrize(
+    "change", [{"epochs": 1}, {"schedule": "constant"}, {"loss_scale": 10.0}, {"eps": 1e-3}, {"batch_size": 50}]
+)
+def test_another_setting_is_another_job(tiny, monkeypatch, change):
     folder, _, _ = tiny
-    trained = []
-    train = study_module.train
-    monkeypatch.setattr(study_module, "train", lambda *args: trained.append(args) or train(*args))
-    run_study(Settings(**{**vars(TINY), "epochs": 1}), folder)
-    assert len(trained) == 3
+    trained = _trained(monkeypatch)
+    run_study(replace(TINY, **change), folder, how=HERE)
+    assert trained == [2 * 2 * (1 + 3 + 3)]
+
+
+def test_a_larger_grid_trains_only_what_is_new(tiny, monkeypatch):
+    folder, _, _ = tiny
+    trained = _trained(monkeypatch)
+    run_study(replace(TINY, optimizers=("adam-p", "prox-adam")), folder, how=HERE)
+    assert trained == [2 * 2 * 3]
+
+
+def _trained(monkeypatch):
+    """How many networks each study trains."""
+    counts, trained = [], study_module.trained
+
+    def count(training, parcels, *rest):
+        counts.append(sum(map(len, parcels)))
+        return trained(training, parcels, *rest)
+
+    monkeypatch.setattr(study_module, "trained", count)
+    return counts
 
 
 def test_the_best_cell_is_chosen_on_validation_and_a_diverged_run_counts_as_a_guess(tiny):
@@ -61,7 +86,7 @@ def test_the_best_cell_is_chosen_on_validation_and_a_diverged_run_counts_as_a_gu
 
     def run(val, test, diverged=False):
         nan = float("nan")
-        return Run("", "digits", "adam-p", 0, 0, 0, 1, "", nan, nan, nan, val, nan, test, nan, diverged, 0)
+        return Run("", "digits", "mlp", "adam-p", 0, 0, 0, 1, "", nan, nan, nan, val, nan, test, nan, diverged, 0)
 
     runs = [run(0.5, 0.9), run(0.8, 0.7), run(0.6, 0.9), run(0.99, 0.99, diverged=True)]
     found = findings(CONTENDERS["adam-p"], (0.1,), (1.0, 2.0), runs, chance=0.9)
@@ -75,6 +100,8 @@ def test_the_best_cell_is_chosen_on_validation_and_a_diverged_run_counts_as_a_gu
     ("wrong", "sentence"),
     [
         ({"problem": "chess"}, "problem 'chess' is not known; choose among digits"),
+        ({"model": "oak"}, "model 'oak' is not known; choose among mlp"),
+        ({"schedule": "never"}, "schedule 'never' is not known; choose among cosine"),
         ({"optimizers": ("adam",)}, "optimizer 'adam' is not known"),
         ({"optimizers": ()}, "at least one"),
         ({"lrs": (0.1, 0.1)}, "twice"),
@@ -99,7 +126,7 @@ def test_digits_are_split_without_overlap_and_only_training_labels_are_redrawn()
     assert [len(set(split)) for split in splits] == [600, 600, 597]
     assert len(set().union(*splits)) == 1797
     wrong = [
-        np.mean([truth[image] != label for image, label in zip(images, split.labels.tolist(), strict=True)])
+        np.mean([truth[image] != label for image, label in zip(images, split.targets.tolist(), strict=True)])
         for images, split in zip(splits, (problem.train, problem.val, problem.test), strict=True)
     ]
     assert wrong[0] == pytest.approx(0.3 * 0.9, abs=0.03)

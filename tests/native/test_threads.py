@@ -10,19 +10,20 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from typing import Any
 
 import pytest
 import torch
 
 import halflife
-from halflife.regularizers import L1, Box, Huber, TowardInit
+from halflife.regularizers import L1, L2, Box, GroupLasso, Huber, Sum, TowardInit
 
 from .users import needs_native
 
 pytestmark = [needs_native, pytest.mark.filterwarnings("ignore:parameter group .* the decay multiplies")]
 
-SIZES = (70_001, 65_536, 5)
+SHAPES = ((70_001,), (512, 130), (5,))
 STEPS = 20 if "libtsan" in os.environ.get("LD_PRELOAD", "") else 200  # a step takes tenfold the time there
 ALL = ["ASGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "NAdam", "RAdam", "Adamax", "Rprop", "Lion", "SGDW"]
 BF16, F16, F32, F64 = torch.bfloat16, torch.float16, torch.float32, torch.float64
@@ -46,6 +47,9 @@ PASSES = [
     *(("Adam", F32, {"decay": "proximal", "regularizer": R}) for R in (L1(), Box(-0.5, 0.5))),
     *(("Adam", dtype, {"decay": "euclidean", "regularizer": TowardInit()}) for dtype in (F32, F16)),
     *(("Adam", dtype, {"decay": "cautious"}) for dtype in (F64, BF16)),
+    ("SGDW", F32, {"momentum": 0.9, "decay": "proximal", "regularizer": GroupLasso(dim=-1)}),
+    ("Adam", F32, {"decay": "proximal", "regularizer": GroupLasso(dim=-1), "state_dtype": "8bit"}),
+    ("Adam", F32, {"decay": "proximal", "regularizer": Sum(L1(), L2())}),
 ]
 
 
@@ -60,7 +64,7 @@ def trained(
     name: str, dtype: torch.dtype, settings: dict[str, Any], steps: int = 3, ready: Callable[[], Any] = int
 ) -> list[torch.Tensor]:
     """All that the steps of two groups left: weights, then states. ``ready`` is called before each step."""
-    params = [torch.linspace(-1, 1, n).to(dtype).requires_grad_() for n in SIZES]
+    params = [torch.linspace(-1, 1, prod(s)).view(s).to(dtype).requires_grad_() for s in SHAPES]
     groups = [{"params": params[:2]}, {"params": params[2:], "lr": 0.02}]
     optimizer = getattr(halflife, name)(groups, lr=0.01, weight_decay=0.1, **settings)
     for k in range(steps):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import typer
 
 from .bench import bench
+from .convert import convert
 from .doctor import doctor
+from .explain import explain
+from .report import report
 from .study import study
 
 app = typer.Typer(
@@ -17,8 +20,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(study)
+app.command()(report)
 app.command()(doctor)
 app.command()(bench)
+app.command()(explain)
+app.command()(convert)
 
 
 @app.callback()

@@ -12,7 +12,7 @@ from ..lab.study import Result
 
 COLUMNS = ("best lr", "best λ", "test error", "κ (90 %)", "R", "ω²")
 CAPTION = (
-    "κ: how the best λ moves with lr; 0: not at all, 1: only lr·λ counts, −1: it grows as lr does.\n"
+    "κ: the best λ stays when lr changes (0), only lr·λ counts (1), λ grows as lr does (−1).\n"
     "R: what a λ tuned at another lr costs. ω²: the share of interaction near the best."
 )
 

@@ -14,8 +14,8 @@ class Decay:
     """How λ enters the update: ``Decay(placement, step)``, any cell of the table.
 
     ``placement``: "before" (coupled), "explicit", "cautious" or "implicit" (proximal).
-    ``step``, the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule" or "lr/metric" (a threshold for each
-    coordinate); "none" goes with "before" alone, which has no step of its own.
+    ``step``, the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule", "lr/metric" (a threshold for each
+    coordinate) or "one" (λ alone); "none" goes with "before" alone, which has no step of its own.
 
     Raises ``ValueError`` for any other word or pair.
     """
@@ -31,7 +31,7 @@ class Decay:
             given = f"Decay({self.placement!r}, {self.step!r})"
             raise ValueError(
                 f"{given} cannot be: a decay before the rule is scaled by the rule itself and takes step='none', "
-                f"and every other placement needs a step: 'lr', 'schedule', 'lr*schedule' or 'lr/metric'."
+                f"and every other placement needs a step: 'lr', 'schedule', 'lr*schedule', 'lr/metric' or 'one'."
             )
 
     @property

@@ -11,5 +11,8 @@ STEPS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "schedule": lambda lr, η, D: η,
     "lr*schedule": lambda lr, η, D: lr * η,
     "lr/metric": lambda lr, η, D: lr / D,
+    "one": lambda lr, η, D: 1.0,
 }
-"""lr is the learning rate in force, α·η; η the schedule's multiplier, lr/α; D the rule's diagonal metric."""
+"""lr is the learning rate in force, α·η; η the schedule's multiplier, lr/α; D the rule's diagonal metric.
+
+"one" is λ itself at every step, whatever the learning rate does: TensorFlow Addons, and ``fixed_decay`` elsewhere."""

@@ -211,10 +211,9 @@ class Optimizer(torch.optim.Optimizer):
         """For each parameter group, the engine that a step would take now, and why."""
         chosen: list[Choice] = []
         for group in self.param_groups:
-            grads = [p.grad for p in group["params"] if p.grad is not None]
-            chosen.append(
-                choose(group, group["params"], grads, regularizer_of(group), self._work(group, group["params"]))
-            )
+            params = [p for p in group["params"] if p.grad is not None] or group["params"]
+            work = self._work(group, params)
+            chosen.append(choose(group, params, work.grads, regularizer_of(group), work))
         return chosen
 
     def __repr__(self) -> str:

@@ -73,6 +73,19 @@ def test_coupled_in_words_with_what_to_hold_fixed():
     assert "what stays is λ·lr^−0.5" in between
 
 
+def test_ten_times_the_learning_rate_moves_the_best_lambda_by_ten_to_the_minus_kappa():
+    assert "grows with lr (×10 for ten times the lr)" in sentences(study(-1.0, noise=0.001))[1]
+    assert "falls with lr (×0.1 for ten times the lr)" in sentences(study(1.0, noise=0.001))[1]
+
+
+def test_whether_it_is_safe_is_left_open_where_the_interval_does():
+    found = study(0.0)
+    interval, bearable = found.regret.separate.interval(), 0.1 * found.error[found.best]
+    assert interval.low < bearable < interval.high
+    assert verdict(found).safe is None
+    assert sentences(found)[2].endswith("whether that is safe, more seeds would tell.")
+
+
 def test_undecided_in_words():
     assert "Neither coupled nor decoupled is shown" in sentences(study(0.22))[1]
 

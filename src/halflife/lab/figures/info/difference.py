@@ -16,9 +16,9 @@ ADAMW, PROX = "adamw-paper", "prox-adam"
 
 
 class DifferenceInfo(NamedTuple):
-    """Arrays ``[lr, λ]``: ``difference``, the second's validation error minus the first's, mean over paired seeds, and
-    its standard error (NaN under two seeds). ``noise`` is what another seed makes of one optimizer: the median over the
-    cells of the first's standard deviation.
+    """Arrays ``[lr, λ]``: ``difference``, the second's validation error minus the first's, mean over the seeds that
+    both have, and its standard error (NaN under two of them). ``noise`` is what another seed makes of one optimizer: the
+    median over the cells of the first's standard deviation.
     """
 
     first: str
@@ -43,20 +43,27 @@ def difference_info(result: Result, first: str = ADAMW, second: str = PROX) -> D
     if len(pair) < 2 or pair[0].lams != pair[1].lams or pair[0].val.shape != pair[1].val.shape:
         return None
     ours, theirs = pair
-    apart = theirs.val - ours.val
-    seeds = len(apart)
-    several = seeds > 1
-    unknown = np.full(apart.shape[1:], np.nan)
+    difference, error = _mean(theirs.val - ours.val)
     return DifferenceInfo(
         first=ours.contender.label,
         second=theirs.contender.label,
         unit=ours.unit,
         lrs=ours.lrs,
         lams=ours.lams,
-        difference=apart.mean(0),
-        error=apart.std(0, ddof=1) / np.sqrt(seeds) if several else unknown,
-        noise=_median(ours.val.std(0, ddof=1)) if several else float("nan"),
+        difference=difference,
+        error=error,
+        noise=_median(ours.val.std(0, ddof=1)) if len(ours.val) > 1 else float("nan"),
     )
+
+
+def _mean(apart: Array) -> tuple[Array, Array]:
+    """Over the seeds that both have run, and its standard error."""
+    there = np.isfinite(apart)
+    count = there.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(there, apart, 0).sum(0) / count
+        square = np.where(there, (apart - mean) ** 2, 0).sum(0)
+        return mean, np.where(count > 1, np.sqrt(square / (count - 1) / count), np.nan)
 
 
 def _median(values: Array) -> float:

@@ -1,0 +1,57 @@
+"""``halflife convert``: one framework's weight decay in another's, or in all."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from ..conventions import SCHEDULES
+from ..conventions import convert as converted
+from .convert_table import show_all, show_one
+
+Decay = Annotated[
+    float, typer.Argument(metavar="WEIGHT_DECAY", help="The weight decay in the framework that it is from.")
+]
+From = Annotated[str, typer.Option("--from", metavar="NAME", help="The framework it is from.")]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="NAME", help="The framework it is for; without it, all of them.")
+]
+Rate = Annotated[float | None, typer.Option("--lr", help="The base learning rate; the framework's default without it.")]
+Epsilon = Annotated[float | None, typer.Option("--eps", help="ε; the framework's default without it.")]
+Betas = Annotated[str | None, typer.Option("--betas", metavar="β1,β2", help="The moments' decay rates.")]
+Momentum = Annotated[float | None, typer.Option("--momentum", help="SGD's momentum.")]
+Shape = Annotated[str | None, typer.Option("--schedule", help=f"Of the learning rate: {', '.join(SCHEDULES)}.")]
+Steps = Annotated[int | None, typer.Option("--steps", help="The steps of the run: a schedule needs them.")]
+
+
+def convert(
+    weight_decay: Decay,
+    source: From = "torch",
+    target: To = None,
+    lr: Rate = None,
+    eps: Epsilon = None,
+    betas: Betas = None,
+    momentum: Momentum = None,
+    schedule: Shape = None,
+    steps: Steps = None,
+) -> None:
+    """Convert a weight decay from one framework's convention into another's, and say how exactly."""
+    given: dict[str, Any] = {"lr": lr, "eps": eps, "momentum": momentum, "schedule": schedule, "steps": steps}
+    try:
+        into = partial(converted, weight_decay, source, betas=_betas(betas), **given)
+        show_all(source, into) if target is None else show_one(into(target))
+    except ValueError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _betas(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        β1, β2 = map(float, text.split(","))
+    except ValueError:
+        raise ValueError(f"--betas takes two numbers and a comma, such as 0.9,0.999; given: {text!r}.") from None
+    return β1, β2

@@ -1,0 +1,27 @@
+"""What each framework means by weight decay, and how to say it to another."""
+
+from .convention import Convention, Settings
+from .conversion import Conversion, Numbers
+from .convert import convert
+from .describe import Description, GroupDescription, describe
+from .half_life import HalfLife, Normalized, Timescale
+from .registry import ALIASES, CONVENTIONS, find
+from .schedule import SCHEDULES
+
+__all__ = [
+    "ALIASES",
+    "CONVENTIONS",
+    "SCHEDULES",
+    "Convention",
+    "Conversion",
+    "Description",
+    "GroupDescription",
+    "HalfLife",
+    "Normalized",
+    "Numbers",
+    "Settings",
+    "Timescale",
+    "convert",
+    "describe",
+    "find",
+]

@@ -1,0 +1,111 @@
+"""What ``convert`` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import torch
+
+from .convention import Convention, Settings
+
+Verdict = Literal["exact", "approximate", "impossible"]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a step is made with."""
+
+    lr: float
+    weight_decay: float
+    eps: float
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """The target's hyper-parameters, and how well they do what the source's did.
+
+    ``verdict``: "exact", the same weights but for rounding; "approximate", with the same gradients no weight differs
+    by more than ``bound`` times its first value plus the length of its path (the sum of |its steps|, of the longer of
+    the two paths), ``order`` says how the difference grows; "impossible"; ``why`` says why, in one sentence.
+    ``decay_bound`` is the part of it in what the decays leave of a weight over any stretch of the run, ``step_bound``
+    the part in one step.
+    ``at(k)`` are the numbers that make it exact where the target's are set anew at each step k, counted from 0.
+    """
+
+    source: Convention
+    target: Convention
+    given: Settings
+    settings: Settings | None
+    verdict: Verdict
+    why: str
+    decay_bound: float = 0.0
+    step_bound: float = 0.0
+    order: str = ""
+    each_step: Callable[[int], Numbers] | None = None
+
+    def _settings(self) -> Settings:
+        if self.settings is None:
+            raise ValueError(self.why)
+        return self.settings
+
+    @property
+    def bound(self) -> float:
+        return 1 - (1 - self.decay_bound) * (1 - self.step_bound)
+
+    @property
+    def lr(self) -> float:
+        return self._settings().lr
+
+    @property
+    def weight_decay(self) -> float:
+        return self._settings().weight_decay
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        return self._settings().betas
+
+    @property
+    def eps(self) -> float:
+        return self._settings().eps
+
+    @property
+    def momentum(self) -> float:
+        return self._settings().momentum
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Those of the target's numbers that are not the source's."""
+        new = self._settings()
+        pairs = {f.name: (getattr(self.given, f.name), getattr(new, f.name)) for f in fields(Settings)}
+        return {name: value for name, (old, value) in pairs.items() if value != old}
+
+    @property
+    def exact_at_each_step(self) -> bool:
+        """Whether ``at(k)`` makes it exact."""
+        return self.verdict == "exact" or self.each_step is not None
+
+    def at(self, step: int) -> Numbers:
+        """The numbers for that step, counted from 0. Raises ``ValueError`` where there are none."""
+        if self.each_step is not None:
+            return self.each_step(step)
+        if self.verdict == "exact":
+            settings = self._settings()
+            return Numbers(settings.lr, settings.weight_decay, settings.eps)
+        raise ValueError(f"no numbers of {self.target} do at each step what {self.source} does: {self.why}")
+
+    def apply(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        """Write ``at(step)`` into every parameter group, before that step."""
+        now = self.at(step)
+        for group in optimizer.param_groups:
+            for name in ("lr", "weight_decay", "eps"):
+                if name in group:
+                    group[name] = getattr(now, name)
+
+    def __str__(self) -> str:
+        if self.settings is None:
+            return self.why
+        names = ["weight_decay", *(name for name in self.changes if name != "weight_decay")]
+        numbers = ", ".join(f"{name}={getattr(self.settings, name):.6g}" for name in names)
+        return f"{self.target}: {numbers}. {self.why}"

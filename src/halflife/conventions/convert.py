@@ -1,0 +1,146 @@
+"""From one framework's hyper-parameters to another's, and how exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import exp, isnan, log, log1p, sqrt
+
+import numpy as np
+
+from .convention import Convention, Settings
+from .conversion import Conversion, Numbers
+from .course import Clock, Course, Own, clock_of, constants_of, course_of, order_of, own_of, threshold
+from .letter_adam import FLOOR
+from .reasons import impossibility, order_words, reason
+from .registry import find
+from .schedule import Array, Schedule, multipliers
+
+ROUNDING = 1e-13
+"""Relative differences of one step's numbers up to here are rounding."""
+
+
+def convert(
+    weight_decay: float,
+    source: str | Convention = "torch",
+    target: str | Convention = "keras",
+    *,
+    lr: float | None = None,
+    betas: tuple[float, float] | None = None,
+    eps: float | None = None,
+    momentum: float | None = None,
+    schedule: Schedule = None,
+    steps: int | None = None,
+) -> Conversion:
+    """The target's hyper-parameters that do what the source's do, and whether exactly, approximately or not at all.
+
+    What is not given (None) is the source's own default. ``schedule`` is the learning rate's: None (constant), a name
+    ("linear", "cosine", "warmup-cosine") or a callable of the step, counted from 0, that returns η = lr/base; it needs
+    ``steps``, the number of steps of the run. Where the target has no constant numbers for it, those returned remove
+    as much over the whole run and have ε as it is at the end; ``at(k)`` of the result are the numbers for each step.
+
+    Raises ``ValueError`` with a sentence for a framework that is not known, lr = 0, a λ that removes a weight whole in
+    one step, or a schedule that never ends.
+    """
+    source, target = find(source), find(target)
+    given = source.settings(weight_decay=weight_decay, lr=lr, betas=betas, eps=eps, momentum=momentum)
+    eta = multipliers(schedule, steps)
+    check(source, given, eta)
+    obstacle = impossibility(source, target, given, moves=_moves(eta))
+    if obstacle:
+        return Conversion(source, target, given, None, "impossible", f"Impossible: {obstacle}.", 1.0, 1.0)
+    if "normalized" in (source.amount, target.amount) and eta is None:
+        raise ValueError(NORMALIZED.format(source if source.amount == "normalized" else target))
+    return _compared(source, target, given, clock_of(eta, given.betas), ends=eta is not None)
+
+
+NORMALIZED = (
+    "{}'s weight decay is normalized, λ_norm = λ·√(steps between two restarts); give steps=, the batches per "
+    "epoch times the epochs."
+)
+
+
+def _moves(eta: Array | None) -> bool:
+    return eta is not None and bool((eta != eta[0]).any())
+
+
+def check(source: Convention, given: Settings, eta: Array | None) -> None:
+    """Raise ``ValueError`` where an explicit decay removes a whole weight or more in one step."""
+    clock = clock_of(np.ones(1) if eta is None else eta, given.betas)
+    x = float(threshold(source, given, clock).max())
+    if order_of(source, given.momentum) in ("before", "after") and x >= 1:
+        raise ValueError(
+            f"weight_decay={given.weight_decay} at lr={given.lr} removes {x:.4g} of each weight in one step of "
+            f"{source}, whose update is {source.update}; it must remove less than 1: PyTorch's λ = 0.01 at lr = 0.001 "
+            "removes 1e-5."
+        )
+
+
+def _compared(source: Convention, target: Convention, given: Settings, clock: Clock, ends: bool) -> Conversion:
+    """Constant numbers for the target, and how far what they do is from what the source does."""
+    whole = clock if ends else clock.settled
+    new = constants_of(target, course_of(source, given, whole), whole, given)
+    ours, theirs = course_of(source, given, clock), course_of(target, new, clock)
+    form = _form(source, target, given, new)
+    apart = Apart.of(ours, theirs, form)
+    each_step = None if form else _each_step(own_of(target, ours, clock, new.lr, given.momentum))
+    verdict = "exact" if apart.is_rounding else "approximate"
+    words = reason(source, target, exact=verdict == "exact", each_step=each_step is not None)
+    if verdict == "exact":
+        return Conversion(source, target, given, new, verdict, words, each_step=each_step)
+    bounds = (_share(apart.drift), _share(apart.step))
+    order = order_words(source, target, moves=_moves(clock.eta))
+    return Conversion(source, target, given, new, verdict, words, *bounds, order, each_step)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How far two courses are from each other, in logarithms of ratios: of what is left of a weight, of rate, of ε."""
+
+    drift: float
+    step: float
+
+    @classmethod
+    def of(cls, a: Course, b: Course, form: float) -> Apart:
+        with np.errstate(all="ignore"):
+            drift = np.concatenate([[0.0], np.cumsum(np.log1p(-b.removed) - np.log1p(-a.removed))])
+            step = _ratio(a.rate, b.rate) + _ratio(a.eps, b.eps) + form
+        return cls(float(drift.max() - drift.min()), step)
+
+    @property
+    def is_rounding(self) -> bool:
+        return self.drift + self.step <= ROUNDING * 1e2
+
+
+def _share(logarithm: float) -> float:
+    """|x − y| ≤ (1 − 1/r)·max(x, y) for two numbers of one sign whose ratio is r, of which this is the logarithm."""
+    return 1.0 if isnan(logarithm) else 0.0 if logarithm <= ROUNDING else 1 - exp(-logarithm)
+
+
+def _ratio(a: Array, b: Array) -> float:
+    """The largest |log(a/b)|; 0 stands to 0 as 1 to 1."""
+    logs = np.where(a == b, 0.0, np.abs(np.log(a) - np.log(b)))
+    return float(logs.max())
+
+
+def _form(source: Convention, target: Convention, given: Settings, new: Settings) -> float:
+    """The largest |log| ratio of two denominators whose ε stand alike but for their form."""
+    total = 0.0
+    if (source.eps == "clamped") != (target.eps == "clamped") and new.eps > 0:
+        total += log(2.0)
+    for one, other, ε in ((source, target, given.eps), (target, source, new.eps)):
+        if one.eps == "floored" and other.eps != "floored":
+            total += log1p(sqrt(FLOOR) / ε) if ε > 0 else float("inf")
+    return total
+
+
+def _each_step(own: Own) -> Callable[[int], Numbers] | None:
+    """The numbers of each step; None if some step has none."""
+    rows = np.stack([own.lr, own.weight_decay, own.eps])
+    if not (np.isfinite(rows).all() and (rows >= 0).all()):
+        return None
+
+    def at(step: int) -> Numbers:
+        return Numbers(*map(float, rows[:, min(step, rows.shape[1] - 1)]))
+
+    return at

@@ -1,0 +1,65 @@
+"""A description as a page of text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from math import degrees, isinf
+from textwrap import wrap
+
+from .describe import Description, GroupDescription
+
+WIDTH = 110
+
+
+def page(description: Description) -> str:
+    """All groups, one under the other."""
+    return "\n".join([description.optimizer, *(line for group in description.groups for line in _lines(group))])
+
+
+def _lines(group: GroupDescription) -> list[str]:
+    lines = [f"  group {group.index}: decay {group.decay}, λ = {group.weight_decay:.6g}, lr {_lr(group)}"]
+    if group.removed is None:
+        lines.append("    what it removes of a weight depends on the gradients: it has no half-life")
+    elif group.removed == 0:
+        lines.append("    no decay")
+    else:
+        lines.append(f"    removes {group.removed:.6g} of a weight in a step at the base lr{_now(group)}")
+        lines.append(f"    half-life {_half_life(group)}; equilibrium angle {_angle(group)} a step")
+    lines += _conventions(group) if group.weight_decay else []
+    for text in group.warnings:
+        lines += wrap(f"warning: {text}.", WIDTH, initial_indent="    ", subsequent_indent="      ")
+    return lines
+
+
+def _lr(group: GroupDescription) -> str:
+    same = group.lr == group.base_lr
+    return f"{group.lr:g}" if same else f"{group.lr:g} (base {group.base_lr:g})"
+
+
+def _now(group: GroupDescription) -> str:
+    return "" if group.removed_now in (None, group.removed) else f", {group.removed_now:.6g} now"
+
+
+def _half_life(group: GroupDescription) -> str:
+    h = group.half_life
+    if h is None or isinf(h):
+        return "without end"
+    epochs = "" if group.half_life_epochs is None else f" ({group.half_life_epochs:.4g} epochs)"
+    return f"{h:.6g} steps{epochs}"
+
+
+def _angle(group: GroupDescription) -> str:
+    return "none" if group.angle is None else f"{group.angle:.4g} rad ({degrees(group.angle):.3g}°)"
+
+
+def _conventions(group: GroupDescription) -> list[str]:
+    """λ by value, the conventions that share it in one line."""
+    shared: defaultdict[str, list[str]] = defaultdict(list)
+    for name, λ in group.weight_decays.items():
+        shared[f"{λ:.6g}"].append(name)
+    widest = max(map(len, shared), default=0)
+    lines: list[str] = []
+    for λ, names in shared.items():
+        text = f"λ = {λ:<{widest}}  {', '.join(names)}"
+        lines += wrap(text, WIDTH, initial_indent="    ", subsequent_indent=" " * (10 + widest), break_on_hyphens=False)
+    return lines

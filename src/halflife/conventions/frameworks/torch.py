@@ -1,0 +1,33 @@
+"""PyTorch."""
+
+from ..convention import Convention, Settings
+
+TORCH = Convention(
+    name="torch",
+    title="torch.optim.AdamW",
+    update="w ← (1 − lr·λ)w − lr·m̂/(√v̂ + ε)",
+    source="torch 2.13.0, torch/optim/adamw.py: loop, foreach and fused, run beside ours",
+    defaults=Settings(1e-3, 1e-2),
+    aliases=("pytorch", "decoupled"),
+    notes=("Adam(decoupled_weight_decay=True) is the same.", "amsgrad takes the maximum of v, then corrects its bias."),
+)
+ADAM = Convention(
+    name="torch-adam",
+    title="torch.optim.Adam (also torchao's, optimi's and flashoptim's Adam)",
+    update="g ← g + λw, then w ← w − lr·m̂/(√v̂ + ε)",
+    source="torch 2.13.0, torch/optim/adam.py, run beside ours",
+    defaults=Settings(1e-3, 0.0),
+    order="coupled",
+    aliases=("adam-l2", "coupled"),
+)
+SGD = Convention(
+    name="torch-sgd",
+    title="torch.optim.SGD (also bitsandbytes' and flashoptim's)",
+    update="g ← g + λw, b ← μb + g, w ← w − lr·b",
+    source="torch 2.13.0, torch/optim/sgd.py, run beside ours",
+    defaults=Settings(1e-3, 0.0),
+    rule="sgd",
+    order="coupled",
+    notes=("The first b is g itself, whatever the dampening.",),
+)
+ALL = (TORCH, ADAM, SGD)

@@ -1,0 +1,137 @@
+"""From a study's folder to its results, by reading the ledger alone: also while the study runs, or after it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import StudyError
+from ..findings import Findings, findings
+from ..ledger import Run, key_of
+from ..own import Config, OwnTraining
+from ..plan import Block, blocks_of
+from ..presets import PRESETS, Conclusion, Preset, scale_named
+from ..result import Result
+from ..settings import Settings
+from .readonly import Row, Tables, read_tables
+from .record import Record, read_record
+
+
+class Loaded(NamedTuple):
+    """The studies of a folder, what is known of each, and of which reproduction they are the arms, if of one.
+
+    ``pending`` names the studies of which there is nothing to show yet.
+    """
+
+    results: list[Result]
+    records: list[Record]
+    pending: list[str]
+    preset: Preset | None = None
+    conclusion: Conclusion | None = None
+
+
+def load_study(folder: Path) -> Loaded:
+    """Raises ``StudyError`` if there is no ledger, it cannot be read, or no network of an optimizer is finished."""
+    path = folder if folder.suffix == ".db" else folder / "study.db"
+    tables = read_tables(path)
+    runs = {str(row["key"]): _run(row) for row in tables.runs}
+    loaded = Loaded([], [], [])
+    for row in _newest(tables, path):
+        settings, record = _described(row, path)
+        result = _result(settings, record, runs, path, tables.notes)
+        if result.findings:
+            loaded.results.append(result)
+            loaded.records.append(record)
+        else:
+            loaded.pending.append(record.title)
+    if not loaded.results:
+        raise StudyError(f"{path} has no finished network of an optimizer yet: come back when some are done.")
+    return _concluded(loaded)
+
+
+def _newest(tables: Tables, path: Path) -> list[Row]:
+    """Of each study the last row: a command that went on with it, or a later version of halflife, wrote another."""
+    studies: dict[str, Row] = {}
+    for row in tables.studies:
+        try:
+            stored = json.loads(str(row["settings"]))
+            same = json.dumps([stored.get("title"), stored.get("settings")], sort_keys=True)
+            studies[same] = {**row, "stored": stored}
+        except (ValueError, AttributeError) as error:
+            raise StudyError(f"the ledger {path} has a study that cannot be read ({error}).") from None
+    return list(studies.values())
+
+
+def _described(row: Row, path: Path) -> tuple[Settings, Record]:
+    try:
+        return read_record(row["stored"], str(row["version"]))
+    except (TypeError, KeyError) as error:
+        raise StudyError(
+            f"the ledger {path} says too little of its study for a report ({error}): it is of another version of "
+            "halflife. Run the study again into a new folder."
+        ) from None
+
+
+def _result(
+    settings: Settings, record: Record, runs: Mapping[str, Run], path: Path, notes: Mapping[str, str]
+) -> Result:
+    blocks = list(blocks_of(settings))
+    rows = {block.contender.name: [runs.get(key) for key in _keys(block, record)] for block in blocks}
+    reference, *found = [_found(block, rows[block.contender.name], record) for block in blocks]
+    begun = [one for one in found if any(run is not None for run in rows[one.contender.name])]
+    way, _, why = notes.get(f"way of {(record.name, settings.model or 'own')}", "").partition("|")
+    words = f"{way}: {why}" if way else ""
+    return Result(record.title, settings, _problem(settings, record), begun, reference, rows, path, words)
+
+
+def _keys(block: Block, record: Record) -> list[str]:
+    """As ``plan.Keys`` makes them, from what the ledger knows of the problem."""
+    contender = block.contender
+    optimizer = [contender.name, str(contender.update), repr(contender.settings)]
+    return [key_of({**record.job, "optimizer": optimizer, **cell._asdict()}) for cell in block.cells()]
+
+
+def _found(block: Block, runs: Sequence[Run | None], record: Record) -> Findings:
+    return findings(block.contender, block.lrs, block.lams, runs, record.chance, record.unit)
+
+
+def _problem(settings: Settings, record: Record) -> OwnTraining:
+    """The problem by its words alone: its data are not read."""
+    words = record.name, record.description, "", record.chance, record.unit
+    return OwnTraining(_not_here, *words, epochs=settings.epochs, batch_size=settings.batch_size)
+
+
+def _not_here(config: Config) -> Mapping[str, float]:
+    raise StudyError("a study that was read from its ledger cannot train.")
+
+
+def _run(row: Row) -> Run:
+    """A number that was not finite is stored as nothing."""
+    values: dict[str, Any] = {k: float("nan") if x is None and k != "curves" else x for k, x in row.items()}
+    values["diverged"] = bool(values["diverged"])
+    return Run(**values)
+
+
+def _concluded(loaded: Loaded) -> Loaded:
+    """With the reproduction's conclusion, if these are all its arms and all are finished."""
+    origins = {(record.preset, record.scale) for record in loaded.records}
+    preset, scale = origins.pop()
+    if origins or preset not in PRESETS:
+        return loaded
+    found = PRESETS[preset]
+    by_title = {result.title: result for result in loaded.results if not missing(result)}
+    arms = [by_title.get(arm.title) for arm in found.arms(scale_named(scale))]
+    whole = [arm for arm in arms if arm is not None]
+    if len(whole) < len(arms):
+        words = "Not all of its networks are trained yet, so nothing is concluded."
+        return loaded._replace(preset=found, conclusion=Conclusion(None, words, ()))
+    return loaded._replace(preset=found, conclusion=found.conclude(whole))
+
+
+def missing(result: Result) -> dict[str, int]:
+    """How many networks of each optimizer, by label, are not finished; those of whom none is missing are left out."""
+    labels = {c.name: c.label for c in (*result.settings.contenders(), result.reference.contender)}
+    counts = {labels[name]: sum(run is None for run in runs) for name, runs in result.runs.items()}
+    return {label: count for label, count in counts.items() if count}

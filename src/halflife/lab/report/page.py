@@ -1,0 +1,173 @@
+"""One HTML page that needs nothing beside itself: what a study says, then what it rests on."""
+
+# pyright: reportMissingTypeStubs=false
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ..figures.difference import reading
+from ..figures.info import (
+    ColourScale,
+    CurvesInfo,
+    HeatmapInfo,
+    MagnitudesInfo,
+    ScaleFreeInfo,
+    colour_scale,
+    curves_info,
+    difference_info,
+    error_text,
+    heatmap_info,
+    number_text,
+    scale_free_info,
+)
+from ..figures.magnitudes import octave_words
+from ..figures.scale_free import common_limits, moved_words
+from ..figures.study import recipe_words
+from ..result import Result
+from .cells import cell_rows, columns
+from .facts import commands, effort, machine_rows, new_facts, settings_facts
+from .load import Loaded
+from .plots import (
+    TEMPLATE,
+    Plot,
+    as_json,
+    curves_plots,
+    difference_plot,
+    heatmap_plot,
+    magnitudes_plots,
+    scale_free_plot,
+)
+from .plots.plot import STEPS
+from .record import Record
+from .verdict import points, verdict_of
+
+
+class Panel(NamedTuple):
+    """A plot and the words above it."""
+
+    plot: Plot
+    note: str = ""
+    accent: str = ""
+
+
+def page(loaded: Loaded, magnitudes: MagnitudesInfo | None = None) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=PackageLoader("halflife.lab.report", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["json"] = _json
+    return environment.get_template("page.html.jinja").render(context(loaded, magnitudes))
+
+
+def context(loaded: Loaded, magnitudes: MagnitudesInfo | None) -> dict[str, Any]:
+    """All that the template names."""
+    results, records = loaded.results, loaded.records
+    return {
+        "title": loaded.preset.title if loaded.preset else results[0].title,
+        "preset": loaded.preset,
+        "conclusion": loaded.conclusion,
+        "pending": loaded.pending,
+        "deviations": deviations(loaded),
+        "studies": [_study(result, record, results[0]) for result, record in zip(results, records, strict=True)],
+        "points": points(results),
+        "scale_free": _scale_free(results),
+        "magnitudes": _magnitudes(magnitudes),
+        "columns": columns(results),
+        "rows": cell_rows(results),
+        "commands": commands(results, records),
+        "effort": effort(results),
+        "ledger": results[0].ledger,
+        "written": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "style": Markup(_resource("style.css")),
+        "script": Markup(_resource("report.js")),
+        "plotly": Markup(_plotly()),
+        "template": TEMPLATE,
+    }
+
+
+def _study(result: Result, record: Record, first: Result) -> dict[str, Any]:
+    scale = colour_scale(result.findings, result.reference)
+    apart = difference_info(result)
+    curves = [curves_info(result, found) for found in result.findings]
+    return {
+        "title": result.title,
+        "recipe": recipe_words(result),
+        "verdict": verdict_of(result),
+        "heatmaps": [_heatmap(heatmap_info(found), scale) for found in result.findings],
+        "scale": _scale_words(scale, result.findings[0].unit),
+        "difference": Panel(difference_plot(apart), reading(apart)) if apart else None,
+        "curves": [_curves(one, one.title == result.leader.contender.label) for one in curves if one],
+        "settings": settings_facts(result) if result is first else new_facts(result, first),
+        "machine": machine_rows(record),
+        "way": result.way,
+    }
+
+
+def deviations(loaded: Loaded) -> str:
+    """How what was run differs from the publication."""
+    if loaded.preset is None or loaded.records[0].scale == "paper":
+        return ""
+    if loaded.records[0].scale == "smoke":
+        return "A smoke run: it shows that everything runs, and says nothing of the claim."
+    return f"Differs from the publication: {loaded.preset.deviations}."
+
+
+def _heatmap(info: HeatmapInfo, scale: ColourScale) -> Panel:
+    return Panel(heatmap_plot(info, scale), info.equation, info.coupling)
+
+
+def _scale_words(scale: ColourScale, unit: str) -> dict[str, str]:
+    """The ends of the colours, and where between them what Adam reaches without decay lies."""
+    words = {"low": error_text(scale.low, unit), "high": error_text(scale.high, unit)}
+    shown = scale.low < scale.reference < scale.high
+    return {**words, "reference": error_text(scale.reference, unit) if shown else ""}
+
+
+def _curves(info: CurvesInfo, opened: bool) -> dict[str, Any]:
+    """``key`` names the colour of each λ."""
+    count = max(len(info.lams) - 1, 1)
+    key = [(number_text(lam), f"seq-{round(STEPS * j / count)}") for j, lam in enumerate(info.lams)]
+    return {"title": info.title, "plots": curves_plots(info), "key": key, "open": opened}
+
+
+def _scale_free(results: Sequence[Result]) -> dict[str, Any] | None:
+    panels: list[ScaleFreeInfo] = scale_free_info(results)
+    if not panels:
+        return None
+    ends = common_limits(panels)
+    key = [(f"loss × {factor:g}", f"cat-{k % 4}") for k, factor in enumerate(panels[0].factors)]
+    return {"panels": [Panel(scale_free_plot(one, ends), moved_words(one)) for one in panels], "key": key}
+
+
+def _magnitudes(info: MagnitudesInfo | None) -> dict[str, Any] | None:
+    if info is None:
+        return None
+    key = [(title, f"cat-{k % 4}") for k, title in enumerate(info.titles)]
+    notes = map(octave_words, info.panels)
+    panels = [Panel(plot, note) for plot, note in zip(magnitudes_plots(info), notes, strict=True)]
+    return {"panels": panels, "key": key, "columns": len(info.epochs)}
+
+
+def _json(figure: Mapping[str, Any]) -> Markup:
+    return Markup(as_json(figure))
+
+
+def _resource(name: str) -> str:
+    return (files("halflife.lab.report") / "page" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _plotly() -> str:
+    return get_plotlyjs()

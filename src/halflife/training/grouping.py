@@ -1,0 +1,130 @@
+"""Parameter groups from a few rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from .depth import depths
+from .found import Found, find
+from .group_table import ParamGroups
+from .patterns import Pattern, check_patterns, matches
+
+Settings = dict[str, Any]
+
+
+def param_groups(
+    model: nn.Module,
+    *,
+    weight_decay: Any = None,
+    no_decay: Sequence[Pattern] = ("bias", "norm", "embedding"),
+    lr: float | None = None,
+    layer_decay: float | None = None,
+    overrides: Mapping[Pattern, Mapping[str, Any]] | None = None,
+) -> ParamGroups:
+    """The model's parameters as groups for any optimizer, as few as there are different settings; ``print`` shows them.
+
+    A **pattern** is a glob over the parameters' names (``"head.*"``; ``*`` passes over dots), a type of module (all
+    parameters inside such modules), or one of the words ``"bias"``, ``"norm"``, ``"embedding"`` for what is so by its
+    name or its module's class. Wrappers do not count as parts of a name: ``_orig_mod`` of ``torch.compile``, the
+    ``module`` of DDP. A tied parameter is listed once, under its first name, and a pattern may match any of its names.
+
+    ``weight_decay`` is for all but what ``no_decay`` matches, which gets 0; None leaves the optimizer's own. ``lr`` is
+    the learning rate of every group; with ``layer_decay`` d, that of the deepest parameters, and ``lr·d^k`` of those k
+    blocks before them. Depth is found by the numbers in the modules' names: what stands before the first numbered block
+    (embeddings) is first, what stands after the last (the head) is last; see ``training.depth.depths``. A decay that
+    takes lr·λ a step shrinks with its group's lr; ``decay="independent"`` and "proximal", which take ηλ, do not.
+    ``overrides`` gives what matches a pattern any settings of the optimizer; later ones win, and all win over the rest.
+
+    Frozen parameters (``requires_grad`` False) are left out; they count for depth. Each group also has its
+    ``param_names``, as groups made of ``named_parameters()`` have. As with any groups in torch, an optimizer fills in
+    its own settings: make them anew for a second optimizer.
+
+    Raises ``ValueError`` for a pattern that matches nothing, and for numbers out of range.
+    """
+    everything, overrides = find(model), overrides or {}
+    spared = [no_decay] if isinstance(no_decay, str | type) else [*no_decay]
+    _check_numbers(weight_decay, lr, layer_decay)
+    _check_overrides(overrides)
+    check_patterns(spared, everything, "no_decay")
+    check_patterns(overrides, everything, "overrides")
+    rules = [*((pattern, {"weight_decay": 0.0}) for pattern in spared), *overrides.items()]
+    trained, settings = list[Found](), list[Settings]()
+    for found, scale in zip(everything, _scales(everything, layer_decay), strict=True):
+        if found.parameter.requires_grad:
+            own = {"weight_decay": weight_decay, "lr": None if lr is None else lr * scale}
+            trained.append(found)
+            settings.append({name: x for name, x in own.items() if x is not None} | _ruled(found, rules))
+    return ParamGroups(_merged(trained, settings), everything)
+
+
+def _ruled(found: Found, rules: Sequence[tuple[Pattern, Mapping[str, Any]]]) -> Settings:
+    """What the rules that are about a parameter say of it; the last word counts."""
+    own: Settings = {}
+    for pattern, given in rules:
+        own |= given if matches(pattern, found) else {}
+    return own
+
+
+def _scales(parameters: Sequence[Found], layer_decay: float | None) -> list[float]:
+    if layer_decay is None:
+        return [1.0] * len(parameters)
+    depth = depths(parameters)
+    return [layer_decay ** (max(depth) - d) for d in depth]
+
+
+def _merged(parameters: Sequence[Found], settings: Sequence[Settings]) -> list[Settings]:
+    """One group for each different settings, in the order of the first parameter that has them."""
+    if not parameters:
+        raise ValueError(
+            "all parameters of the model are frozen; give those that are to be trained requires_grad=True."
+        )
+    groups: list[tuple[Settings, list[Found]]] = []
+    for found, own in zip(parameters, settings, strict=True):
+        members = next((members for there, members in groups if _same(there, own)), None)
+        if members is None:
+            groups.append((own, [found]))
+        else:
+            members.append(found)
+    return [
+        {"params": [f.parameter for f in members], "param_names": [f.name for f in members], **own}
+        for own, members in groups
+    ]
+
+
+def _same(a: Settings, b: Settings) -> bool:
+    """Whether two settings say the same; tensors only if they are the same one, which may be changed in place."""
+    return a.keys() == b.keys() and all(
+        a[name] is b[name]
+        or (not isinstance(a[name], Tensor) and type(a[name]) is type(b[name]) and bool(a[name] == b[name]))
+        for name in a
+    )
+
+
+def _check_numbers(weight_decay: Any, lr: Any, layer_decay: Any) -> None:
+    if isinstance(weight_decay, int | float) and not weight_decay >= 0:
+        raise ValueError(f"weight_decay must be at least 0, but {weight_decay} was given.")
+    if lr is not None and not lr >= 0:
+        raise ValueError(f"lr must be at least 0, but {lr} was given.")
+    if layer_decay is None:
+        return
+    if not 0 < layer_decay <= 1:
+        raise ValueError(f"layer_decay must be above 0 and at most 1, 0.75 for instance, but {layer_decay} was given.")
+    if lr is None:
+        raise ValueError(
+            "layer_decay scales a learning rate by depth, and none was given; give lr=, that of the deepest parameters."
+        )
+
+
+def _check_overrides(overrides: Any) -> None:
+    given = overrides.items() if isinstance(overrides, Mapping) else [(None, None)]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    for pattern, settings in given:  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(settings, Mapping):
+            what = "overrides" if pattern is None else f"overrides[{pattern!r}]"
+            raise TypeError(f"{what} must be a dict such as {{'head.*': {{'lr': 1e-2}}}}, of patterns and settings.")
+        if {"params", "param_names"} & settings.keys():  # pyright: ignore[reportUnknownMemberType]
+            raise ValueError(
+                f"overrides[{pattern!r}] gives settings, not parameters; leave out params and param_names."
+            )

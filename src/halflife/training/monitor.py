@@ -1,0 +1,160 @@
+"""A watch over what a step does to the weights, at the cost of a few steps in every hundred or thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..engines import choose, start_beside, start_state
+from ..optim import Optimizer
+from ..optim.groups import clock_place, decay_of, demands_of, number, regularizer_of
+from ..rules import Scalar
+from .reading import Before, Reading, reading, summed
+from .writers import writer_of
+
+if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
+
+UNDECAYED: dict[str, Any] = {"weight_decay": 0.0, "regularizer": None, "decay": None, "ema_decay": None}
+
+
+class Monitor:
+    """Records, in every ``every``-th step and for each parameter group, what the step did: see ``training.Reading``.
+
+    ``to`` says where to: a TensorBoard ``SummaryWriter``, a W&B run, a path (``"run.csv"``, or a folder for
+    TensorBoard), a function of a ``Reading``, or a list of these; None keeps it in ``last`` alone, the readings of the
+    last recorded step. The step itself is not changed by a bit. A recorded step costs a few steps' time and two more
+    copies of the weights: before the step, each tensor is stepped once without decay, on copies, so that the decay's
+    part of the change is known for every rule, decay and regularizer. Between recorded steps nothing is computed.
+
+    Closures, clipping, skipped steps, a ``GradScaler`` and ``fuse_with_backward`` are followed. ``remove()``, or the
+    end of a ``with`` block, ends it. Copies and pickles of the optimizer have no monitor; ``state_dict()`` holds the
+    count of steps, for resuming. Raises ``TypeError`` for another optimizer than halflife's, and ``ValueError`` for
+    ``every`` below 1.
+    """
+
+    def __init__(self, optimizer: Optimizer, *, every: int = 100, to: Any = None) -> None:
+        _check(optimizer, every)
+        self.optimizer, self.every, self.steps = optimizer, every, 0
+        self.last: list[Reading] = []
+        self._write = None if to is None else writer_of(to)
+        self._before: dict[Tensor, Before] = {}
+        self._skipped_steps = 0
+        self._handles: list[RemovableHandle] = [
+            optimizer.register_step_pre_hook(self._before_step),
+            optimizer.register_step_post_hook(self._after_step),
+        ]
+
+    @property
+    def due(self) -> bool:
+        """Whether the next step is to be recorded."""
+        return bool(self._handles) and (self.steps + 1) % self.every == 0
+
+    def remove(self) -> None:
+        """Stop watching. May be called twice."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def state_dict(self) -> dict[str, int]:
+        """The count of steps."""
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting from there. Raises ``KeyError`` if there is no count."""
+        if "steps" not in state_dict:
+            raise KeyError("the Monitor's state_dict has no 'steps'; was it saved by something else?")
+        self.steps = int(state_dict["steps"])
+
+    @torch.no_grad()
+    def look_at(self, index: int, p: Tensor, factor: Scalar | None = 1.0) -> None:
+        """Keep a parameter as it is before its step, if that is due; ``factor`` multiplies its gradient, None skips."""
+        if self.due:
+            group = self.optimizer.param_groups[index]
+            decays = number(group["weight_decay"]) or regularizer_of(group).constraint
+            undecayed = self._undecayed(group, p, factor) if decays and factor is not None else None
+            self._before[p] = Before(p.detach().clone(), undecayed)
+
+    def _undecayed(self, group: dict[str, Any], p: Tensor, factor: Scalar) -> Tensor:
+        """The weights after the same step with λ = 0, made on copies of weights and state."""
+        copy = p.detach().clone()
+        copy.grad = p.grad
+        without = {**group, **UNDECAYED, "params": [copy]}
+        work = self.optimizer._work(without, [copy], factor)
+        there, place = self.optimizer.state.get(p, {}), clock_place(group, p)
+        state = {name: x.clone() if isinstance(x, Tensor) else x for name, x in there.items()}
+        if not state:
+            state = start_state(work, copy, *place)
+        elif work.lacks(copy, state):
+            state = {**start_beside(work, copy, *place), **state}
+        work.states.append(state)
+        choose(without, work.params, work.grads, work.update.regularizer, work).run(work)
+        return copy
+
+    @torch._disable_dynamo
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> Any:
+        if not self.due:
+            return None
+        self._skipped_steps = self.optimizer.skipped_steps
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if closure is None:
+            self._look()
+            return None
+        return (args[0], self._looking_after(closure)), {}
+
+    def _looking_after(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """The gradients are there when the closure has been called."""
+
+        def called() -> Any:
+            loss = closure()
+            self._look()
+            return loss
+
+        return called
+
+    def _look(self) -> None:
+        owners = {p: k for k, group in enumerate(self.optimizer.param_groups) for p in group["params"]}
+        grads = {p: p.grad for p in owners if p.grad is not None}
+        demands = demands_of(self.optimizer)
+        verdict = demands.of([*grads.values()]) if demands and grads else None
+        factor = 1.0 if verdict is None else verdict.factor if verdict.act == "step" else None
+        for p in grads:
+            self.look_at(owners[p], p, factor)
+
+    @torch._disable_dynamo
+    @torch.no_grad()
+    def _after_step(self, *_: Any) -> None:
+        due, self.steps = self.due, self.steps + 1
+        before, self._before = self._before, {}
+        if not due:
+            return
+        skipped = self.optimizer.skipped_steps > self._skipped_steps
+        self.last = []
+        for index, group in enumerate(self.optimizer.param_groups):
+            pairs = [(p, before[p]) for p in group["params"] if p in before]
+            if pairs:
+                sums = summed(pairs, decay_of(group))
+                self.last.append(reading(self.optimizer, index, self.steps, skipped, sums))
+        for found in self.last if self._write else ():
+            self._write(found)  # pyright: ignore[reportOptionalCall]
+
+
+def _check(optimizer: Any, every: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"a Monitor watches an optimizer of halflife, not {type(optimizer).__name__}; if that wraps one, give the "
+            "one inside (Accelerate's: .optimizer)."
+        )
+    if not (isinstance(every, int) and every >= 1):
+        raise ValueError(f"every must be a whole number of steps, at least 1, but {every!r} was given.")
+    if optimizer.defaults["differentiable"]:
+        raise ValueError("differentiable=True keeps each step's graph, which a Monitor would not see; leave it False.")

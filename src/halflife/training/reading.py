@@ -1,0 +1,157 @@
+"""What is measured of one parameter group in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from math import atan2, sqrt
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..decays import Decay
+from ..engines.work import as_real
+from ..optim import Optimizer
+from ..optim.groups import decay_of, multiplier, number, regularizer_of
+from .equilibrium import equilibrium, removed_share
+
+PIECE, LARGE_PIECE = 1 << 16, 1 << 24
+"""Coordinates that are summed at once, on a CPU and on an accelerator."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One parameter group in one step, over its parameters that had a gradient; None where a number has no meaning.
+
+    ``change`` is ‖Δw‖/‖w‖ and ``angle`` that between w before and after, all tensors as one vector, in radians;
+    ``equilibrium`` is the angle at which decay and gradients balance (see ``training.equilibrium``). ``decay_share`` is
+    d/(d+r), d the length of what decay did, r that of the step without it. ``cautious_skipped`` is the share of
+    coordinates that a cautious decay left alone, ``clip_factor`` what multiplied the gradients for ``max_grad_norm``,
+    ``grad_norm`` the norm of all before that. In a ``skipped`` step nothing moved; ``skipped_steps`` counts these.
+    """
+
+    step: int
+    group: str
+    lr: float
+    weight_decay: float
+    weight_norm: float
+    change: float | None
+    angle: float | None
+    equilibrium: float | None
+    decay_share: float | None
+    cautious_skipped: float | None
+    clip_factor: float | None
+    grad_norm: float | None
+    skipped: bool
+    skipped_steps: int
+
+    def numbers(self) -> dict[str, float]:
+        """All that is known, by name, but for step and group."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("step", "group")}
+        return {name: float(value) for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Before:
+    """One tensor's weights before the step, and as the step would have left them without decay, where it has one."""
+
+    w: Tensor
+    undecayed: Tensor | None
+
+
+@dataclass
+class Sums:
+    """Sums over all coordinates of a group, in letters: w before, Δ the change, d the decay's part of it."""
+
+    w2: float = 0.0
+    new2: float = 0.0
+    Δ2: float = 0.0
+    wΔ: float = 0.0
+    d2: float = 0.0
+    r2: float = 0.0
+    decayed2: float = 0.0
+    skipped: float = 0.0
+    n: int = 0
+
+
+def summed(pairs: Iterable[tuple[Tensor, Before]], decay: Decay) -> Sums:
+    """The sums over these tensors, piece by piece so that what is computed on the way stays in the cache."""
+    cautious, found, n = decay.placement == "cautious", list[Tensor](), 0
+    for p, before in pairs:
+        new, w = _flat(p), _flat(before.w)
+        undecayed = new if before.undecayed is None else _flat(before.undecayed)
+        pieces = zip(_pieces(new), _pieces(w), _pieces(undecayed), strict=True)
+        sums = torch.stack([_of_piece(a, b, c, cautious) for a, b, c in pieces]).sum(0)
+        found.append(sums.to(found[0].device if found else sums.device))
+        n += w.numel()
+    w2, new2, Δ2, wΔ, d2, r2, decayed2, skipped = (float(x) for x in torch.stack(found).cpu().double().sum(0))
+    return Sums(w2, new2, Δ2, wΔ, d2, r2, decayed2, skipped, n)
+
+
+def _of_piece(new: Tensor, w: Tensor, undecayed: Tensor, cautious: bool) -> Tensor:
+    """In the order of ``Sums``, on the tensors' device: an accelerator is waited for once, at the end."""
+    Δ, d, r = new - w, new - undecayed, undecayed - w
+    w2 = w.dot(w)
+    away = r * w > 0 if cautious else None
+    skipped = [w2, w2] if away is None else [w.masked_fill(away, 0.0).square().sum(), away.sum().to(w.dtype)]
+    return torch.stack([w2, new.dot(new), Δ.dot(Δ), w.dot(Δ), d.dot(d), r.dot(r), *skipped])
+
+
+def _pieces(x: Tensor) -> tuple[Tensor, ...]:
+    return torch.split(x, PIECE if x.is_cpu else LARGE_PIECE)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+def _flat(x: Tensor) -> Tensor:
+    return as_real(x.detach()).reshape(-1).to(torch.promote_types(torch.float32, as_real(x).dtype))
+
+
+def reading(optimizer: Optimizer, index: int, step: int, skipped: bool, sums: Sums) -> Reading:
+    """The group's numbers of this step, from its settings and its sums."""
+    group = optimizer.param_groups[index]
+    decay, λ, lr = decay_of(group), number(group["weight_decay"]), number(group["lr"])
+    norm, clip = _clipping(optimizer, group)
+    cautious = decay.placement == "cautious" and not skipped
+    return Reading(
+        step=step,
+        group=str(group.get("name", index)),
+        lr=lr,
+        weight_decay=λ,
+        weight_norm=sqrt(sums.new2),
+        change=sqrt(sums.Δ2 / sums.w2) if sums.w2 else None,
+        angle=_angle(sums),
+        equilibrium=None if skipped else _equilibrium(optimizer, group, decay, λ, lr, sums),
+        decay_share=sqrt(sums.d2) / (sqrt(sums.d2) + sqrt(sums.r2)) if sums.d2 + sums.r2 else None,
+        cautious_skipped=sums.skipped / sums.n if cautious else None,
+        clip_factor=None if skipped else clip,
+        grad_norm=norm,
+        skipped=skipped,
+        skipped_steps=optimizer.skipped_steps,
+    )
+
+
+def _angle(sums: Sums) -> float | None:
+    """Between w and w+Δ, by the part of Δ at a right angle to w: small angles keep their digits."""
+    if not sums.w2:
+        return None
+    across2 = max(0.0, sums.Δ2 - sums.wΔ**2 / sums.w2)
+    return atan2(sqrt(across2), sqrt(sums.w2) + sums.wΔ / sqrt(sums.w2))
+
+
+def _equilibrium(
+    optimizer: Optimizer, group: dict[str, Any], decay: Decay, λ: float, lr: float, sums: Sums
+) -> float | None:
+    """Cautious decay removes its share of the weights that it does not skip alone."""
+    rule, η = optimizer._rule(group), number(multiplier(group, decay))
+    removed = removed_share(rule, decay, regularizer_of(group), lr, η, λ)
+    if removed is not None and decay.placement == "cautious" and sums.w2:
+        removed *= sums.decayed2 / sums.w2
+    return equilibrium(rule, decay, removed)
+
+
+def _clipping(optimizer: Optimizer, group: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The norm of all gradients, and the factor that it was clipped by."""
+    largest, norm = group.get("max_grad_norm"), optimizer.grad_norm
+    if norm is None:
+        return None, None
+    return number(norm), None if largest is None else min(1.0, largest / (number(norm) + 1e-6))

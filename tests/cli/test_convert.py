@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from halflife.cli.app import app
+from halflife.conventions import CONVENTIONS
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["convert", *arguments])
+
+
+def test_one_conversion():
+    result = run("0.01", "--from", "torch", "--to", "paper", "--lr", "1e-3")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[0].split() == ["weight_decay", "1e-05"]
+    assert "Exact: torch removes lr·λ of a weight in a step, paper η·λ" in result.output
+
+
+def test_an_approximate_one_has_its_bounds():
+    result = run("0.01", "--from", "hf", "--to", "keras", "--lr", "1e-3", "--schedule", "cosine", "--steps", "1000")
+    assert result.exit_code == 0
+    assert "Approximate: huggingface decays after the step, keras before the step" in result.output
+    assert "a step by 7.5e-06 of it" in result.output
+
+
+def test_without_a_target_all_of_the_same_rule():
+    result = run("0.01", "--lr", "1e-3")
+    assert result.exit_code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in result.output.splitlines()}
+    for name, convention in CONVENTIONS.items():
+        assert (name in rows) == (convention.rule == "adam"), name
+    assert rows["paper"] == ["1e-05", "0.001", "1e-08", "exact"]
+    assert rows["loshchilov-hutter"][-2:] == ["give", "--steps"]
+    assert rows["schedule-free"][-1] == "impossible"
+    assert max(map(len, result.output.splitlines())) <= 120
+
+
+def test_lion_and_sgd():
+    assert "timm-lion" in run("0.1", "--from", "keras-lion").output
+    assert run("0.1", "--from", "torch-sgd", "--to", "timm-sgdw", "--momentum", "0.9").exit_code == 1
+    assert run("0.1", "--from", "torch-sgd", "--to", "timm-sgdw", "--momentum", "0").exit_code == 0
+
+
+def test_an_impossible_one_says_why():
+    result = run("0.01", "--to", "schedule-free")
+    assert result.exit_code == 1
+    assert "Impossible: schedule-free has no λ" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["0.01", "--to", "kreas"], "did you mean keras?"),
+        (["0.01", "--lr", "0"], "give the base learning rate"),
+        (["3", "--from", "paper", "--to", "torch"], "it must remove less than 1"),
+        (["0.01", "--schedule", "cosine"], "never ends"),
+        (["0.01", "--betas", "0.9"], "two numbers and a comma"),
+        (["much"], "WEIGHT_DECAY"),
+    ],
+)
+def test_bad_input_ends_in_a_sentence(arguments, sentence):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert "Traceback" not in result.output

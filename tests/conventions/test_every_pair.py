@@ -1,0 +1,119 @@
+"""Every ordered pair of conventions, by running both optimizers: exact is exact, approximate stays within its bound."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from halflife.conventions import CONVENTIONS, Conversion, Settings, convert, find
+
+from .problem import BETAS, BUILT, EPS, LRS, STEPS, W0, apart, ours, run, settings_of, with_settings, μ
+
+EXACT = 1e-12
+COURSES = {"constant": (LRS[0],) * STEPS, "scheduled": LRS}
+
+
+@cache
+def trajectory(name: str, course: str, momentum: float) -> np.ndarray:
+    changed = {"momentum": momentum} if find(name).rule == "sgd" else {}
+    return run(ours(name, **changed), COURSES[course])
+
+
+def pairs(source: str) -> list[str]:
+    return [name for name in BUILT if CONVENTIONS[name].rule == CONVENTIONS[source].rule]
+
+
+def converted(source: str, target: str, course: str, momentum: float) -> Conversion:
+    given = settings_of(source)
+    α, lrs = given["lr"], COURSES[course]
+    return convert(
+        given["weight_decay"],
+        source,
+        target,
+        lr=α,
+        betas=None if find(source).rule == "sgd" else BETAS,
+        eps=EPS,
+        momentum=momentum,
+        schedule=lambda k: lrs[k] / α,
+        steps=STEPS,
+    )
+
+
+@cache
+def steps_of(target: str, settings: Settings, course: str) -> np.ndarray:
+    """The target's trajectory under these constants, its lr following the same schedule."""
+    return run(with_settings(find(target), settings), lrs(settings, course))
+
+
+@cache
+def path_of(target: str, settings: Settings, course: str) -> np.ndarray:
+    """The length of each weight's path, of the steps alone: the sum of |lr·u|."""
+
+    def off(optimizer: Any, _: int) -> None:
+        for group in optimizer.param_groups:
+            group["weight_decay"] = 0.0
+
+    rows = run(with_settings(find(target), settings), lrs(settings, course), before=off)
+    return np.abs(np.diff(np.vstack([W0, rows]), axis=0)).sum(axis=0)
+
+
+def lrs(settings: Settings, course: str) -> list[float]:
+    return [lr / LRS[0] * settings.lr for lr in COURSES[course]]
+
+
+def steps_anew(result: Conversion, course: str) -> np.ndarray:
+    """The target's trajectory with its numbers set anew at each step."""
+
+    def set_anew(optimizer: Any, k: int) -> None:
+        result.apply(optimizer, k)
+        if result.target.amount == "normalized":
+            for group in optimizer.param_groups:
+                group["weight_decay"] /= np.sqrt(STEPS)
+
+    make = with_settings(result.target, result.settings)
+    return run(make, lrs(result.settings, course), before=set_anew)
+
+
+@pytest.mark.parametrize("course", COURSES)
+@pytest.mark.parametrize("source", BUILT)
+def test_the_weights_agree_as_the_verdict_says(source: str, course: str) -> None:
+    for momentum in (μ, 0.0) if find(source).rule == "sgd" else (0.0,):
+        theirs = trajectory(source, course, momentum)
+        assert apart(theirs[-1], W0) >= 100 * EXACT
+        for target in pairs(source):
+            result = converted(source, target, course, momentum)
+            told = f"{source} → {target}, {course}, μ={momentum}: {result}"
+            if result.verdict == "impossible":
+                continue
+            if result.verdict == "exact":
+                assert apart(steps_of(target, result.settings, course), theirs) <= EXACT, told
+                assert result.exact_at_each_step
+                continue
+            _stays_within_its_bound(result, course, theirs, told)
+            if result.exact_at_each_step:
+                assert apart(steps_anew(result, course), theirs) <= EXACT, told
+
+
+def _stays_within_its_bound(result: Conversion, course: str, theirs: np.ndarray, told: str) -> None:
+    off = np.abs(steps_of(result.target.name, result.settings, course) - theirs).max(axis=0)
+    paths = [path_of(c.name, s, course) for c, s in ((result.source, result.given), (result.target, result.settings))]
+    assert 0 < result.bound <= 1, told
+    assert (off <= result.bound * (np.abs(W0) + np.maximum(*paths)) + EXACT).all(), told
+    assert off.max() > EXACT, f"it is exact: {told}"
+
+
+def test_every_verdict_occurs_and_each_has_its_sentence() -> None:
+    results = [convert(0.01, a, b, steps=100) for a in CONVENTIONS for b in CONVENTIONS]
+    verdicts = Counter(result.verdict for result in results)
+    assert verdicts["exact"] > 600
+    assert verdicts["approximate"] > 600
+    assert verdicts["impossible"] > 600, "other rules among them"
+    for result in results:
+        assert result.why.startswith(result.verdict.capitalize() + ": ")
+        assert result.why.endswith(".")
+        assert (result.bound > 0) == (result.verdict != "exact")
+        assert bool(result.order) == (result.verdict == "approximate")
