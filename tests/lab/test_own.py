@@ -104,7 +104,7 @@ def test_a_file_that_fails_or_is_not_there(tmp_path: Path) -> None:
         load_own(f"{tmp_path}/broken.py:problem")
     with pytest.raises(StudyError, match="there is no file"):
         load_own(f"{tmp_path}/absent.py:problem")
-    with pytest.raises(StudyError, match="write it as my.py:problem"):
+    with pytest.raises(StudyError, match=r"write it as my\.py:problem"):
         load_own("problem")
 
 

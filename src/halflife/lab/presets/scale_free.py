@@ -49,8 +49,9 @@ def conclude(results: list[Result]) -> Conclusion:
     still = max(moved[name] for name in FREE)
     others_move = min(moved[name] for name in OPTIMIZERS if name not in FREE)
     sentence = (
-        f"With ε = {EPS:g} the errors of AdamW and ProxAdam move by at most {100 * still:.2f} points (mean over the grid) "
-        f"when the loss is multiplied by 10 and 100, those of AdamL2 and AdamP by at least {100 * others_move:.2f}."
+        f"With ε = {EPS:g} the errors of AdamW and ProxAdam move by at most {100 * still:.2f} points (mean over the "
+        f"grid) when the loss is multiplied by 10 and 100, those of AdamL2 and AdamP by at least "
+        f"{100 * others_move:.2f}."
     )
     return Conclusion(still <= TOLERANCE and others_move > still, sentence, tuple(figures))
 
@@ -58,8 +59,8 @@ def conclude(results: list[Result]) -> Conclusion:
 SCALE_FREE = Preset(
     name="scale-free",
     title="Scale-freeness",
-    claim="AdamW and ProxAdam with ε = 0 do not see the scale of the loss, so (lr, λ) stay the best under any; Adam with "
-    "L2 and AdamP do.",
+    claim="AdamW and ProxAdam with ε = 0 do not see the scale of the loss, so (lr, λ) stay the best under any; Adam "
+    "with L2 and AdamP do.",
     source="Zhuang et al. 2022, §5; Decay No More (2023), the section on scale-freeness",
     deviations="a perceptron on 5,000 Fashion-MNIST images of 14×14 pixels for ResNet-110 without BatchNorm on "
     "CIFAR-10, 10 epochs for 300, a 4 × 4 grid; ε = 1e-30 for 0",

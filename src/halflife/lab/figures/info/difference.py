@@ -17,8 +17,8 @@ ADAMW, PROX = "adamw-paper", "prox-adam"
 
 class DifferenceInfo(NamedTuple):
     """Arrays ``[lr, λ]``: ``difference``, the second's validation error minus the first's, mean over the seeds that
-    both have, and its standard error (NaN under two of them). ``noise`` is what another seed makes of one optimizer: the
-    median over the cells of the first's standard deviation.
+    both have, and its standard ``error`` (NaN under two of them). ``noise`` is what another seed makes of one
+    optimizer: the median over the cells of the first's standard deviation.
     """
 
     first: str
