@@ -64,6 +64,7 @@ REGULARIZERS: list[rz.Regularizer] = [
 PLACES = [
     ("before", "none"),
     *product(("explicit", "cautious", "implicit"), ("lr", "schedule", "lr*schedule", "lr/metric")),
+    ("explicit", "one"),
 ]
 DECAYS: list[str | tuple[str, str]] = [
     *NAMED,

@@ -181,9 +181,9 @@ def simulate(
 
 
 def threshold(step: str, lam: float, lr: float, eta: float, D: Any) -> Any:
-    """tau_t = step * lambda_t; "none" is the factor 1."""
+    """tau_t = step * lambda_t; "none" and "one" are the factor 1."""
     match step:
-        case "none":
+        case "none" | "one":
             return lam
         case "lr":
             return lr * lam
