@@ -61,13 +61,13 @@ class Keys:
     """The ledger's key of each network of a training: a hash of everything that its result depends on."""
 
     def __init__(self, training: Training | OwnTraining, settings: Settings) -> None:
-        self._common: dict[str, Any] = {"recipe": asdict(settings.recipe), "version": __version__}
+        self.common: dict[str, Any] = {"recipe": asdict(settings.recipe), "version": __version__}
         if isinstance(training, Training):
             problem = training.problem
-            self._common |= {"problem": [problem.name, problem.fingerprint], "model": str(training.model())}
+            self.common |= {"problem": [problem.name, problem.fingerprint], "model": str(training.model())}
         else:
-            self._common |= {"problem": [training.name, training.fingerprint], "model": "own"}
+            self.common |= {"problem": [training.name, training.fingerprint], "model": "own"}
 
     def of(self, contender: Contender, cell: Cell) -> str:
         optimizer = [contender.name, str(contender.update), repr(contender.settings)]
-        return key_of({**self._common, "optimizer": optimizer, **cell._asdict()})
+        return key_of({**self.common, "optimizer": optimizer, **cell._asdict()})

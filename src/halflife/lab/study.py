@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from .. import __version__
+from .benchmark.machine import machine_facts
 from .errors import StudyError
 from .executors import Replicas, Training, Way, parcels, try_both
 from .findings import Findings, findings
@@ -53,18 +54,19 @@ class Study:
 
     def run(self, listener: Listener = lambda progress: None) -> Result:
         with Ledger(self.folder / "study.db") as ledger:
-            ledger.open_study(self._record(), __version__)
             keys = Keys(self.training, self.settings)
+            ledger.open_study(self._record(keys), __version__)
             way, why = self._way(ledger, listener)
             self._train(ledger, keys, way, Teller(listener, self.title, self.blocks))
             runs = {block.contender.name: self._runs(ledger, keys, block) for block in self.blocks}
         reference, *found = [self._found(block, runs[block.contender.name]) for block in self.blocks]
         return Result(self.title, self.settings, self.problem, found, reference, runs, ledger.path, f"{way}: {why}")
 
-    def _record(self) -> dict[str, Any]:
+    def _record(self, keys: Keys) -> dict[str, Any]:
         """What a report needs to read the ledger alone."""
         problem = {name: getattr(self.problem, name) for name in ("name", "description", "unit", "chance")}
-        about = {"title": self.title, "model": self.names[1], "problem": problem, "torch": torch.__version__}
+        about = {"title": self.title, "model": self.names[1], "problem": problem, "job": keys.common}
+        about |= {"torch": torch.__version__, "machine": machine_facts()}
         return {**about, **self.origin, "settings": {**vars(self.settings), "problem": self.names[0]}}
 
     def _way(self, ledger: Ledger, listener: Listener) -> tuple[Way, str]:

@@ -74,7 +74,7 @@ def test_a_name_with_odd_characters_is_found(tmp_path):
     assert load_study(folder / "study.db").results
 
 
-def test_the_arms_of_a_reproduction_are_several_results_and_a_conclusion(tmp_path, monkeypatch):
+def test_the_arms_of_a_reproduction_are_several_results_and_a_conclusion(tmp_path):
     preset = PRESETS["scale-free"]
     titles = [arm.title for arm in preset.arms("small")]
     results = arms(optimizers=("adam-l2", "adamw-paper", "prox-adam", "adam-p"))
@@ -83,6 +83,18 @@ def test_the_arms_of_a_reproduction_are_several_results_and_a_conclusion(tmp_pat
     assert [result.title for result in loaded.results] == titles
     assert loaded.preset is preset
     assert loaded.conclusion.sentence == preset.conclude(results).sentence
+
+
+def test_a_smoke_run_says_nothing_of_the_claim(tmp_path):
+    results = arms(optimizers=("adam-l2", "adamw-paper", "prox-adam", "adam-p"))
+    loaded = load_study(write_ledger(tmp_path, results, preset="scale-free", scale="smoke"))
+    assert loaded.conclusion.holds is None
+
+
+def test_a_reproduction_without_one_of_its_optimizers_concludes_nothing(tmp_path):
+    results = arms(optimizers=("adam-l2", "adamw-paper"))
+    loaded = load_study(write_ledger(tmp_path, results, preset="scale-free", scale="small"))
+    assert "Not all of its optimizers" in loaded.conclusion.sentence
 
 
 def test_nothing_is_concluded_from_arms_in_the_making(tmp_path):

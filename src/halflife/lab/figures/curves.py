@@ -26,24 +26,16 @@ def draw_curves(info: CurvesInfo, subtitle: str) -> Figure:
     width = max(LEFT + columns * (panel + GAP) + RIGHT, 7.2)
     height = TOP + 2 * TALL + BETWEEN + BOTTOM
     figure, colours = new_figure(width, height), sequence(len(info.lams))
-    for row, (values, label) in enumerate(
-        ((info.val_error, "validation error"), (info.weight_norm, "norm of weights"))
-    ):
-        ends = limits(values)
-        for column in range(columns):
-            left, top = LEFT + column * (panel + GAP), TOP + row * (TALL + BETWEEN)
+    for row, values in enumerate((info.val_error, info.weight_norm)):
+        ends, top = limits(values), TOP + row * (TALL + BETWEEN)
+        for column, curves in enumerate(values):
+            left = LEFT + column * (panel + GAP)
             axis = figure.add_axes((left / width, 1 - (top + TALL) / height, panel / width, TALL / height))
-            _panel(axis, info, values[column], ends, colours, column)
-            _ticks(axis, ends, info.unit if row == 0 else "")
-            axis.set_ylabel(label if column == 0 else "", color=INK, fontsize=10)
-            axis.tick_params(labelleft=column == 0, labelbottom=row == 1)
-            if row == 0:
-                axis.set_title(
-                    f"lr {number_text(info.lrs[column])}", fontsize=11, fontweight="bold", color=INK, loc="left"
-                )
-    figure.text(
-        (LEFT + columns * (panel + GAP) / 2) / width, 0.12 / height, "epoch", fontsize=10, color=INK, ha="center"
-    )
+            _panel(axis, info, curves, ends, colours, column)
+            _ticks(axis, ends, "" if row else info.unit)
+            _words(axis, row, column, info.lrs[column])
+    middle = (LEFT + columns * (panel + GAP) / 2) / width
+    figure.text(middle, 0.12 / height, "epoch", fontsize=10, color=INK, ha="center")
     head(figure, f"{info.title}: error and norm over a training", subtitle, LEFT)
     lines = [Line2D([], [], color=colour, linewidth=2.2) for colour in colours]
     legend(figure, lines, [f"λ {number_text(lam)}" for lam in info.lams], left=LEFT, top=0.9)
@@ -62,6 +54,15 @@ def _panel(
     axis.set_ylim(*ends)
     axis.set_xlim(info.epochs[0] - 0.5, info.epochs[-1] + 0.5)
     axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+
+
+def _words(axis: Axes, row: int, column: int, lr: float) -> None:
+    """Scales at the left and below, the learning rate above."""
+    if column == 0:
+        axis.set_ylabel(("validation error", "norm of weights")[row], color=INK, fontsize=10)
+    if row == 0:
+        axis.set_title(f"lr {number_text(lr)}", fontsize=11, fontweight="bold", color=INK, loc="left")
+    axis.tick_params(labelleft=column == 0, labelbottom=row == 1)
 
 
 def _ticks(axis: Axes, ends: tuple[float, float], unit: str) -> None:

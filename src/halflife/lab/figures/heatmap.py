@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .info import ColourScale, HeatmapInfo, error_text, number_text
-from .info.heatmap import Array, Point
+from .info.heatmap import Array, Point, good_words
 from .style import ERRORS, FAINT, GOLD, GREY, INK, RED, head, legend, new_figure, plain, save
 
 __all__ = ["GREY", "INK", "RED", "draw", "save"]
@@ -122,9 +123,14 @@ def _legend(figure: Figure, panels: Sequence[HeatmapInfo]) -> None:
     line = Line2D([], [], color=RED, linewidth=2)
     handles, labels = (
         [star, dot, diamond, line],
-        ["best cell", "ten best", "best λ of a learning rate", "fitted valley"],
+        ["best cell", good_words(panels), "best λ of a learning rate", "fitted valley"],
     )
-    if any(panel.diverged.any() for panel in panels):
-        cross = Line2D([], [], marker="x", markersize=5, linestyle="", color=GREY)
-        handles, labels = [*handles, cross], [*labels, "diverged"]
-    legend(figure, handles, labels, left=LEFT - 0.08, top=0.86)
+    cross = Line2D([], [], marker="x", markersize=5, linestyle="", color=GREY)
+    handles, labels = [*handles, cross], [*labels, "diverged"]
+    seen = [any(known) for known in zip(*map(_shown, panels), strict=True)]
+    legend(figure, list(compress(handles, seen)), list(compress(labels, seen)), left=LEFT - 0.08, top=0.86)
+
+
+def _shown(panel: HeatmapInfo) -> tuple[bool, ...]:
+    """Which of the marks a panel has, in the order of the legend."""
+    return True, len(panel.good) > 1, bool(panel.ridge), bool(panel.valley), bool(panel.diverged.any())

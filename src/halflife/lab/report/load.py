@@ -127,7 +127,16 @@ def _concluded(loaded: Loaded) -> Loaded:
     if len(whole) < len(arms):
         words = "Not all of its networks are trained yet, so nothing is concluded."
         return loaded._replace(preset=found, conclusion=Conclusion(None, words, ()))
-    return loaded._replace(preset=found, conclusion=found.conclude(whole))
+    return loaded._replace(preset=found, conclusion=_conclusion(found, whole, scale))
+
+
+def _conclusion(preset: Preset, results: list[Result], scale: str) -> Conclusion:
+    """A smoke run shows that everything runs, and nothing of the claim."""
+    try:
+        conclusion = preset.conclude(results)
+    except StopIteration:
+        return Conclusion(None, "Not all of its optimizers were tried, so nothing is concluded.", ())
+    return conclusion._replace(holds=None) if scale == "smoke" else conclusion
 
 
 def missing(result: Result) -> dict[str, int]:

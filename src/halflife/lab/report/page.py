@@ -28,6 +28,7 @@ from ..figures.info import (
     number_text,
     scale_free_info,
 )
+from ..figures.info.heatmap import good_words
 from ..figures.magnitudes import octave_words
 from ..figures.scale_free import common_limits, moved_words
 from ..figures.study import recipe_words
@@ -99,13 +100,15 @@ def context(loaded: Loaded, magnitudes: MagnitudesInfo | None) -> dict[str, Any]
 
 def _study(result: Result, record: Record, first: Result) -> dict[str, Any]:
     scale = colour_scale(result.findings, result.reference)
+    panels = [heatmap_info(found) for found in result.findings]
     apart = difference_info(result)
     curves = [curves_info(result, found) for found in result.findings]
     return {
         "title": result.title,
         "recipe": recipe_words(result),
         "verdict": verdict_of(result),
-        "heatmaps": [_heatmap(heatmap_info(found), scale) for found in result.findings],
+        "heatmaps": [_heatmap(panel, scale) for panel in panels],
+        "marks": _marks(panels),
         "scale": _scale_words(scale, result.findings[0].unit),
         "difference": Panel(difference_plot(apart), reading(apart)) if apart else None,
         "curves": [_curves(one, one.title == result.leader.contender.label) for one in curves if one],
@@ -126,6 +129,16 @@ def deviations(loaded: Loaded) -> str:
 
 def _heatmap(info: HeatmapInfo, scale: ColourScale) -> Panel:
     return Panel(heatmap_plot(info, scale), info.equation, info.coupling)
+
+
+def _marks(panels: Sequence[HeatmapInfo]) -> dict[str, Any]:
+    """What the legend explains: what there is."""
+    return {
+        "good": good_words(panels),
+        "ridge": any(panel.ridge for panel in panels),
+        "valley": any(panel.valley for panel in panels),
+        "diverged": any(panel.diverged.any() for panel in panels),
+    }
 
 
 def _scale_words(scale: ColourScale, unit: str) -> dict[str, str]:

@@ -88,6 +88,12 @@ def _good(errors: Array) -> list[Cell]:
     return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
 
 
+def good_words(panels: Sequence[HeatmapInfo]) -> str:
+    """How many cells are marked as good, the best one among them; nothing where it is the only one."""
+    most = max(len(panel.good) for panel in panels)
+    return "" if most < 2 else "ten best" if most == GOOD_CELLS else f"best {most}"
+
+
 def _spread(val: Array) -> Array:
     """Over the seeds that are there; NaN for fewer than two of them."""
     there = ~np.isnan(val)

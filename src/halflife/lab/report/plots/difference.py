@@ -17,11 +17,10 @@ COLOURS = ("@less", "@card", "@more")
 def difference_plot(info: DifferenceInfo) -> Plot:
     """The numbers stand in the cells: bold where luck does not explain them."""
     end = colour_end(info)
-    shown = np.clip(info.difference, -end, end)
     rows, columns = range(len(info.lrs)), range(len(info.lams))
     cell = {
         "type": "heatmap",
-        "z": shown,
+        "z": np.clip(info.difference, -end, end),
         "zmin": -end,
         "zmax": end,
         "colorscale": [[i / 2, colour] for i, colour in enumerate(COLOURS)],
@@ -30,7 +29,6 @@ def difference_plot(info: DifferenceInfo) -> Plot:
         "ygap": 1,
         "text": [[_number(info, i, j) for j in columns] for i in rows],
         "texttemplate": "%{text}",
-        "textfont": {"size": 11, "color": "@ink"},
         "customdata": [[_words(info, i, j) for j in columns] for i in rows],
         "hovertemplate": "%{customdata}<extra></extra>",
     }
