@@ -7,7 +7,7 @@ from rich.table import Table
 from ..lab import Findings, NotIdentified
 from ..lab.findings import MeanAndSpread
 from ..lab.statistics import Estimate, compare, comparison_words, self_test, self_test_words, sentences
-from ..lab.statistics.words import SHARES, signed
+from ..lab.statistics.words import SHARES, plain, signed
 from ..lab.study import Result
 
 COLUMNS = ("best lr", "best λ", "test error", "κ (90 %)", "R", "ω²")
@@ -63,7 +63,7 @@ def _costs(found: Findings) -> list[str]:
 
 
 def _number(found: Estimate, scale: float, digits: int) -> str:
-    return f"{scale * found.value:.{digits}f}".replace("-", "−")
+    return plain(scale * found.value, digits)
 
 
 def meanings(result: Result) -> list[str]:

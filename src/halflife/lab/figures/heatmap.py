@@ -105,11 +105,12 @@ def _colour_bar(figure: Figure, norm: Normalize, scale: ColourScale, unit: str, 
 
 
 def colour_ticks(scale: ColourScale, unit: str) -> dict[float, str]:
-    """Both ends, what Adam reaches without decay, and what lies far enough from these to be read."""
+    """What Adam reaches without decay, and both ends and others that lie far enough from it to be read."""
     ticks = {scale.low: error_text(scale.low, unit), scale.high: f"≥ {error_text(scale.high, unit)}"}
-    if scale.low < scale.reference < scale.high:
-        ticks[scale.reference] = f"{error_text(scale.reference, unit)}\nno decay"
     apart = 0.13 * float(np.log(scale.high / scale.low))
+    if scale.low < scale.reference < scale.high:
+        ticks = {end: label for end, label in ticks.items() if abs(np.log(end / scale.reference)) > apart}
+        ticks[scale.reference] = f"{error_text(scale.reference, unit)}\nno decay"
     for tick in np.geomspace(scale.low, scale.high, 5):
         if min(abs(np.log(tick / other)) for other in ticks) > apart:
             ticks[float(tick)] = error_text(float(tick), unit)

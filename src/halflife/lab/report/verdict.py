@@ -19,7 +19,7 @@ from ..statistics import (
     sentences,
     verdict,
 )
-from ..statistics.words import SHARES, signed
+from ..statistics.words import SHARES, plain, signed
 from .load import missing
 
 
@@ -122,7 +122,7 @@ def _kappa(kappa: Estimate | NotIdentified) -> str:
 
 def _cost(cost: Estimate, unit: str) -> str:
     """In points where the error is a share."""
-    return (f"{100 * cost.value:.1f}" if unit in SHARES else f"{cost.value:.3f}").replace("-", "−")
+    return plain(100 * cost.value, 1) if unit in SHARES else plain(cost.value, 3)
 
 
 def points(results: Sequence[Result]) -> str:

@@ -23,6 +23,11 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
+def plain(value: float, digits: int) -> str:
+    """A number with a true minus, and none before a zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
 def span(interval: Interval | NotIdentified) -> str:
     """An interval of κ; one seed has none."""
     if isinstance(interval, NotIdentified):
@@ -99,7 +104,7 @@ def amount(cost: Estimate, unit: str) -> str:
     scale, digits, word = (100, 1, "points") if unit in SHARES else (1, 3, unit)
     interval = cost.interval()
     ends = [] if isinstance(interval, NotIdentified) else [interval.low, interval.high]
-    value, *ends = (f"{scale * number:.{digits}f}".replace("-", "−") for number in (cost.value, *ends))
+    value, *ends = (plain(scale * number, digits) for number in (cost.value, *ends))
     return f"{value} ({' … '.join(ends)}) {word}" if ends else f"{value} {word}"
 
 
