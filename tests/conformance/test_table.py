@@ -47,8 +47,8 @@ def visible(cell: Cell) -> tuple[float, list[np.ndarray]]:
 
 
 def test_table_is_the_whole_table() -> None:
-    assert len(TABLE) == len(VARIANTS) * (5 * 13 + 11 * 4)
-    assert len(DECAYS) == 13
+    assert len(TABLE) == len(VARIANTS) * (5 * 14 + 11 * 4)
+    assert len(DECAYS) == 14
     assert {cell.decay for cell in TABLE} >= set(NAMED)
 
 
