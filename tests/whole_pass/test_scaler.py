@@ -35,12 +35,24 @@ def run(optimizer: Any, params: list[torch.Tensor], clip: float | None = None, u
 @each_of_torch
 @each_engine
 @pytest.mark.parametrize("unscale", [False, True])
-def test_as_torch_under_a_scaler(name: str, engine: Any, unscale: bool) -> None:
+@pytest.mark.parametrize("counts", [False, True])
+def test_as_torch_under_a_scaler(name: str, engine: Any, unscale: bool, counts: bool) -> None:
+    """Without a flag of ours the scaler does all by itself, as for torch's, and calls no step that it skips."""
     a, b = weights(torch.float32), weights(torch.float32)
-    found = ours(name)(b, lr=0.1, **engine)
+    found = ours(name)(b, lr=0.1, skip_nonfinite=counts, **engine)
     expected = run(theirs(name)(a, lr=0.1), a, unscale=unscale)
     assert (expected - run(found, b, unscale=unscale)).abs().max() <= 1e-6
-    assert found.skipped_steps == 1
+    assert found.skipped_steps == counts
+
+
+def test_who_unscales_by_itself() -> None:
+    """Lightning refuses to clip for those that do: as few as possible, and torch's fused ones among them."""
+    assert not halflife.AdamW(weights())._step_supports_amp_scaling
+    for kwargs in ({"fused": True}, {"max_grad_norm": 1.0}, {"skip_nonfinite": True}, {"rounding": "kahan"}):
+        optimizer = halflife.AdamW(weights(), **kwargs)
+        assert optimizer._step_supports_amp_scaling
+    assert not getattr(torch.optim.AdamW(weights()), "_step_supports_amp_scaling", False)
+    assert torch.optim.AdamW(weights(), fused=True)._step_supports_amp_scaling
 
 
 @each_engine

@@ -30,6 +30,7 @@ from .groups import (
     work_of,
 )
 from .restore import reform
+from .scaling import UnderScaler
 from .stepping import Stepping
 
 KEYWORDS: dict[str, Any] = {
@@ -39,7 +40,7 @@ KEYWORDS: dict[str, Any] = {
 }
 
 
-class Optimizer(torch.optim.Optimizer):
+class Optimizer(UnderScaler, torch.optim.Optimizer):
     """rule × decay × regularizer, as a ``torch.optim.Optimizer``.
 
     Every class takes, beside its rule's hyper-parameters, ``weight_decay`` (a number, a 0-d tensor, a schedule from
@@ -54,7 +55,7 @@ class Optimizer(torch.optim.Optimizer):
     The pass after backward: ``max_grad_norm`` clips the L2 norm of all gradients, without writing them; with
     ``skip_nonfinite`` a step in which any gradient has NaN or infinity changes nothing but ``skipped_steps``; both are
     of the whole optimizer. ``ema_decay`` keeps an average of the weights, for ``with optimizer.averaged():``. A
-    ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
+    ``torch.amp.GradScaler`` then leaves unscaling and skipping to ``step()``.
 
     Raises torch's own errors for torch's arguments, and ``ValueError`` for an unknown decay or one that the
     regularizer cannot follow.
@@ -64,7 +65,6 @@ class Optimizer(torch.optim.Optimizer):
     _face: ClassVar[inspect.Signature]
     _torch_names: ClassVar[tuple[str, ...]] = ()
     _fixed: ClassVar[dict[str, Any]] = {}
-    _step_supports_amp_scaling = True  # of torch.amp.GradScaler, which then leaves scale and verdict to step()
     grad_norm: Scalar | None = None
     """The norm of all gradients in the last step, before clipping, if ``max_grad_norm`` or ``skip_nonfinite`` asks."""
     __signature__: ClassVar[inspect.Signature]

@@ -36,9 +36,11 @@ def fuse_with_backward(model: nn.Module, optimizer: Optimizer) -> Fused:
             loss(first_half).backward()
         loss(second_half).backward()  # steps with the sum
 
+    A closure is stepped by its own ``backward()``, as in Lightning. ``clip_grad_norm_`` would find no gradients.
+
     Raises ``ValueError`` for what needs all gradients at once (``max_grad_norm``, ``skip_nonfinite``, DDP, FSDP) and
-    for ``differentiable=True``; and later ``RuntimeError`` for a closure, a ``GradScaler``, and a second
-    backward before ``optimizer.step()`` that nobody announced.
+    for ``differentiable=True``; and later ``RuntimeError`` for a ``GradScaler``, and for a second backward before
+    ``optimizer.step()`` that nobody announced.
     """
     _check(model, optimizer)
     return Fused(optimizer)
@@ -81,6 +83,7 @@ class Fused:
         self._accumulating = False
         self._stepped: set[Tensor] = set()
         self._lost_decays: dict[Any, LostDecays] = {}
+        optimizer._step_supports_amp_scaling = True  # so that a scaler comes to _before_step, which refuses it
         self._handles: list[RemovableHandle] = [
             optimizer.register_step_pre_hook(self._before_step),
             optimizer.register_step_post_hook(self._after_step),
@@ -103,6 +106,8 @@ class Fused:
         """Back to the ordinary step. May be called twice."""
         for handle in self._handles:
             handle.remove()
+        if self._handles:
+            self.optimizer._step_supports_amp_scaling = False
         self._handles = []
 
     def __enter__(self) -> Fused:
@@ -136,12 +141,7 @@ class Fused:
 
         return step
 
-    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        if (len(args) > 1 and args[1] is not None) or kwargs.get("closure") is not None:
-            raise RuntimeError(
-                "optimizer.step(closure) evaluates the loss within the step, and a fused one is made by backward(); "
-                "call backward() and then step() without a closure, or fused.remove() first."
-            )
+    def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         if getattr(optimizer, "grad_scale", None) is not None or getattr(optimizer, "found_inf", None) is not None:
             raise RuntimeError(
                 "a GradScaler needs all gradients before it says whether to step, and a fused step has been made with "
