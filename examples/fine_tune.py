@@ -60,7 +60,15 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> float:
     return (model(x).argmax(-1) == y).float().mean().item()
 
 
-def one_seed(seed: int, steps: int) -> dict[tuple[str, float], tuple[float, float, float]]:
+def few_and_noisy(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The first SHOTS samples of each digit, a share of NOISE with labels at random."""
+    few = torch.cat([(y == digit).nonzero()[:SHOTS, 0] for digit in range(10)])
+    labels, wrong = y[few], torch.rand(len(few)) < NOISE
+    labels[wrong] = torch.randint(10, (int(wrong.sum()),))
+    return x[few], labels
+
+
+def one_seed(seed: int, steps: int) -> dict[tuple[str, float], list[float]]:
     """For each decay and λ: validation and test accuracy on turned digits, test accuracy on upright ones."""
     torch.manual_seed(seed)
     pixels, labels = (torch.tensor(part) for part in load_digits(return_X_y=True))
@@ -70,25 +78,16 @@ def one_seed(seed: int, steps: int) -> dict[tuple[str, float], tuple[float, floa
     pretrained = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
     train(pretrained, upright[PRETRAIN], y[PRETRAIN], halflife.AdamW(pretrained.parameters(), lr=3e-3), 2 * steps)
 
-    few = torch.cat([(y[POOL] == digit).nonzero()[:SHOTS, 0] for digit in range(10)])
-    x_few, y_few = new[POOL][few], y[POOL][few].clone()
-    wrong = torch.rand(len(few)) < NOISE
-    y_few[wrong] = torch.randint(10, (int(wrong.sum()),))
+    few = few_and_noisy(new[POOL], y[POOL])
 
-    scores = {
-        ("not fine-tuned", 0.0): (
-            0.0,
-            accuracy(pretrained, new[TEST], y[TEST]),
-            accuracy(pretrained, upright[TEST], y[TEST]),
-        )
-    }
+    tests = ((new[VALIDATE], y[VALIDATE]), (new[TEST], y[TEST]), (upright[TEST], y[TEST]))
+    scores = {("not fine-tuned", 0.0): [accuracy(pretrained, *test) for test in tests]}
     for kind, settings in KINDS.items():
         for λ, regularizer in settings:
             model = copy.deepcopy(pretrained)
             optimizer = halflife.AdamW(model.parameters(), lr=3e-3, weight_decay=λ, regularizer=regularizer)
-            train(model, x_few, y_few, optimizer, steps)
-            test = accuracy(model, new[TEST], y[TEST]), accuracy(model, upright[TEST], y[TEST])
-            scores[kind, λ] = (accuracy(model, new[VALIDATE], y[VALIDATE]), *test)
+            train(model, *few, optimizer, steps)
+            scores[kind, λ] = [accuracy(model, *test) for test in tests]
     return scores
 
 

@@ -11,7 +11,7 @@ from halflife.lab import StudyError
 from halflife.lab.problems import (
     FROM_FILES,
     PROBLEMS,
-    cifar10,
+    cifar,
     digits,
     fashion_mnist,
     problem_named,
@@ -37,7 +37,7 @@ def pictures(split):
 
 
 def test_the_parts_do_not_overlap_and_are_what_was_read(data):
-    problem = cifar10(train=200, data_dir=data)
+    problem = cifar(train=200, data_dir=data)
     assert [len(split) for split in (problem.train, problem.val, problem.test)] == [200, 40, 20]
     train, val = set(pictures(problem.train)), set(pictures(problem.val))
     assert len(train) == 200
@@ -47,7 +47,7 @@ def test_the_parts_do_not_overlap_and_are_what_was_read(data):
     pixels = np.concatenate([cifar_images(200, 10, seed)[0] for seed in (1, 2)])
     labels = np.concatenate([cifar_images(200, 10, seed)[1] for seed in (1, 2)])
     known = {image.tobytes(): label for image, label in zip(pixels, labels, strict=True)}
-    whole = cifar10(data_dir=data)
+    whole = cifar(data_dir=data)
     raw = denormalized(whole, pixels)
     chosen = np.stack([np.frombuffer(key, np.uint8) for key in raw]).reshape(-1, 3, 32, 32) / 255
     mean, deviation = chosen.mean((0, 2, 3)), chosen.std((0, 2, 3))
@@ -66,7 +66,7 @@ def denormalized(problem, pixels):
 
 
 def test_all_is_normalized_by_the_training_images(data):
-    problem = cifar10(data_dir=data)
+    problem = cifar(data_dir=data)
     for statistic, wanted in ((problem.train.inputs.mean((0, 2, 3)), 0), (problem.train.inputs.std((0, 2, 3)), 1)):
         torch.testing.assert_close(statistic, torch.full((3,), float(wanted)), rtol=0, atol=1e-4)
     assert problem.val.inputs.mean((0, 2, 3)).abs().max() > 1e-5
@@ -75,16 +75,16 @@ def test_all_is_normalized_by_the_training_images(data):
 
 
 def test_every_part_has_all_classes_evenly_and_does_not_depend_on_the_number_to_train_on(data):
-    few, many = (cifar10(train=n, val=30, data_dir=data) for n in (50, 370))
+    few, many = (cifar(train=n, val=30, data_dir=data) for n in (50, 370))
     for split, each in ((few.train, 5), (few.val, 3), (many.train, 37), (many.test, 2)):
         assert split.targets.bincount().tolist() == [each] * 10
     assert torch.equal(few.val.targets, many.val.targets)
     assert abs(few.val.inputs - many.val.inputs).max() < 0.2, "the same images, normalized by other training images"
-    assert cifar10(train=55, data_dir=data).train.targets.bincount().sort().values.tolist() == [5] * 5 + [6] * 5
+    assert cifar(train=55, data_dir=data).train.targets.bincount().sort().values.tolist() == [5] * 5 + [6] * 5
 
 
 def test_smaller_images_are_averages(data):
-    large, small = (cifar10(train=100, size=size, data_dir=data) for size in (32, 16))
+    large, small = (cifar(train=100, size=size, data_dir=data) for size in (32, 16))
     assert small.train.inputs.shape == (100, 3, 16, 16)
     averaged = large.train.inputs.reshape(100, 3, 16, 2, 16, 2).mean((3, 5))
     torch.testing.assert_close(
@@ -97,6 +97,7 @@ def test_smaller_images_are_averages(data):
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
+        ({"classes": 20}, "CIFAR has 10 or 100 classes, not 20"),
         ({"train": 381, "val": 20}, "cifar10's training set has 400 images, too few for the 401 asked for"),
         ({"test": 21}, "cifar10's test set has 20 images, too few for the 21"),
         ({"train": 0}, "at least 1 image"),
@@ -107,13 +108,13 @@ def test_smaller_images_are_averages(data):
 )
 def test_what_cannot_be_is_refused(data, asked, sentence):
     with pytest.raises(StudyError, match=sentence):
-        cifar10(**asked, data_dir=data)
+        cifar(**asked, data_dir=data)
 
 
 def test_the_description_says_how_many_were_read(data):
     assert (
         "read 400 of 50,000 training and 20 of 10,000 test images; 360 to train on, 40 others"
-        in cifar10(data_dir=data).description
+        in cifar(data_dir=data).description
     )
 
 
@@ -171,9 +172,9 @@ def test_a_problem_is_found_by_its_name(data, monkeypatch):
     with pytest.raises(StudyError, match="problem 'chess' is not known; choose among digits, ridge, fashion-mnist"):
         problem_named("chess")
     assert problem_named("digits", data).fingerprint == digits().fingerprint
-    assert problem_named("cifar10", data) is cifar10(data_dir=data)
+    assert problem_named("cifar10", data) is cifar(data_dir=data)
     monkeypatch.setenv("HALFLIFE_DATA", str(data))
-    assert PROBLEMS["cifar10"]() is cifar10(data_dir=data)
+    assert PROBLEMS["cifar10"]() is cifar(data_dir=data)
     assert set(FROM_FILES) | {"digits", "ridge"} == set(PROBLEMS)
 
 

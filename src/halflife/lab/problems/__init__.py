@@ -8,8 +8,7 @@ from pathlib import Path
 
 from ..errors import StudyError
 from .augment import crop_and_flip
-from .cifar10 import cifar10
-from .cifar100 import cifar100
+from .cifar import cifar
 from .digits import digits
 from .fashion_mnist import fashion_mnist
 from .problem import Augment, Measure, Problem, Split, wrong
@@ -21,11 +20,11 @@ FROM_FILES: dict[str, Callable[..., Problem]] = {
     "fashion-mnist-small": partial(
         fashion_mnist, "fashion-mnist-small", train=5000, val=2000, test=2000, size=14, width=128
     ),
-    "cifar10": cifar10,
-    "cifar10-small": partial(cifar10, "cifar10-small", train=5000, val=2000, test=2000, size=16, width=8),
-    "cifar10-tiny": partial(cifar10, "cifar10-tiny", train=2000, val=1000, test=1000, size=16, width=8),
-    "cifar100": cifar100,
-    "cifar100-small": partial(cifar100, "cifar100-small", train=10000, val=2000, test=2000, size=16, width=8),
+    "cifar10": cifar,
+    "cifar10-small": partial(cifar, "cifar10-small", train=5000, val=2000, test=2000, size=16, width=8),
+    "cifar10-tiny": partial(cifar, "cifar10-tiny", train=2000, val=1000, test=1000, size=16, width=8),
+    "cifar100": partial(cifar, "cifar100", classes=100),
+    "cifar100-small": partial(cifar, "cifar100-small", classes=100, train=10000, val=2000, test=2000, size=16, width=8),
     "shakespeare": shakespeare,
     "shakespeare-small": partial(
         shakespeare, "shakespeare-small", train=4000, val=1000, test=1000, window=32, width=64, depth=2
@@ -57,8 +56,7 @@ __all__ = [
     "RidgeAnswer",
     "Split",
     "best_ridge",
-    "cifar10",
-    "cifar100",
+    "cifar",
     "crop_and_flip",
     "digits",
     "fashion_mnist",
