@@ -44,6 +44,11 @@ def test_an_unknown_scale() -> None:
         scale_named("huge")
 
 
+def test_an_optimizer_that_the_claim_speaks_of_is_left_out(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="a claim about adamw-paper, which the optimizers given leave out; add it"):
+        run_preset("batchnorm", "smoke", tmp_path, given={"optimizers": ("adam-l2",)})
+
+
 def result_of(name: str, arm: int, errors: dict[str, float], shape: tuple[int, int, int] = (2, 2, 2)) -> Result:
     """What a study would have found, had every cell this error, a little less in the first one."""
     settings = PRESETS[name].arms("small")[arm].settings

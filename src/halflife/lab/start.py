@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .errors import StudyError
 from .figures import draw_result
 from .presets import PRESETS, Arm, Conclusion, Preset, Scale
 from .presets.page import page
@@ -48,10 +49,11 @@ def run_preset(
 ) -> Outcome:
     """Run the studies of a reproduction, all in one ledger, and say in ``reproduction.md`` whether its claim holds.
 
-    ``given`` replaces settings of each study. Raises ``StudyError`` as ``run_study`` does.
+    ``given`` replaces settings of each study. Raises ``StudyError`` as ``run_study`` does, and if an optimizer is left
+    out that the claim speaks of.
     """
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
-    arms = [replace(arm, settings=replace(arm.settings, **(given or {}))) for arm in chosen.arms(scale)]
+    arms = [_changed(chosen, arm, given or {}) for arm in chosen.arms(scale)]
     origin = {"command": command, "preset": chosen.name, "scale": scale}
     results = [_run(arm, folder, progress, how, origin, arms) for arm in arms]
     names = ["heatmap.png"] if len(arms) == 1 else [f"heatmap-{i}.png" for i in range(1, len(arms) + 1)]
@@ -61,6 +63,18 @@ def run_preset(
         conclusion = conclusion._replace(holds=None)  # it shows that all runs, and nothing more
     (folder / "reproduction.md").write_text(page(chosen, scale, results, pictures, conclusion))
     return Outcome(results, pictures, conclusion)
+
+
+def _changed(preset: Preset, arm: Arm, given: Mapping[str, Any]) -> Arm:
+    """The study with the settings that were given."""
+    settings = replace(arm.settings, **given)
+    missing = [name for name in arm.settings.optimizers if name not in settings.optimizers]
+    if missing:
+        raise StudyError(
+            f"{preset.name} tests a claim about {' and '.join(missing)}, which the optimizers given leave out; add "
+            f"{'it' if len(missing) == 1 else 'them'}, or run a study of the problem {settings.problem!r} by itself."
+        )
+    return replace(arm, settings=settings)
 
 
 def _run(
