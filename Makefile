@@ -13,7 +13,7 @@ PRELOADED = LD_PRELOAD="$$(g++ -print-file-name=lib$(1).so) $$(g++ -print-file-n
 # Where there is g++, C++ that does not build is an error.
 export HALFLIFE_NEEDS_NATIVE := $(shell test "$$(uname -s)" = Linux && command -v g++ >/dev/null && echo 1)
 
-.PHONY: study test test-slow conventions bench sanitize sanitize-threads lint clean
+.PHONY: study test test-slow conventions trainers bench sanitize sanitize-threads lint clean
 
 study: .venv/lab.stamp           ## train the grid on digits, draw the heatmaps, print the table
 	$(BIN)/halflife study --out study
@@ -26,6 +26,9 @@ test-slow: .venv/test.stamp      ## the slow tests
 
 conventions: .venv/conventions-test.stamp ## every convention beside the framework itself, by trajectory
 	$(BIN)/python -m pytest --numprocesses auto tests/conventions
+
+trainers: .venv/trainers-test.stamp ## our optimizers under the trainers of others
+	$(BIN)/python -m pytest --numprocesses auto tests/training
 
 bench: .venv/lab.stamp           ## time every optimizer's step beside torch's
 	$(BIN)/halflife bench --out bench
