@@ -132,6 +132,17 @@ def test_fashion_mnist_is_grey_and_not_augmented(data):
     assert problem.chance == pytest.approx(0.9)
 
 
+def test_noise_redraws_labels_to_train_on_and_nothing_else(data):
+    clean, noisy = (fashion_mnist(train=150, size=14, noise=noise, data_dir=data) for noise in (0.0, 0.5))
+    assert torch.equal(clean.train.inputs, noisy.train.inputs)
+    assert (clean.train.targets != noisy.train.targets).float().mean().item() == pytest.approx(0.45, abs=0.08)
+    assert torch.equal(clean.val.targets, noisy.val.targets)
+    assert torch.equal(clean.test.targets, noisy.test.targets)
+    assert "150 to train on, 50% of their labels randomized" in noisy.description
+    with pytest.raises(StudyError, match="noise is a share of the labels, from 0 to 1, but 30 was given"):
+        fashion_mnist(noise=30, data_dir=data)
+
+
 # Text
 
 
@@ -169,23 +180,27 @@ def test_the_error_of_a_text_is_nats(data):
 
 
 def test_a_problem_is_found_by_its_name(data, monkeypatch):
-    with pytest.raises(StudyError, match="problem 'chess' is not known; choose among digits, ridge, fashion-mnist"):
+    with pytest.raises(
+        StudyError, match="problem 'chess' is not known; choose among digits, ridge, ridge-noiseless, fashion-mnist"
+    ):
         problem_named("chess")
     assert problem_named("digits", data).fingerprint == digits().fingerprint
     assert problem_named("cifar10", data) is cifar(data_dir=data)
     monkeypatch.setenv("HALFLIFE_DATA", str(data))
     assert PROBLEMS["cifar10"]() is cifar(data_dir=data)
-    assert set(FROM_FILES) | {"digits", "ridge"} == set(PROBLEMS)
+    assert set(FROM_FILES) | {"digits", "ridge", "ridge-noiseless"} == set(PROBLEMS)
 
 
 FOLDERS = {"fashion-mnist": "fashion-mnist", "cifar10": "cifar-10-batches-bin", "shakespeare": "tinyshakespeare"}
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in PROBLEMS if name.split("-small")[0] in (*FOLDERS, "digits", "ridge")]
-)
+def family_of(name):
+    return name.removesuffix("-small").removesuffix("-noisy").removesuffix("-noiseless")
+
+
+@pytest.mark.parametrize("name", [name for name in PROBLEMS if family_of(name) in (*FOLDERS, "digits", "ridge")])
 def test_a_real_problem_has_a_model_that_a_loss_can_be_taken_of(name):
-    family = name.split("-small")[0]
+    family = family_of(name)
     problem = problem_named(name, real(FOLDERS[family]) if family in FOLDERS else None)
     assert problem.name == name
     torch.manual_seed(0)

@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 
 import halflife
 from halflife.lab.problems import BAYES_LAM, best_ridge, ridge, ridge_error, ridge_weights
-from halflife.lab.problems.ridge import FEATURES, NOISE, SAMPLES, VARIANCE
+from halflife.lab.problems.ridge import FEATURES, NOISE, SAMPLES
 
 PROBLEM = ridge()
 
@@ -26,6 +26,19 @@ def test_the_data_is_what_it_says():
     nothing = PROBLEM.error(torch.zeros(1000, 1), PROBLEM.test.targets)
     assert nothing.shape == (1000,)
     assert nothing.mean().item() == pytest.approx(1, rel=0.1)
+
+
+def test_without_noise_the_targets_are_linear():
+    problem = ridge("ridge-noiseless", noise=0.0)
+    w = torch.linalg.lstsq(
+        torch.cat([s.inputs for s in (problem.train, problem.val)]).double(),
+        torch.cat([s.targets for s in (problem.train, problem.val)]).double()[:, None],
+    ).solution
+    assert w.norm().item() == pytest.approx(1, rel=1e-3)
+    assert problem.error(problem.test.inputs.double() @ w, problem.test.targets).max() < 1e-9
+    assert torch.equal(problem.train.inputs, PROBLEM.train.inputs)
+    flat = ridge_error(problem, problem.val, 1e-3) / best_ridge(problem).val_error
+    assert flat == pytest.approx(1, abs=0.01), "hardly any decay is as good as the best"
 
 
 @pytest.mark.parametrize("lam", [1e-3, BAYES_LAM, 30.0])
@@ -71,7 +84,7 @@ def test_bayes_lam_has_the_least_expected_error():
     assert int(np.argmin(risks)) == 3
     assert all(a > b for a, b in pairwise(risks[:4]))
     assert all(a < b for a, b in pairwise(risks[3:]))
-    assert (risk(BAYES_LAM) + NOISE**2) / VARIANCE == pytest.approx(best_ridge(PROBLEM).test_error, rel=0.1)
+    assert (risk(BAYES_LAM) + NOISE**2) / (1 + NOISE**2) == pytest.approx(best_ridge(PROBLEM).test_error, rel=0.1)
 
 
 def test_training_with_coupled_decay_ends_at_the_known_weights():

@@ -20,6 +20,9 @@ FROM_FILES: dict[str, Callable[..., Problem]] = {
     "fashion-mnist-small": partial(
         fashion_mnist, "fashion-mnist-small", train=5000, val=2000, test=2000, size=14, width=128
     ),
+    "fashion-mnist-noisy": partial(
+        fashion_mnist, "fashion-mnist-noisy", train=1000, val=2000, test=2000, size=14, width=128, noise=0.3
+    ),
     "cifar10": cifar,
     "cifar10-small": partial(cifar, "cifar10-small", train=5000, val=2000, test=2000, size=16, width=8),
     "cifar10-tiny": partial(cifar, "cifar10-tiny", train=2000, val=1000, test=1000, size=16, width=8),
@@ -32,7 +35,12 @@ FROM_FILES: dict[str, Callable[..., Problem]] = {
 }
 """What takes ``data_dir``: it reads files, or fetches them."""
 
-PROBLEMS: dict[str, Callable[[], Problem]] = {"digits": digits, "ridge": ridge, **FROM_FILES}
+PROBLEMS: dict[str, Callable[[], Problem]] = {
+    "digits": digits,
+    "ridge": ridge,
+    "ridge-noiseless": partial(ridge, "ridge-noiseless", noise=0.0),
+    **FROM_FILES,
+}
 """By name. Those called small are for a study on two cores."""
 
 

@@ -23,14 +23,16 @@ def cifar(
     val: int | None = None,
     test: int | None = None,
     size: int = 32,
+    noise: float = 0.0,
     width: int = 16,
     data_dir: str | Path | None = None,
 ) -> Problem:
     """CIFAR-10, or CIFAR-100 by its fine labels, and a ResNet-20 of this ``width``; random crops and flips in training.
 
     ``classes`` (10 or 100) says which. ``train``, ``val`` and ``test`` are numbers of images, None for as many as there
-    are (``val``: a tenth); with ``size`` 16 each 2×2 pixels are averaged, and crops move by 2 pixels instead of 4.
-    ``data_dir`` is as in ``data_folder``. The images are read once a process.
+    are (``val``: a tenth); with ``size`` 16 each 2×2 pixels are averaged, and crops move by 2 pixels instead of 4;
+    ``noise`` is the share of the labels to train on that are redrawn. ``data_dir`` is as in ``data_folder``. The
+    images are read once a process.
 
     Source: Krizhevsky 2009; the augmentation and the network of He et al. 2016, §4.2. Deviations: validation images
     are a tenth of the training images, drawn evenly from all classes (He et al.: 45,000/5,000 at random); normalized
@@ -38,7 +40,7 @@ def cifar(
     """
     if classes not in BY_CLASSES:
         raise StudyError(f"CIFAR has 10 or 100 classes, not {classes!r}; choose one of the two.")
-    return _cifar(name, classes, Sizes(train, val, test, size), width, data_folder(data_dir))
+    return _cifar(name, classes, Sizes(train, val, test, size, noise), width, data_folder(data_dir))
 
 
 @lru_cache(maxsize=2)

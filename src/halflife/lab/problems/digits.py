@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from ..models import mlp
+from .labels import redrawn
 from .problem import Problem, Split
 
 TRAIN, VAL, RANDOMIZED, SPLIT_SEED = 600, 600, 0.3, 2019
@@ -29,7 +30,7 @@ def digits(dtype: torch.dtype = torch.float32) -> Problem:
     pixels, labels = (np.asarray(part) for part in loaded)
     rest, train = _part(np.arange(len(labels)), labels, TRAIN)
     test, val = _part(rest, labels, VAL)
-    noisy = _redraw(labels[train], RANDOMIZED, n_classes=10)
+    noisy = redrawn(labels[train], RANDOMIZED, classes=10)
     return Problem(
         name="digits",
         description=f"scikit-learn's digits: {len(train)} to train on, {RANDOMIZED:.0%} of their labels randomized; "
@@ -46,14 +47,6 @@ def _part(indices: NDArray[np.int64], labels: NDArray[np.int64], size: int) -> t
     """What is left of the indices, and ``size`` of them."""
     rest, part = train_test_split(indices, test_size=size, stratify=labels[indices], random_state=SPLIT_SEED)
     return np.asarray(rest), np.asarray(part)
-
-
-def _redraw(labels: NDArray[np.int64], share: float, n_classes: int) -> NDArray[np.int64]:
-    generator = np.random.default_rng(SPLIT_SEED)
-    chosen = generator.choice(len(labels), size=round(share * len(labels)), replace=False)
-    noisy = labels.copy()
-    noisy[chosen] = generator.integers(0, n_classes, size=len(chosen))
-    return noisy
 
 
 def _split(pixels: NDArray[np.float64], labels: NDArray[np.int64], dtype: torch.dtype) -> Split:

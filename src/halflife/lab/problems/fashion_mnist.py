@@ -18,18 +18,20 @@ def fashion_mnist(
     val: int | None = None,
     test: int | None = None,
     size: int = 28,
+    noise: float = 0.0,
     width: int = 256,
     data_dir: str | Path | None = None,
 ) -> Problem:
     """Fashion-MNIST and a perceptron with two hidden layers of this ``width``; no augmentation.
 
     ``train``, ``val`` and ``test`` are numbers of images, None for as many as there are (``val``: a tenth of the
-    training images, drawn evenly from all classes); with ``size`` 14 each 2×2 pixels are averaged. ``data_dir`` is as
-    in ``data_folder``. The images are read once a process.
+    training images, drawn evenly from all classes); with ``size`` 14 each 2×2 pixels are averaged;
+    ``noise`` is the share of the labels to train on that are redrawn. ``data_dir`` is as in ``data_folder``. The
+    images are read once a process.
 
     Source: Xiao, Rasul & Vollgraf 2017, *Fashion-MNIST*.
     """
-    return _fashion_mnist(name, Sizes(train, val, test, size), width, data_folder(data_dir))
+    return _fashion_mnist(name, Sizes(train, val, test, size, noise), width, data_folder(data_dir))
 
 
 @lru_cache(maxsize=2)

@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d
 
 from ..errors import StudyError
 from .files import Images, ImageSet
+from .labels import redrawn
 from .problem import Augment, Problem, Split
 
 SPLIT_SEED = 2019
@@ -22,13 +23,15 @@ SPLIT_SEED = 2019
 class Sizes(NamedTuple):
     """How many images to train on, validate and test on, and their height: None is as many, or as high, as there are.
 
-    Without a number, a tenth of the training images validates.
+    Without a number, a tenth of the training images validates. ``noise`` is the share of the labels to train on that
+    are redrawn (``labels.redrawn``).
     """
 
     train: int | None = None
     val: int | None = None
     test: int | None = None
     size: int | None = None
+    noise: float = 0.0
 
 
 class Official(NamedTuple):
@@ -52,15 +55,19 @@ def image_problem(
 
     The validation images are taken from the official training set and the test images are of the official test set,
     both drawn evenly from all classes, the same for every seed and whatever the number to train on.
-    Raises ``StudyError`` if there are fewer images than asked for, or the size is no divisor of theirs.
+    Raises ``StudyError`` if there are fewer images than asked for, the size is no divisor of theirs, or the noise no
+    share.
     """
+    if not 0 <= sizes.noise <= 1:
+        raise StudyError(f"{name}'s noise is a share of the labels, from 0 to 1, but {sizes.noise:g} was given.")
     parts = _shared_out(name, images, sizes)
+    parts[0] = Images(parts[0].pixels, redrawn(parts[0].labels, sizes.noise, official.classes))
     inputs = [_pooled(part.pixels, sizes.size, name) for part in parts]
     _normalize(inputs)
     train, val, test = (Split(x, torch.from_numpy(part.labels)) for x, part in zip(inputs, parts, strict=True))
     return Problem(
         name=name,
-        description=_told(official, images, [len(part) for part in parts], inputs[0].shape[-1], augment),
+        description=_told(official, images, [len(part) for part in parts], sizes.noise, inputs[0].shape[-1], augment),
         train=train,
         val=val,
         test=test,
@@ -70,13 +77,16 @@ def image_problem(
     )
 
 
-def _told(official: Official, images: ImageSet, used: list[int], side: int, augment: Augment | None) -> str:
+def _told(
+    official: Official, images: ImageSet, used: list[int], noise: float, side: int, augment: Augment | None
+) -> str:
     read = [
         f"all {there:,}" if there == published else f"{there:,} of {published:,}"
         for there, published in ((len(images.train), official.train), (len(images.test), official.test))
     ]
     return (
-        f"{official.title}: read {read[0]} training and {read[1]} test images; {used[0]:,} to train on, {used[1]:,} "
+        f"{official.title}: read {read[0]} training and {read[1]} test images; {used[0]:,} to train on, "
+        f"{f'{noise:.0%} of their labels randomized, ' if noise else ''}{used[1]:,} "
         f"others of the training set to validate, {used[2]:,} to test, {side}×{side} pixels"
         f"{', randomly cropped and flipped in training' if augment else ''}"
     )

@@ -14,38 +14,40 @@ from .problem import Problem, Split
 SAMPLES, FEATURES, NOISE, SEED = 200, 1000, 0.5, 2024
 SCORED = 1000
 """Samples to validate, and to test."""
-VARIANCE = 1 + NOISE**2
-"""Of a target: ‖w‖² + σ²."""
 BAYES_LAM = NOISE**2 * FEATURES / SAMPLES
-"""λ* = σ²/(n·τ²) with τ² = 1/d: with it, no estimate has a smaller expected error, over all w."""
+"""λ* = σ²/(n·τ²) with σ = NOISE, τ² = 1/d: with it, no estimate has a smaller expected error, over all w."""
 
 
-def ridge() -> Problem:
-    """y = xᵀw + σε with 200 samples to train on, 1000 features, ‖w‖ = 1, σ = ½; x, ε standard normal; w uniform.
+def ridge(name: str = "ridge", *, noise: float = NOISE) -> Problem:
+    """y = xᵀw + σε with 200 samples to train on, 1000 features, ‖w‖ = 1; x, ε standard normal; w uniform.
 
     The model is one linear layer without bias and the loss half the mean squared error, so that a coupled decay λ
     descends on ½·mean(y − xᵀw)² + ½λ‖w‖², and trained to the end it ends at ``ridge_weights(λ)``. Error: the squared
-    one relative to the variance of y: 1 for who predicts nothing, 0.2 for who knows w. The data is the same for every
-    seed of a study; the seed sets the first weights (torch's own: ‖w₀‖² ≈ ⅓) and the order of the batches.
+    one relative to the variance of y, 1 + σ²: 1 for who predicts nothing, 0.2 for who knows w if σ, ``noise``, is ½.
+    The data is the same for every seed of a study; the seed sets the first weights (torch's own: ‖w₀‖² ≈ ⅓) and the
+    order of the batches.
+
+    Without noise the best decay is the least that still forgets the first weights where no sample sees them.
 
     Source: Schaipp 2024, *How to jointly tune learning rate and weight decay for AdamW* (n = 200, d = 1000, ‖w‖ = 1,
-    batches of 20, 50 epochs, constant schedule). Deviations: noise, without which the best λ is 0; features without the
-    mean, the zeros and the column norms of his, and all samples of one distribution.
+    batches of 20, 50 epochs, constant schedule; no noise). Deviations: features without the mean, the zeros and the
+    column norms of his, and all samples of one distribution.
     """
     draw = partial(torch.randn, generator=torch.Generator().manual_seed(SEED), dtype=torch.float64)
     w = draw(FEATURES)
     w = w / w.norm()
-    train, val, test = (_drawn(n, w, draw) for n in (SAMPLES, SCORED, SCORED))
+    train, val, test = (_drawn(n, w, noise, draw) for n in (SAMPLES, SCORED, SCORED))
+    answer = f"λ = {noise**2 * FEATURES / SAMPLES:g} is the best ridge" if noise else "no noise"
     return Problem(
-        name="ridge",
+        name=name,
         description=f"ridge regression: {SAMPLES} samples of {FEATURES} features to train on, {SCORED} to validate, "
-        f"{SCORED} to test; λ = {BAYES_LAM:g} is the best ridge",
+        f"{SCORED} to test; {answer}",
         train=train,
         val=val,
         test=test,
         model=partial(nn.Linear, FEATURES, 1, bias=False),
         loss=half_squared,
-        error=relative_square,
+        error=partial(relative_square, variance=1 + noise**2),
         chance=1.0,
         unit="of the variance",
     )
@@ -56,14 +58,14 @@ def half_squared(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.squeeze(-1) - targets).square().mean() / 2
 
 
-def relative_square(outputs: Tensor, targets: Tensor) -> Tensor:
+def relative_square(outputs: Tensor, targets: Tensor, variance: float) -> Tensor:
     """(f(x) − y)²/Var y of each sample."""
-    return (outputs.squeeze(-1) - targets).square() / VARIANCE
+    return (outputs.squeeze(-1) - targets).square() / variance
 
 
-def _drawn(n: int, w: Tensor, draw: partial[Tensor]) -> Split:
+def _drawn(n: int, w: Tensor, noise: float, draw: partial[Tensor]) -> Split:
     inputs = draw(n, FEATURES)
-    targets = inputs @ w + NOISE * draw(n)
+    targets = inputs @ w + noise * draw(n)
     return Split(inputs.float(), targets.float())
 
 
