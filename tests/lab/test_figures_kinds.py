@@ -109,9 +109,10 @@ def test_a_point_lies_between_its_cells_by_logarithm_and_half_a_cell_beyond_the_
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_every_figure_of_a_study_is_written_in_every_format(tmp_path, suffix):
     names = []
-    for name, figure in figures_of([fabricated(SMALL)]):
+    for name, title, figure in figures_of([fabricated(SMALL)]):
         save(figure, tmp_path / f"{name}.{suffix}")
         names.append(name)
+        assert title
     assert names == ["heatmap", "curves-adamw-paper", "curves-prox-adam", "difference"]
     assert all((tmp_path / f"{name}.{suffix}").stat().st_size > 5000 for name in names)
 
@@ -125,9 +126,9 @@ def test_the_same_svg_comes_out_again(tmp_path):
 
 
 def test_arms_are_numbered_and_share_one_plot_of_their_scales():
-    assert [name for name, _ in figures_of(arms())][-2:] == ["difference-3", "scale-free"]
+    assert [name for name, *_ in figures_of(arms())][-2:] == ["difference-3", "scale-free"]
 
 
 def test_a_study_in_progress_is_drawn():
     result = fabricated(SMALL, missing=lambda run: run.seed == 1 or (run.lr, run.lam) == (1e-3, 1e-4))
-    assert next(name for name, _ in figures_of([result])) == "heatmap"
+    assert next(name for name, *_ in figures_of([result])) == "heatmap"

@@ -24,6 +24,19 @@ def test_a_run_that_is_missing_is_no_number_and_a_diverged_one_is_a_guess():
     assert one.diverged.tolist() == [[[False, False]], [[False, True]]]
 
 
+def test_a_run_ten_times_as_bad_as_a_guess_has_diverged_though_it_is_finite():
+    one = found(Run(0.5), Run(1e30), Run(8.9), Run(9.1))
+    assert one.diverged.tolist() == [[[False, True]], [[False, True]]]
+    np.testing.assert_array_equal(one.val, [[[0.5, 0.9]], [[8.9, 0.9]]])
+
+
+def test_a_guess_that_all_training_is_worse_than_was_none():
+    """Who measures in units of his own and leaves ``chance`` at 1."""
+    one = found(Run(400.0), Run(float("inf"), diverged=True), Run(3000.0), Run(1e9))
+    assert one.best == (0, 0)
+    np.testing.assert_array_equal(one.val, [[[400.0, 4000.0]], [[3000.0, 4000.0]]])
+
+
 def test_the_seeds_that_lack_a_run_are_left_out_of_every_number():
     one = found(Run(0.9), Run(0.1, 0.0), Run(0.3, 0.4), None, Run(0.5, 0.6), Run(0.7))
     assert one.error == pytest.approx(np.array([[0.7, 0.4]]))

@@ -19,6 +19,9 @@ from .statistics import Cell, Coupling, Estimate, Interaction, NotIdentified, Re
 Array = NDArray[np.floating[Any]]
 
 
+HOPELESS = 10.0
+
+
 class MeanAndSpread(NamedTuple):
     """Over the seeds: mean and standard deviation (NaN for one seed)."""
 
@@ -144,15 +147,20 @@ def findings(
 ) -> Findings:
     """``runs`` lie as a block of a study does: by seed, then lr, then λ; None where one is missing.
 
-    ``chance`` is the error of a guess, ``unit`` what it is measured in.
+    ``chance`` is the error of a guess, ``unit`` what it is measured in. If training does no better than that number,
+    it was no guess's, and ``HOPELESS`` times the least error takes its place. Who errs ``HOPELESS`` times as much as a
+    guess has diverged, even if its numbers are finite.
     """
     shape = (-1, len(lrs), len(lams))
-    diverged = np.array([run is not None and run.diverged for run in runs]).reshape(shape)
-    val, test = (
-        np.where(diverged, chance, np.array([getattr(run, name, np.nan) for run in runs], dtype=float).reshape(shape))
-        for name in ("val_error", "test_error")
-    )
-    return Findings(contender, lrs, lams, val, test, diverged, unit)
+    errors = {
+        name: np.array([getattr(run, name, np.nan) for run in runs], float) for name in ("val_error", "test_error")
+    }
+    diverged = np.array([run is not None and run.diverged for run in runs])
+    least = float(np.nanmin(np.where(diverged, np.nan, errors["val_error"]), initial=np.inf))
+    guess = chance if chance > least or least == np.inf else HOPELESS * least
+    diverged |= errors["val_error"] > HOPELESS * guess
+    val, test = (np.where(diverged, guess, numbers).reshape(shape) for numbers in errors.values())
+    return Findings(contender, lrs, lams, val, test, diverged.reshape(shape), unit)
 
 
 def _over_seeds(scores: Array) -> MeanAndSpread:

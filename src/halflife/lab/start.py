@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import StudyError
-from .figures import draw_result
+from .figures import Picture, figures_of, save
 from .presets import PRESETS, Arm, Conclusion, Preset, Scale
-from .presets.page import page
+from .presets.page import Drawn, page
 from .progress import Listener
 from .result import Result
 from .running import How
 from .settings import Settings
-from .study import Study
+from .study import Study, training_of
 
 
 class Outcome(NamedTuple):
-    """The results, one for each study of a reproduction, a picture of each, and what the reproduction comes to."""
+    """The results, one for each study of a reproduction, their pictures' files, and what the reproduction comes to."""
 
     results: list[Result]
     pictures: list[Path]
@@ -29,13 +30,13 @@ class Outcome(NamedTuple):
 def run_study(
     settings: Settings, folder: Path, progress: Listener = lambda heard: None, how: How | None = None, command: str = ""
 ) -> Outcome:
-    """Run a study, with its ledger ``study.db`` and its picture ``heatmap.png`` in ``folder``.
+    """Run a study, with its ledger ``study.db``, ``heatmap.png`` and what else can be drawn of it in ``folder``.
 
     ``command`` is what to say to have it again, for the report. Raises ``StudyError`` if the settings cannot be met or
     the folder cannot be written.
     """
     result = Study(settings, folder, how, origin={"command": command}).run(progress)
-    return Outcome([result], [draw_result(result, folder / "heatmap.png")])
+    return Outcome([result], [_drawn(picture, folder).path for picture in figures_of([result])])
 
 
 def run_preset(
@@ -56,13 +57,19 @@ def run_preset(
     arms = [_changed(chosen, arm, given or {}) for arm in chosen.arms(scale)]
     origin = {"command": command, "preset": chosen.name, "scale": scale}
     results = [_run(arm, folder, progress, how, origin, arms) for arm in arms]
-    names = ["heatmap.png"] if len(arms) == 1 else [f"heatmap-{i}.png" for i in range(1, len(arms) + 1)]
-    pictures = [draw_result(result, folder / name) for result, name in zip(results, names, strict=True)]
+    trainings = [training_of(arm.settings, how or How()) for arm in arms]
+    pictures = [_drawn(picture, folder) for picture in chain(figures_of(results), chosen.draw(results, trainings))]
     conclusion = chosen.conclude(results)
     if scale == "smoke":
         conclusion = conclusion._replace(holds=None)  # it shows that all runs, and nothing more
     (folder / "reproduction.md").write_text(page(chosen, scale, results, pictures, conclusion))
-    return Outcome(results, pictures, conclusion)
+    return Outcome(results, [picture.path for picture in pictures], conclusion)
+
+
+def _drawn(picture: Picture, folder: Path) -> Drawn:
+    path = folder / f"{picture.name}.png"
+    save(picture.figure, path)
+    return Drawn(picture.title, path)
 
 
 def _changed(preset: Preset, arm: Arm, given: Mapping[str, Any]) -> Arm:

@@ -45,7 +45,7 @@ class Study:
         origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings, self.folder, self.how = settings, folder, how or How()
-        self.training = _training(settings, self.how)
+        self.training = training_of(settings, self.how)
         self.problem = self.training.problem if isinstance(self.training, Training) else self.training
         self.names = self.problem.name, settings.model or "own"
         self.title = title or self.problem.name
@@ -119,7 +119,8 @@ class Study:
         return findings(block.contender, block.lrs, block.lams, runs, self.problem.chance, self.problem.unit)
 
 
-def _training(settings: Settings, how: How) -> Training | OwnTraining:
+def training_of(settings: Settings, how: How) -> Training | OwnTraining:
+    """What is trained for every cell. Raises ``StudyError`` if the problem cannot be read or holds no batch."""
     problem = settings.problem
     if isinstance(problem, str):
         problem = load_own(problem) if ":" in problem else problem_named(problem, how.data_dir)

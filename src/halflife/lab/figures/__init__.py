@@ -20,7 +20,7 @@ from .info import (
 )
 from .magnitudes import draw_magnitudes
 from .scale_free import draw_scale_free
-from .study import draw_result, figures_of, recipe_words
+from .study import Picture, figures_of, recipe_words
 from .style import save
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "DifferenceInfo",
     "HeatmapInfo",
     "MagnitudesInfo",
+    "Picture",
     "ScaleFreeInfo",
     "colour_scale",
     "curves_info",
@@ -38,7 +39,6 @@ __all__ = [
     "draw_curves",
     "draw_difference",
     "draw_magnitudes",
-    "draw_result",
     "draw_scale_free",
     "figures_of",
     "heatmap_info",

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from .info import CurvesInfo, error_text, number_text
 from .info.heatmap import Array
-from .style import INK, head, legend, new_figure, plain, sequence
+from .style import INK, LEAST_WIDTH, head, legend, new_figure, plain, sequence, spare
 
 LEFT, RIGHT, TOP, BOTTOM, GAP = 0.85, 0.15, 1.5, 0.55, 0.1
 TALL, BETWEEN = 1.9, 0.22
@@ -23,11 +23,12 @@ def draw_curves(info: CurvesInfo, subtitle: str) -> Figure:
     """Validation error above, the norm of all weights below, both on logarithmic scales that all columns share."""
     columns = len(info.lrs)
     panel = min(3.2, max(1.55, (13.5 - LEFT) / columns - GAP))
-    width = max(LEFT + columns * (panel + GAP) + RIGHT, 7.2)
-    height = TOP + 2 * TALL + BETWEEN + BOTTOM
+    width = max(LEFT + columns * (panel + GAP) + RIGHT, LEAST_WIDTH)
+    down = spare(subtitle, width, LEFT)
+    height = TOP + 2 * TALL + BETWEEN + BOTTOM + down
     figure, colours = new_figure(width, height), sequence(len(info.lams))
     for row, values in enumerate((info.val_error, info.weight_norm)):
-        ends, top = limits(values), TOP + row * (TALL + BETWEEN)
+        ends, top = limits(values), TOP + down + row * (TALL + BETWEEN)
         for column, curves in enumerate(values):
             left = LEFT + column * (panel + GAP)
             axis = figure.add_axes((left / width, 1 - (top + TALL) / height, panel / width, TALL / height))
@@ -38,7 +39,7 @@ def draw_curves(info: CurvesInfo, subtitle: str) -> Figure:
     figure.text(middle, 0.12 / height, "epoch", fontsize=10, color=INK, ha="center")
     head(figure, f"{info.title}: error and norm over a training", subtitle, LEFT)
     lines = [Line2D([], [], color=colour, linewidth=2.2) for colour in colours]
-    legend(figure, lines, [f"λ {number_text(lam)}" for lam in info.lams], left=LEFT, top=0.9)
+    legend(figure, lines, [f"λ {number_text(lam)}" for lam in info.lams], left=LEFT, top=0.9 + down)
     return figure
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from .info import DifferenceInfo, number_text
 from .info.text import difference_text
-from .style import DIVERGING, FAINT, INK, head, new_figure, plain
+from .style import DIVERGING, FAINT, INK, head, new_figure, plain, spare
 
 LEFT, TOP, BOTTOM, CELL_WIDTH, CELL_HEIGHT = 0.85, 1.15, 0.75, 0.85, 0.42
 LEAST_WIDTH = 9.0
@@ -19,7 +19,8 @@ LEAST_WIDTH = 9.0
 def draw_difference(info: DifferenceInfo, subtitle: str) -> Figure:
     """Orange where the second has more errors, violet where the first has; framed where seeds do not explain it."""
     wide, tall = max(CELL_WIDTH * len(info.lams), LEAST_WIDTH), CELL_HEIGHT * len(info.lrs)
-    width, height = LEFT + wide + 0.3, TOP + tall + BOTTOM
+    width, words = LEFT + wide + 0.3, f"{subtitle} {reading(info)}"
+    height = TOP + tall + BOTTOM + spare(words, width, LEFT)
     figure = new_figure(width, height)
     axis = figure.add_axes((LEFT / width, BOTTOM / height, wide / width, tall / height))
     end = colour_end(info)
@@ -37,7 +38,7 @@ def draw_difference(info: DifferenceInfo, subtitle: str) -> Figure:
         weight = "bold" if info.beyond_noise[i, j] else "normal"
         dark = abs(value) > 0.65 * end
         axis.text(j, i, text, ha="center", va="center", fontsize=9, color="white" if dark else INK, weight=weight)
-    head(figure, f"{info.second} − {info.first}: validation error", f"{subtitle} {reading(info)}", LEFT)
+    head(figure, f"{info.second} − {info.first}: validation error", words, LEFT)
     return figure
 
 

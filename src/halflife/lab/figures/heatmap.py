@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from .info import ColourScale, HeatmapInfo, error_text, number_text
 from .info.heatmap import Array, Point, good_words
-from .style import ERRORS, FAINT, GOLD, GREY, INK, RED, head, legend, new_figure, plain, save
+from .style import ERRORS, FAINT, GOLD, GREY, INK, LEAST_WIDTH, RED, head, legend, new_figure, plain, save, spare
 
 __all__ = ["GREY", "INK", "RED", "draw", "save"]
 
@@ -27,19 +27,26 @@ HEIGHT, TOP, TALL = 5.1, 1.95, 2.46
 
 def draw(panels: Sequence[HeatmapInfo], scale: ColourScale, subtitle: str) -> Figure:
     """λ to the right, the learning rate upward, both in logarithms; one colour scale for all panels."""
-    width = max(LEFT + len(panels) * (PANEL + GAP) - GAP + RIGHT, 7.2)
-    figure, norm = new_figure(width, HEIGHT), LogNorm(scale.low, scale.high)
+    width = max(LEFT + len(panels) * (PANEL + GAP) - GAP + RIGHT, LEAST_WIDTH)
+    down = spare(subtitle, width, LEFT)
+    figure, norm = new_figure(width, HEIGHT + down), LogNorm(scale.low, scale.high)
     for index, panel in enumerate(panels):
         left = LEFT + index * (PANEL + GAP)
-        axis = figure.add_axes((left / width, 1 - (TOP + TALL) / HEIGHT, PANEL / width, TALL / HEIGHT))
+        axis = figure.add_axes(_box(figure, left, PANEL))
         _panel(axis, panel, norm)
         axis.set_yticklabels([number_text(lr) for lr in panel.lrs] if index == 0 else [])
         if index == 0:
             axis.set_ylabel("learning rate", color=INK, fontsize=11)
     _colour_bar(figure, norm, scale, panels[0].unit, LEFT + len(panels) * (PANEL + GAP) - GAP + 0.16)
     head(figure, "How the best weight decay moves with the learning rate", subtitle, LEFT)
-    _legend(figure, panels)
+    _legend(figure, panels, 0.86 + down)
     return figure
+
+
+def _box(figure: Figure, left: float, wide: float) -> tuple[float, float, float, float]:
+    """In shares of the figure: as high as a panel, as wide as this, and always as far above the foot."""
+    width, height = figure.get_size_inches()
+    return left / width, (HEIGHT - TOP - TALL) / height, wide / width, TALL / height
 
 
 def _panel(axis: Axes, panel: HeatmapInfo, norm: Normalize) -> None:
@@ -93,8 +100,7 @@ def position(values: Array, ticks: tuple[float, ...]) -> Array:
 
 
 def _colour_bar(figure: Figure, norm: Normalize, scale: ColourScale, unit: str, left: float) -> None:
-    width = figure.get_size_inches()[0]
-    axis = figure.add_axes((left / width, 1 - (TOP + TALL) / HEIGHT, 0.16 / width, TALL / HEIGHT))
+    axis = figure.add_axes(_box(figure, left, 0.16))
     bar = figure.colorbar(ScalarMappable(norm, ERRORS), cax=axis)
     ticks = colour_ticks(scale, unit)
     bar.set_ticks(list(ticks), labels=list(ticks.values()))
@@ -117,7 +123,7 @@ def colour_ticks(scale: ColourScale, unit: str) -> dict[float, str]:
     return ticks
 
 
-def _legend(figure: Figure, panels: Sequence[HeatmapInfo]) -> None:
+def _legend(figure: Figure, panels: Sequence[HeatmapInfo], top: float) -> None:
     star = Line2D([], [], marker="*", markersize=13, linestyle="", color=GOLD, markeredgecolor=INK)
     dot = Line2D([], [], marker="o", markersize=5, linestyle="", color="white", markeredgecolor=INK)
     diamond = Line2D([], [], marker="D", markersize=4.5, linestyle="", color=RED, markeredgecolor="white")
@@ -129,7 +135,7 @@ def _legend(figure: Figure, panels: Sequence[HeatmapInfo]) -> None:
     cross = Line2D([], [], marker="x", markersize=5, linestyle="", color=GREY)
     handles, labels = [*handles, cross], [*labels, "diverged"]
     seen = [any(known) for known in zip(*map(_shown, panels), strict=True)]
-    legend(figure, list(compress(handles, seen)), list(compress(labels, seen)), left=LEFT - 0.08, top=0.86)
+    legend(figure, list(compress(handles, seen)), list(compress(labels, seen)), left=LEFT - 0.08, top=top)
 
 
 def _shown(panel: HeatmapInfo) -> tuple[bool, ...]:

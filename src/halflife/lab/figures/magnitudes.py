@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from .info import MagnitudesInfo, MagnitudesPanel
-from .style import CATEGORIES, GREY, INK, head, legend, new_figure, plain
+from .style import CATEGORIES, GREY, INK, LEAST_WIDTH, head, legend, new_figure, plain, spare
 
 LEFT, RIGHT, TOP, BOTTOM, GAP = 0.85, 0.15, 1.55, -0.05, 0.14
 TALL, BETWEEN = 1.35, 0.6
@@ -23,12 +23,13 @@ def draw_magnitudes(info: MagnitudesInfo, subtitle: str) -> Figure:
     """A row for each kind, a column for each epoch; below each panel how many octaves hold the middle 90 %."""
     columns, rows = len(info.epochs), len(info.bins)
     panel = min(4.0, max(2.2, (13.5 - LEFT) / columns - GAP))
-    width = max(LEFT + columns * (panel + GAP) + RIGHT, 7.2)
-    height = TOP + rows * (TALL + BETWEEN) + BOTTOM
+    width = max(LEFT + columns * (panel + GAP) + RIGHT, LEAST_WIDTH)
+    down = spare(subtitle, width, LEFT)
+    height = TOP + rows * (TALL + BETWEEN) + BOTTOM + down
     figure, top_share = new_figure(width, height), tallest(info)
     for index, one in enumerate(info.panels):
         row, column = divmod(index, columns)
-        left, top = LEFT + column * (panel + GAP), TOP + row * (TALL + BETWEEN)
+        left, top = LEFT + column * (panel + GAP), TOP + down + row * (TALL + BETWEEN)
         axis = figure.add_axes((left / width, 1 - (top + TALL) / height, panel / width, TALL / height))
         _panel(axis, one, info.bins[one.kind], top_share[one.kind])
         axis.tick_params(labelleft=column == 0)
@@ -37,7 +38,7 @@ def draw_magnitudes(info: MagnitudesInfo, subtitle: str) -> Figure:
             axis.set_title(f"epoch {one.epoch}", fontsize=11, fontweight="bold", color=INK, loc="left", pad=18)
     head(figure, "Over how many octaves the numbers of a training spread", subtitle, LEFT)
     patches = [Patch(color=CATEGORIES[k % 4], alpha=0.75) for k in range(len(info.titles))]
-    legend(figure, patches, info.titles, left=LEFT, top=0.8)
+    legend(figure, patches, info.titles, left=LEFT, top=0.8 + down)
     return figure
 
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from .curves import limits, nice_ticks
 from .info import ScaleFreeInfo, error_text
 from .info.text import difference_text
-from .style import CATEGORIES, GREY, INK, head, legend, new_figure, plain
+from .style import CATEGORIES, GREY, INK, LEAST_WIDTH, head, legend, new_figure, plain, spare
 
 LEFT, RIGHT, TOP, BOTTOM, PANEL, GAP = 0.85, 0.2, 1.75, 0.65, 2.5, 0.3
 MARKERS = ("o", "s", "^", "D")
@@ -23,8 +23,9 @@ MARKERS = ("o", "s", "^", "D")
 
 def draw_scale_free(panels: Sequence[ScaleFreeInfo], subtitle: str) -> Figure:
     """One panel for each optimizer; on the diagonal nothing moves."""
-    width = max(LEFT + len(panels) * (PANEL + GAP) - GAP + RIGHT, 7.2)
-    height = TOP + PANEL + BOTTOM
+    width = max(LEFT + len(panels) * (PANEL + GAP) - GAP + RIGHT, LEAST_WIDTH)
+    down = spare(subtitle, width, LEFT)
+    height = TOP + PANEL + BOTTOM + down
     figure, ends = new_figure(width, height), common_limits(panels)
     for index, panel in enumerate(panels):
         left = LEFT + index * (PANEL + GAP)
@@ -37,7 +38,7 @@ def draw_scale_free(panels: Sequence[ScaleFreeInfo], subtitle: str) -> Figure:
         Line2D([], [], marker=MARKERS[k % 4], linestyle="", color=CATEGORIES[k % 4])
         for k in range(len(panels[0].factors))
     ]
-    legend(figure, entries, [f"loss × {factor:g}" for factor in panels[0].factors], left=LEFT - 0.1, top=0.8)
+    legend(figure, entries, [f"loss × {factor:g}" for factor in panels[0].factors], left=LEFT - 0.1, top=0.8 + down)
     return figure
 
 

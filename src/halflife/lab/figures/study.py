@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -13,31 +13,34 @@ from .difference import draw_difference
 from .heatmap import draw
 from .info import colour_scale, curves_info, difference_info, heatmap_info, scale_free_info
 from .scale_free import draw_scale_free
-from .style import save
 
 
-def draw_result(result: Result, path: Path) -> Path:
-    """The heatmaps of all its optimizers side by side, in the format that the name ends in."""
-    save(_heatmaps(result), path)
-    return path
+class Picture(NamedTuple):
+    """``name`` is its file's, without the suffix."""
+
+    name: str
+    title: str
+    figure: Figure
 
 
-def figures_of(results: Sequence[Result]) -> Iterator[tuple[str, Figure]]:
-    """Name, without suffix, and picture, one after the other: what these results have the data for."""
+def figures_of(results: Sequence[Result]) -> Iterator[Picture]:
+    """One after the other: what these results have the data for."""
     for index, result in enumerate(results):
         arm = f"-{index + 1}" if len(results) > 1 else ""
         words = recipe_words(result)
-        yield f"heatmap{arm}", _heatmaps(result)
+        yield Picture(f"heatmap{arm}", f"Validation error: {result.title}", _heatmaps(result))
         for found in result.findings:
             curves = curves_info(result, found)
             if curves is not None:
-                yield f"curves{arm}-{found.contender.name}", draw_curves(curves, words)
+                title = f"Error and norm by epoch: {result.title}, {found.contender.label}"
+                yield Picture(f"curves{arm}-{found.contender.name}", title, draw_curves(curves, words))
         apart = difference_info(result)
         if apart is not None:
-            yield f"difference{arm}", draw_difference(apart, words)
+            title = f"{apart.second} against {apart.first}: {result.title}"
+            yield Picture(f"difference{arm}", title, draw_difference(apart, words))
     panels = scale_free_info(results)
     if panels:
-        yield "scale-free", draw_scale_free(panels, recipe_words(results[0]))
+        yield Picture("scale-free", "Errors under a multiplied loss", draw_scale_free(panels, recipe_words(results[0])))
 
 
 def _heatmaps(result: Result) -> Figure:

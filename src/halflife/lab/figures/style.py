@@ -23,8 +23,10 @@ CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Okabe & Ito's."""
 ERRORS, SEQUENCE, DIVERGING = "viridis_r", "viridis", "PuOr_r"
 DPI = 1600 / 15.75
-LETTER = 0.075
-"""Inches that a letter of size 9.5 takes at most."""
+LETTER, LINE = 0.075, 0.185
+"""Inches that a letter of size 9.5 takes at most, and a line of them."""
+LEAST_WIDTH = 8.0
+"""Inches, so that the headlines fit."""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -34,10 +36,20 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def folded(subtitle: str, width: float, left: float) -> list[str]:
+    """The lines of a subtitle."""
+    return textwrap.wrap(subtitle, max(20, int((width - left - 0.1) / LETTER)))
+
+
+def spare(subtitle: str, width: float, left: float) -> float:
+    """Inches that a subtitle takes beyond the two lines that every picture has room for."""
+    return LINE * max(0, len(folded(subtitle, width, left)) - 2)
+
+
 def head(figure: Figure, headline: str, subtitle: str, left: float) -> None:
     """What the picture shows, above all panels, and how it came about; ``left`` in inches."""
     width, height = figure.get_size_inches()
-    lines = textwrap.fill(subtitle, max(20, int((width - left - 0.1) / LETTER)))
+    lines = "\n".join(folded(subtitle, width, left))
     figure.text(left / width, 1 - 0.22 / height, headline, fontsize=15, fontweight="bold", color=INK, va="center")
     figure.text(left / width, 1 - 0.42 / height, lines, fontsize=9.5, color=GREY, va="top", linespacing=1.4)
 

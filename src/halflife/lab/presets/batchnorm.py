@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import isfinite, nan
+
+from ..executors import Training
+from ..figures import Picture, draw_magnitudes, magnitudes_info, recipe_words
+from ..magnitudes import record_magnitudes
+from ..own import OwnTraining
 from ..result import Result
 from ..settings import Settings
 from .preset import Arm, Conclusion, Preset, Scale, cell, percent
@@ -27,26 +34,52 @@ def _settings(scale: Scale, suffix: str) -> Settings:
 
 
 def conclude(results: list[Result]) -> Conclusion:
-    """By how much AdamW's best is better, and whether the seeds agree on the sign."""
-    gains = [_gain(result) for result in results]
+    """By how much AdamW's best is better, beside the standard error of that over paired seeds."""
     figures = [
         (f"{result.title}: {found.contender.label}", f"{cell(found)}; test {percent(found.test_error.mean)}")
         for result in results
         for found in result.findings
     ]
-    without, with_bn = gains
+    (without, error), (with_bn, with_error) = (_gain(result) for result in results)
     sentence = (
-        f"AdamW's best validation error is {100 * without:+.1f} points below Adam-L2's without BatchNorm and "
-        f"{100 * with_bn:+.1f} points with it."
+        f"AdamW's best validation error is {_better(without, error)} without BatchNorm and "
+        f"{_better(with_bn, with_error)} with it."
     )
-    seeds = results[0].settings.seeds
-    holds = None if seeds < 2 else without > 0 and abs(with_bn) < max(0.01, without)
-    return Conclusion(holds, sentence, tuple(figures))
+    return Conclusion(_holds(without, error, with_bn, with_error), sentence, tuple(figures))
 
 
-def _gain(result: Result) -> float:
-    l2, adamw = (result.found(name).val_error.mean for name in OPTIMIZERS)
-    return l2 - adamw
+def _gain(result: Result) -> tuple[float, float]:
+    """How far AdamW's best cell lies below Adam-L2's, mean over the seeds, and its standard error."""
+    l2, adamw = (found.val[:, found.best[0], found.best[1]] for found in map(result.found, OPTIMIZERS))
+    gains = l2 - adamw
+    return float(gains.mean()), float(gains.std(ddof=1) / len(gains) ** 0.5) if len(gains) > 1 else nan
+
+
+def _better(gain: float, error: float) -> str:
+    spread = f" ± {100 * error:.1f}" if isfinite(error) else ""
+    return f"{100 * abs(gain):.1f}{spread} points {'below' if gain > 0 else 'above'} Adam-L2's"
+
+
+def _holds(without: float, error: float, with_bn: float, with_error: float) -> bool | None:
+    """Two standard errors tell a difference from luck."""
+    if not isfinite(error) or abs(without) < 2 * error:
+        return None
+    return without > 0 and abs(with_bn) < max(without / 2, 2 * with_error)
+
+
+def draw(results: list[Result], trainings: list[Training | OwnTraining]) -> Iterator[Picture]:
+    """Over how many octaves gradients, updates and weights spread, each optimizer at its best cell."""
+    for index, (result, training) in enumerate(zip(results, trainings, strict=True), 1):
+        if isinstance(training, OwnTraining):
+            continue
+        last = result.settings.epochs
+        epochs = sorted({1, (last + 1) // 2, last})
+        recorded = [
+            record_magnitudes(training, found.contender, found.best_lr, found.best_lam, epochs=epochs)
+            for found in map(result.found, OPTIMIZERS)
+        ]
+        figure = draw_magnitudes(magnitudes_info(recorded), f"{result.title}. {recipe_words(result)}")
+        yield Picture(f"magnitudes-{index}", f"Magnitudes: {result.title}", figure)
 
 
 BATCHNORM = Preset(
@@ -59,4 +92,5 @@ BATCHNORM = Preset(
     cost={"smoke": "seconds", "small": "about 8 minutes on 2 cores", "paper": "about 10 GPU-days on an H100"},
     arms=arms,
     conclude=conclude,
+    draw=draw,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..result import Result
 from ..settings import Settings
@@ -12,8 +13,15 @@ from .preset import Conclusion, Preset, Scale
 VERDICTS = {True: "The claim holds here.", False: "The claim does not hold here.", None: "Undecided."}
 
 
+class Drawn(NamedTuple):
+    """A picture: what it shows, and its file."""
+
+    title: str
+    path: Path
+
+
 def page(
-    preset: Preset, scale: Scale, results: Sequence[Result], pictures: Sequence[Path], conclusion: Conclusion
+    preset: Preset, scale: Scale, results: Sequence[Result], pictures: Sequence[Drawn], conclusion: Conclusion
 ) -> str:
     """In Markdown, with the pictures beside it."""
     seconds = sum(run.seconds for result in results for runs in result.runs.values() for run in runs if run)
@@ -23,11 +31,11 @@ def page(
         f"**Claim.** {preset.claim}\n\n**Source.** {preset.source}.\n",
         f"**{VERDICTS[conclusion.holds]}** {conclusion.sentence}\n",
         "| | |\n|---|---|\n" + "\n".join(f"| {label} | {figure} |" for label, figure in conclusion.figures) + "\n",
-        *(f"![{result.title}]({picture.name})\n" for result, picture in zip(results, pictures, strict=True)),
+        *(f"![{picture.title}]({picture.path.name})\n" for picture in pictures),
         f"**Setting.** {_setting(results)}\n",
         deviations,
-        f"**Again.** `halflife study {preset.name} --scale {scale}`: {_networks(results)}, {seconds / 60:.0f} minutes "
-        f"of one core here. {_costs(preset)}\n",
+        f"**Again.** `halflife study {preset.name} --scale {scale}`: {_networks(results)}, {_minutes(seconds)} of "
+        f"one core here. {_costs(preset)}\n",
     ]
     return "\n".join(part for part in parts if part)
 
@@ -36,9 +44,11 @@ def _setting(results: Sequence[Result]) -> str:
     first = results[0]
     s = first.settings
     arms = f" Studies: {'; '.join(result.title for result in results)}." if len(results) > 1 else ""
+    schedules = {result.settings.schedule for result in results}
+    schedule = f", {s.schedule} schedule" if len(schedules) == 1 else ""
     return (
         f"{_sentence(first.problem.description)} {_model(s)}, {s.epochs} epochs of batches of {s.batch_size}, "
-        f"{s.seeds} seed{'s' * (s.seeds > 1)}, {s.schedule} schedule; lr {_grid(s.lrs)}.{arms}"
+        f"{s.seeds} seed{'s' * (s.seeds > 1)}{schedule}; lr {_grid(s.lrs)}.{arms}"
     )
 
 
@@ -52,6 +62,11 @@ def _grid(values: Sequence[float]) -> str:
 
 def _networks(results: Sequence[Result]) -> str:
     return f"{sum(len(runs) for result in results for runs in result.runs.values())} networks"
+
+
+def _minutes(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'s' * (minutes > 1)}"
 
 
 def _costs(preset: Preset) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from ..errors import StudyError
+from ..executors import Training
+from ..figures import Picture
 from ..findings import Findings
+from ..own import OwnTraining
 from ..result import Result
 from ..settings import Settings
 
@@ -32,9 +35,15 @@ class Conclusion(NamedTuple):
     figures: tuple[tuple[str, str], ...]
 
 
+def no_more(results: list[Result], trainings: list[Training | OwnTraining]) -> Iterator[Picture]:
+    """The pictures that every study has are enough."""
+    return iter(())
+
+
 @dataclass(frozen=True)
 class Preset:
-    """``arms`` gives each scale's studies; ``conclude`` reads their results, in that order.
+    """``arms`` gives each scale's studies; ``conclude`` reads their results, in that order; ``draw`` adds pictures to
+    those of ``figures_of``.
 
     ``claim`` and ``source`` are of the publication; ``deviations`` says how "small" differs from it, ``cost`` how long
     each scale takes.
@@ -48,6 +57,7 @@ class Preset:
     cost: Mapping[Scale, str]
     arms: Callable[[Scale], list[Arm]]
     conclude: Callable[[list[Result]], Conclusion]
+    draw: Callable[[list[Result], list[Training | OwnTraining]], Iterator[Picture]] = no_more
 
 
 def scale_named(name: str) -> Scale:
