@@ -77,7 +77,9 @@ def test_now_and_at_the_base() -> None:
 def test_a_page() -> None:
     decayed, spared = {"params": [matrix()]}, {"params": [matrix(torch.float64, 3)], "weight_decay": 0.0}
     text = str(describe(halflife.AdamW([decayed, spared], lr=1e-3, weight_decay=0.1), steps_per_epoch=391))
-    assert "half-life 6931.13 steps (17.73 epochs); equilibrium angle 0.01414 rad (0.81°) a step" in text
+    assert (
+        "half-life 6931.13 steps (17.73 epochs); equilibrium angle 0.01414 rad (0.81°) a step, momentum aside" in text
+    )
     assert "λ = 0.0001 " in text
     assert "group 1: decay explicit × lr, λ = 0, lr 0.001\n    no decay" in text
     assert "warning" not in text

@@ -24,7 +24,7 @@ def _lines(group: GroupDescription) -> list[str]:
         lines.append("    no decay")
     else:
         lines.append(f"    removes {group.removed:.6g} of a weight in a step at the base lr{_now(group)}")
-        lines.append(f"    half-life {_half_life(group)}; equilibrium angle {_angle(group)} a step")
+        lines.append(f"    half-life {_half_life(group)}; equilibrium angle {_angle(group)} a step, momentum aside")
     lines += _conventions(group) if group.weight_decay else []
     for text in group.warnings:
         lines += wrap(f"warning: {text}.", WIDTH, initial_indent="    ", subsequent_indent="      ")

@@ -54,8 +54,8 @@ class Optimizer(UnderScaler, torch.optim.Optimizer):
     ``state_dtype`` of the rule's states (None, torch.float32, torch.bfloat16, "8bit"); see ``engines.memory.Memory``.
     The pass after backward: ``max_grad_norm`` clips the L2 norm of all gradients, without writing them; with
     ``skip_nonfinite`` a step in which any gradient has NaN or infinity changes nothing but ``skipped_steps``; both are
-    of the whole optimizer. ``ema_decay`` keeps an average of the weights, for ``with optimizer.averaged():``. A
-    ``torch.amp.GradScaler`` then leaves unscaling and skipping to ``step()``.
+    of the whole optimizer. ``ema_decay`` keeps an average of the weights, for ``with optimizer.averaged():``. With
+    ``max_grad_norm`` or ``skip_nonfinite`` a ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
 
     Raises torch's own errors for torch's arguments, and ``ValueError`` for an unknown decay or one that the
     regularizer cannot follow.
@@ -193,7 +193,11 @@ class Optimizer(UnderScaler, torch.optim.Optimizer):
 
     @property
     def skipped_steps(self) -> int:
-        """How many steps were skipped because a gradient was not finite."""
+        """How many steps skipped themselves because a gradient was not finite.
+
+        One that a ``torch.amp.GradScaler`` does not call is not counted: without ``max_grad_norm``, ``skip_nonfinite``,
+        ``fused`` and low-precision rounding it unscales and skips by itself, as it does for torch's optimizers.
+        """
         return max((group.get(SKIPPED, 0) for group in self.param_groups), default=0)
 
     def averaged(self) -> AbstractContextManager[None]:

@@ -26,7 +26,7 @@ def arms(scale: Scale) -> list[Arm]:
 def _settings(scale: Scale, suffix: str) -> Settings:
     if scale == "paper":
         model = f"resnet{'110' if not suffix else '20'}{suffix}"
-        return Settings("cifar10", model, OPTIMIZERS, LRS, LAMS, 1, 300, 128, "constant")
+        return Settings("cifar10", model, OPTIMIZERS, LRS, LAMS, 3, 300, 128, "constant")
     if scale == "small":
         lrs, lams = (1e-3, 3e-3, 1e-2), (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
         return Settings("fashion-mnist-noisy", f"resnet8-narrow{suffix}", OPTIMIZERS, lrs, lams, 3, 40, 50, "constant")
@@ -90,7 +90,7 @@ BATCHNORM = Preset(
     deviations="a ResNet-8 of width 8 on 1,000 Fashion-MNIST images of 14×14 pixels, 30 % of their labels redrawn so "
     "that decay matters, for ResNet-20 to 218 on CIFAR-10; 40 epochs for 300, a 3 × 6 grid; at paper scale ResNet-20 "
     "without and ResNet-110 with BatchNorm",
-    cost={"smoke": "seconds", "small": "about 10 minutes on 2 cores", "paper": "about 10 GPU-days on an H100"},
+    cost={"smoke": "seconds", "small": "about 10 minutes on 2 cores", "paper": "about 30 GPU-days on an H100"},
     arms=arms,
     conclude=conclude,
     draw=draw,
