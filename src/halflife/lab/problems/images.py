@@ -58,10 +58,8 @@ def image_problem(
     Raises ``StudyError`` if there are fewer images than asked for, the size is no divisor of theirs, or the noise no
     share.
     """
-    if not 0 <= sizes.noise <= 1:
-        raise StudyError(f"{name}'s noise is a share of the labels, from 0 to 1, but {sizes.noise:g} was given.")
-    parts = _shared_out(name, images, sizes)
-    parts[0] = Images(parts[0].pixels, redrawn(parts[0].labels, sizes.noise, official.classes))
+    clean, *rest = _shared_out(name, images, sizes)
+    parts = [_noisy(name, clean, sizes.noise, official.classes), *rest]
     inputs = [_pooled(part.pixels, sizes.size, name) for part in parts]
     _normalize(inputs)
     train, val, test = (Split(x, torch.from_numpy(part.labels)) for x, part in zip(inputs, parts, strict=True))
@@ -103,6 +101,12 @@ def _shared_out(name: str, images: ImageSet, sizes: Sizes) -> list[Images]:
     order = _evenly(learn.labels)
     chosen = [(learn, order[n_val : n_val + n_train]), (learn, order[:n_val]), (test, _evenly(test.labels)[:n_test])]
     return [Images(part.pixels[np.sort(indices)], part.labels[np.sort(indices)]) for part, indices in chosen]
+
+
+def _noisy(name: str, images: Images, share: float, classes: int) -> Images:
+    if not 0 <= share <= 1:
+        raise StudyError(f"{name}'s noise is a share of the labels, from 0 to 1, but {share:g} was given.")
+    return Images(images.pixels, redrawn(images.labels, share, classes))
 
 
 def _enough(what: str, asked: int, there: int, least: int) -> None:
