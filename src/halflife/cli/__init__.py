@@ -1,4 +1,4 @@
-"""The command line: ``halflife study``, ``bench`` and ``doctor``; one command, one file."""
+"""The command line: ``halflife study``, ``report``, ``convert``, ``explain``, ``bench``, ``doctor``; one command, one file."""
 
 from __future__ import annotations
 
