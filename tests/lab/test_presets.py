@@ -84,3 +84,40 @@ def test_scale_free_judges(moved: tuple[str, ...], holds: bool) -> None:
 def test_adamw_vs_proxadam_judges(prox: float, holds: bool) -> None:
     result = result_of("adamw-vs-proxadam", 0, {"adamw-paper": 0.2, "prox-adam": prox})
     assert PRESETS["adamw-vs-proxadam"].conclude([result]).holds is holds
+
+
+def valleys(name: str, arm: int, kappas: dict[str, float]) -> Result:
+    """What a study would have found, had every optimizer a valley with this κ; four seeds that hardly differ."""
+    settings = PRESETS[name].arms("small")[arm].settings
+    lrs, lams = tuple(np.geomspace(1e-3, 1e-1, 5)), tuple(np.geomspace(1e-5, 1.0, 11))
+    x, z = np.log(lrs)[:, None], np.log(lams)[None, :]
+    findings: list[Findings] = []
+    for contender in settings.contenders():
+        bend = 0.02 * (z - z.mean() + kappas[contender.name] * (x - x.mean())) ** 2
+        noise = np.random.default_rng(len(findings)).normal(0, 3e-3, (4, 5, 11))
+        val = 0.2 * np.exp(bend + 0.01 * (x - x.mean()) ** 2 + noise)
+        findings.append(Findings(contender, lrs, lams, val, val, np.zeros(val.shape, dtype=bool)))
+    return Result(f"arm {arm}", replace(settings, seeds=4), None, findings, findings[0], {}, Path(), "")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("l2", "decoupled", "holds"), [(1.0, 0.0, True), (0.0, -1.0, False)])
+def test_decoupling_judges(l2: float, decoupled: float, holds: bool) -> None:
+    kappas = {"sgd-l2": l2, "adam-l2": l2, "sgdw": decoupled, "adamw-paper": decoupled, "adamw-torch": decoupled + 1}
+    conclusion = PRESETS["decoupling"].conclude([valleys("decoupling", i, kappas) for i in range(3)])
+    assert conclusion.holds is holds
+    assert f"in {6 * holds} of 6 comparisons" in conclusion.sentence
+
+
+@pytest.mark.parametrize(("paper", "holds"), [(0.0, True), (-0.4, None), (-1.0, False)])
+def test_ridge_judges(paper: float, holds: bool | None) -> None:
+    kappas = dict.fromkeys(("sgd-l2", "adamw-paper", "prox-adam", "adam-l2"), paper) | {"adamw-torch": paper + 1}
+    conclusion = PRESETS["ridge"].conclude([valleys("ridge", i, kappas) for i in range(2)])
+    assert conclusion.holds is holds
+
+
+def test_batchnorm_takes_what_luck_explains_for_undecided() -> None:
+    results = [result_of("batchnorm", i, {"adam-l2": 0.3, "adamw-paper": 0.29}) for i in range(2)]
+    results[0].findings[0].val[0] += 0.2
+    conclusion = PRESETS["batchnorm"].conclude(results)
+    assert conclusion.holds is None
+    assert "±" in conclusion.sentence

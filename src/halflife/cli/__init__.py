@@ -1,4 +1,4 @@
-"""The command line: ``halflife study``, ``report``, ``convert``, ``explain``, ``bench``, ``doctor``; one command, one file."""
+"""``halflife study``, ``report``, ``convert``, ``explain``, ``bench`` and ``doctor``; one command, one file."""
 
 from __future__ import annotations
 
