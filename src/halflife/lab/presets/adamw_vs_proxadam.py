@@ -49,7 +49,7 @@ ADAMW_VS_PROXADAM = Preset(
     claim="AdamW is a first-order approximation of ProxAdam, and the two generalize alike.",
     source="Zhuang et al. 2022, §3 and Figure 3; Decay No More (2023)",
     deviations="a perceptron on 5,000 Fashion-MNIST images of 14×14 pixels for ResNets on CIFAR-10, 15 epochs for 300",
-    cost={"smoke": "seconds", "small": "about 2 minutes on 2 cores", "paper": "about 10 GPU-days on an H100"},
+    cost={"smoke": "seconds", "small": "about 1 minute on 2 cores", "paper": "about 10 GPU-days on an H100"},
     arms=arms,
     conclude=conclude,
 )

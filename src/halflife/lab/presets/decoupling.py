@@ -79,7 +79,7 @@ DECOUPLING = Preset(
     "matters, for the Shake-Shake network on CIFAR-10; 40 epochs for 100, a 6 × 7 grid",
     cost={
         "smoke": "seconds",
-        "small": "about 5 minutes on 2 cores",
+        "small": "about 4 minutes on 2 cores",
         "paper": "about 11 GPU-days on an H100 a schedule",
     },
     arms=arms,

@@ -44,7 +44,7 @@ SHAKE_SHAKE = Preset(
     source="Loshchilov & Hutter 2019, §4.4",
     deviations="14 layers of width 8 on 2,000 CIFAR-10 images of 16×16 pixels, 10 epochs for 1,800: it shows that the "
     "setting runs, and cannot say whether the claim holds",
-    cost={"smoke": "seconds", "small": "about 5 minutes on 2 cores", "paper": "about 150 GPU-days on an H100"},
+    cost={"smoke": "seconds", "small": "about 3 minutes on 2 cores", "paper": "about 150 GPU-days on an H100"},
     arms=arms,
     conclude=conclude,
 )
