@@ -32,7 +32,10 @@ def conclude(results: list[Result]) -> Conclusion:
     l2, adamw = (result.found(name) for name in OPTIMIZERS)
     figures = [(f.contender.label, f"{cell(f)}; test {percent(f.test_error.mean)}") for f in (l2, adamw)]
     gain = 1 - adamw.test_error.mean / l2.test_error.mean
-    sentence = f"AdamW's test error is {100 * gain:.0f} % below Adam-L2's ({percent(adamw.test_error.mean)} against "
+    side = "below" if gain > 0 else "above"
+    sentence = (
+        f"AdamW's test error is {100 * abs(gain):.0f} % {side} Adam-L2's ({percent(adamw.test_error.mean)} against "
+    )
     sentence += f"{percent(l2.test_error.mean)}); published: 15 %."
     return Conclusion(None if result.settings.epochs < 100 else gain > 0.05, sentence, tuple(figures))
 
