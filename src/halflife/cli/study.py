@@ -32,7 +32,10 @@ Target = Annotated[
 ]
 ScaleName = Annotated[
     str,
-    typer.Option("--scale", help=f"How much is trained: {', '.join(SCALES)}. smoke takes seconds, paper wants a GPU."),
+    typer.Option(
+        "--scale",
+        help=f"How much is trained: {', '.join(SCALES)}. smoke takes seconds, paper wants a GPU (--device cuda).",
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="Folder of the results; what is in there already is not run again.")]
 Executor = Annotated[
@@ -52,6 +55,9 @@ Address = Annotated[
 ]
 DataDir = Annotated[
     Path | None, typer.Option(show_default="HALFLIFE_DATA, or downloads", help="Folder of the problem's files.")
+]
+Device = Annotated[
+    str, typer.Option(help="Where each network is trained: cpu, or torch's name of a GPU; the workers share it.")
 ]
 Model = Annotated[
     str | None, typer.Option(metavar="NAME", show_default="the problem's own", help=f"{', '.join(MODELS)}.")
@@ -109,6 +115,7 @@ def study(
     memory: Memory = None,
     address: Address = None,
     data_dir: DataDir = None,
+    device: Device = "cpu",
     model: Model = None,
     seeds: Seeds = None,
     epochs: Epochs = None,
@@ -126,7 +133,7 @@ def study(
 def _study(target: str, scale: str, out: Path, curves: bool, **options: Any) -> None:
     console = _console()
     try:
-        names = ("executor", "workers", "memory", "address", "data_dir")
+        names = ("executor", "workers", "memory", "address", "data_dir", "device")
         options["memory"] = _bytes(options["memory"])
         how = How(**{name: options.pop(name) for name in names})
         outcome = _run(console, target, scale, out, how, _given(curves or None, **options))

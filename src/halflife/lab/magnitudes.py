@@ -72,7 +72,7 @@ def record_magnitudes(
 def _recorded(
     training: Training, contender: Contender, lr: float, lam: float, seed: int, chosen: tuple[int, ...]
 ) -> dict[int, dict[str, tuple[Counts, int]]]:
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=training.forked):
         model = seeded(training, seed).train()
     optimizer = contender.build(model.parameters(), lr, lam)
     batches, t = Batches(training, (seed,)), 0
@@ -104,7 +104,7 @@ def _counted(params: Sequence[Tensor], before: Sequence[Tensor]) -> dict[str, tu
 @torch.no_grad()
 def octave_counts(tensors: Sequence[Tensor]) -> tuple[Counts, int]:
     """How many entries lie in each base-2 bin, and how many are 0. Exact: by the exponent of each float."""
-    values = torch.cat([x.detach().double().flatten() for x in tensors]).abs()
+    values = torch.cat([x.detach().cpu().double().flatten() for x in tensors]).abs()
     values = values[values.isfinite()]
     zero = values == 0
     exponents = torch.frexp(values[~zero]).exponent.long() - 1  # |x| = m·2^e with ½ ≤ m < 1

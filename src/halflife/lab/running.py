@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import torch
+
 from .errors import StudyError
 from .executors import Replicas, ShareOut, Training, Way, execute, run_jobs, shared_out
 from .own import Config, OwnTraining
@@ -23,8 +25,9 @@ class How:
     ``vectorised`` trains them in stacks where a short trial says that this pays, ``processes`` each by itself, in as
     many worker processes as ``workers`` says (None: as there are cores); ``ray`` shares them out, cut and stacked as
     for ``vectorised``, to the Ray cluster at ``address``, one that it starts itself if that is None. ``memory``, in
-    bytes, bounds all stacks together. ``data_dir`` holds the problem's files.
-    Raises ``StudyError`` for an unknown executor and numbers below 1.
+    bytes, bounds all stacks together. ``data_dir`` holds the problem's files. ``device`` is torch's name of where
+    weights and data lie, "cuda" say: each network is then trained by itself, and the workers share the device.
+    Raises ``StudyError`` for an unknown executor, numbers below 1, and a device that is not there.
     """
 
     executor: ExecutorName = "vectorised"
@@ -32,6 +35,7 @@ class How:
     memory: int | None = None
     address: str | None = None
     data_dir: Path | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.executor not in get_args(ExecutorName):
@@ -41,6 +45,8 @@ class How:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise StudyError(f"{name} must be at least 1, but {value} was given.")
+        if self.executor != "ray":  # there it is the workers' own machine that must have it
+            _try_device(self.device)
 
     @property
     def n_workers(self) -> int:
@@ -53,8 +59,17 @@ class How:
         if self.executor == "ray":
             from .executors.ray import shared_out_by_ray  # noqa: PLC0415 (an extra)
 
-            return partial(shared_out_by_ray, address=self.address, workers=self.workers)
+            on_gpu = self.device.startswith("cuda")
+            return partial(shared_out_by_ray, address=self.address, workers=self.workers, on_gpu=on_gpu)
         return partial(shared_out, workers=self.n_workers)
+
+
+def _try_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:  # torch says it in all three ways
+        reason = str(error).strip().partition("\n")[0]
+        raise StudyError(f"there is no device {device!r} here ({reason}); leave --device out to use the CPU.") from None
 
 
 def trained(

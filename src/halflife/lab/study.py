@@ -131,4 +131,4 @@ def training_of(settings: Settings, how: How) -> Training | OwnTraining:
             f"a batch of {settings.batch_size} does not fit: {problem.name} has {len(problem.train)} samples."
         )
     model = problem.model if settings.model is None else partial(MODELS[settings.model], problem)
-    return Training(problem, model, settings.recipe)
+    return Training(problem, model, settings.recipe, how.device)

@@ -27,9 +27,9 @@ class Batches:
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs and targets of each step, ``[seed, batch, …]``; samples beyond the last whole batch are left out."""
-        data, recipe = self.training.problem.train, self.training.recipe
+        data, recipe = self.training.splits.train, self.training.recipe
         order = torch.stack([torch.randperm(len(data), generator=g) for g in self.orders])
-        for chosen in order.split(recipe.batch_size, dim=1)[: self.training.steps_per_epoch]:
+        for chosen in order.to(self.training.device).split(recipe.batch_size, dim=1)[: self.training.steps_per_epoch]:
             yield self._augmented(data.inputs[chosen]), data.targets[chosen]
 
     def _augmented(self, inputs: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def fingerprint(training: Training, replicas: Replicas) -> str:
     with torch.random.fork_rng(devices=[]):
         model = str(training.model())
     parts = (
-        *(__version__, torch.__version__, problem.name, problem.fingerprint, model, training.recipe),
+        *(__version__, torch.__version__, problem.name, problem.fingerprint, model, training.recipe, training.device),
         *(str(contender.update), contender.settings, replicas.lrs, replicas.lams, replicas.seeds),
     )
     return sha256(repr(parts).encode()).hexdigest()

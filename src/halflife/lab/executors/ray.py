@@ -35,18 +35,20 @@ def shared_out_by_ray(
     progress: Callable[[Sequence[float]], None],
     address: str | None = None,
     workers: int | None = None,
+    on_gpu: bool = False,
 ) -> Iterator[Finished]:
     """Index, result and seconds of each item, as they are finished: a ``ShareOut``.
 
     ``address`` is a cluster's, or "auto" for the one that this machine belongs to; None starts one here, with as many
-    ``workers`` as given. An item whose worker dies is begun anew, once; then it is a ``StudyError``.
+    ``workers`` as given. An item whose worker dies is begun anew, once; then it is a ``StudyError``. With ``on_gpu``
+    all that run at a time share the cluster's GPUs evenly.
     """
     if not items:
         return
     with _connected(address, workers):
         board = _Board.remote(len(items))
-        shipped = ray.put(job)
-        futures = {_work.remote(shipped, item, index, board): index for index, item in enumerate(items)}
+        shipped, work = ray.put(job), _work.options(num_gpus=_gpu_share() if on_gpu else 0)
+        futures = {work.remote(shipped, item, index, board): index for index, item in enumerate(items)}
         try:
             while futures:
                 ready, _ = ray.wait(list(futures), timeout=HEARTBEAT)
@@ -78,6 +80,14 @@ def _connected(address: str | None, workers: int | None) -> Generator[None, None
         yield
     finally:
         ray.shutdown()
+
+
+def _gpu_share() -> float:
+    """Of a GPU, for each task, if as many run as there are cores."""
+    there = ray.cluster_resources()
+    if not there.get("GPU"):
+        raise StudyError("the Ray cluster has no GPU; leave --device out to train on its CPUs.")
+    return min(1.0, int(1e4 * there["GPU"] / there["CPU"]) / 1e4)
 
 
 def _result(future: Any) -> tuple[Any, float]:

@@ -69,25 +69,27 @@ class Run(ABC):
         return self._outcome()
 
     def _curve(self, loss: Tensor) -> tuple[Tensor, ...]:
-        return self._score(self.training.problem.val).error, loss, self.norm()
+        return self._score(self.training.splits.val).error.cpu(), loss.cpu(), self.norm().cpu()
 
     def _state(self) -> dict[str, Any]:
-        shared = {"batches": self.batches.state(), "curves": self.curves, "random": torch.get_rng_state()}
-        return {**shared, "own": self.state()}
+        random = [torch.get_rng_state(), *(torch.cuda.get_rng_state(d) for d in self.training.forked)]
+        return {"batches": self.batches.state(), "curves": self.curves, "random": random, "own": self.state()}
 
     def _resume(self, saved: Mapping[str, Any] | None) -> None:
         if saved is not None:
             self.restore(saved["own"])
             self.batches.restore(saved["batches"])
             self.curves = list(saved["curves"])
-            torch.set_rng_state(saved["random"])
+            torch.set_rng_state(saved["random"][0])
+            for device, state in zip(self.training.forked, saved["random"][1:], strict=True):
+                torch.cuda.set_rng_state(state, device)
 
     def _score(self, split: Split) -> Score:
         return score(self.measure, split, SCORED_AT_ONCE * self.training.recipe.batch_size)
 
     def _outcome(self) -> Outcome:
-        problem, norm = self.training.problem, self.norm()
-        train, val, test = (self._score(split) for split in (problem.train, problem.val, problem.test))
+        norm = self.norm()
+        train, val, test = map(self._score, self.training.splits)
         diverged = ~(self.alive() & norm.isfinite() & val.loss.isfinite())
         curves = Curves(*(torch.stack(c, -1) for c in zip(*self.curves, strict=True))) if self.curves[0] else None
         return Outcome(train, val, test, norm, diverged, curves).shaped(self.replicas)
@@ -106,9 +108,11 @@ _SEEDING = Lock()
 
 
 def seeded(training: Training, seed: int) -> nn.Module:
-    """The model as that seed begins it, in the precision of the inputs; torch's generator stays where that left it."""
+    """The model as that seed begins it on any device, in the precision of the inputs; torch's generators stay where
+    that left them.
+    """
     torch.manual_seed(seed)
-    model = training.model()
+    model = training.model().to(training.device)
     dtype = training.problem.train.inputs.dtype
     return model.to(dtype) if dtype.is_floating_point else model
 

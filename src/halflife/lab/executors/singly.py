@@ -32,7 +32,7 @@ def train_singly(
     ]
     outcomes: list[Outcome] = []
     for one in ones:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=training.forked):
             run = SingleRun(training, one)
             outcomes.append(run.train(lambda share: progress((len(outcomes) + share) / len(ones)), checkpoint))
     cells = len(replicas.lrs)
@@ -57,7 +57,7 @@ class SingleRun(Run):
     def _step(self, inputs: Tensor, targets: Tensor) -> Tensor:
         problem, recipe = self.training.problem, self.training.recipe
         if not self.finite:
-            return torch.tensor(torch.nan)
+            return self._nan()
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * self.training.multiplier(self.t)
         self.optimizer.zero_grad()
@@ -68,7 +68,10 @@ class SingleRun(Run):
                 loss.backward()
                 self.optimizer.step()
         self.t += 1
-        return loss.detach() if self.finite else torch.tensor(torch.nan)
+        return loss.detach() if self.finite else self._nan()
+
+    def _nan(self) -> Tensor:
+        return torch.full((), torch.nan, device=self.training.device)
 
     @torch.no_grad()
     def measure(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,7 +82,7 @@ class SingleRun(Run):
         return parameters_to_vector(self.model.parameters()).detach().norm().reshape(1)
 
     def alive(self) -> Tensor:
-        return torch.tensor([self.finite])
+        return torch.full((1,), self.finite, device=self.training.device)
 
     def state(self) -> dict[str, Any]:
         own = {"t": self.t, "finite": self.finite}

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..optimizers import Contender
-from ..problems import Problem
+from ..problems import Problem, Split
 from ..schedules import SCHEDULES
 
 
@@ -30,13 +31,33 @@ class Recipe:
     curves: bool = False
 
 
+class Splits(NamedTuple):
+    """A problem's data, where it is used."""
+
+    train: Split
+    val: Split
+    test: Split
+
+
 @dataclass(frozen=True)
 class Training:
-    """What all replicas have in common: problem, architecture and recipe."""
+    """What all replicas have in common: problem, architecture and recipe, and the device that they are trained on."""
 
     problem: Problem
     model: Callable[[], nn.Module]
     recipe: Recipe
+    device: str = "cpu"
+
+    @cached_property
+    def splits(self) -> Splits:
+        """On the device; carried there once a process."""
+        problem = self.problem
+        return Splits(*(split.to(self.device) for split in (problem.train, problem.val, problem.test)))
+
+    @property
+    def forked(self) -> list[str]:
+        """The devices whose generators a training moves beside the CPU's."""
+        return [self.device] if self.device.startswith("cuda") else []
 
     @property
     def steps_per_epoch(self) -> int:
@@ -96,9 +117,9 @@ class Outcome(NamedTuple):
     curves: Curves | None = None
 
     def shaped(self, replicas: Replicas) -> Outcome:
-        """Of replicas in one row, ``[replica, …]``, by seed and then by cell."""
+        """Of replicas in one row, ``[replica, …]`` on any device, by seed and then by cell."""
         shape = (len(replicas.seeds), len(replicas.lrs))
-        return _each([self], lambda parts: parts[0].unflatten(0, shape))
+        return _each([self], lambda parts: parts[0].unflatten(0, shape).cpu())
 
 
 def joined(outcomes: Sequence[Outcome], dim: int) -> Outcome:

@@ -39,6 +39,8 @@ class Verdict(NamedTuple):
 
 def try_both(training: Training, contender: Contender) -> Verdict:
     """Measured in a thread of its own, whatever this process has set; nothing of it is kept."""
+    if training.device != "cpu":
+        return Verdict("singly", f"stacks are for CPUs, and this is trained on {training.device}")
     with ThreadPoolExecutor(1, initializer=settle_thread) as pool:
         return pool.submit(_try, training, contender).result()
 

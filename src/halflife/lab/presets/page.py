@@ -70,7 +70,7 @@ def _minutes(seconds: float) -> str:
 
 
 def _costs(preset: Preset) -> str:
-    return f"At paper scale: {preset.cost['paper']}."
+    return f"With `--scale paper --device cuda`: {preset.cost['paper']}."
 
 
 def _sentence(text: str) -> str:

@@ -28,6 +28,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def to(self, device: str) -> Split:
+        """The same samples on another device, or themselves."""
+        return Split(self.inputs.to(device), self.targets.to(device))
+
 
 def wrong(outputs: Tensor, targets: Tensor) -> Tensor:
     """The error of a classification: 1 for each sample whose largest output is not at its target, else 0."""

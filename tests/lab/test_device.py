@@ -1,0 +1,45 @@
+"""A training follows its device: shown on one made of Python (``elsewhere.py``), in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils import backend_registration
+
+from halflife.lab import How, StudyError
+from halflife.lab.executors import Recipe, Training, try_both
+from halflife.lab.optimizers import CONTENDERS
+
+from .training_cases import training
+
+
+@pytest.mark.skipif(
+    not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"), reason="torch is too old for it"
+)
+def test_elsewhere_comes_out_as_here() -> None:
+    script = Path(__file__).with_name("elsewhere.py")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found) == 10
+    assert found.pop("magnitudes") == 0
+    assert max(found.values()) < 1e-4, found
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(StudyError, match=r"there is no device 'cuda' here \(.*\); leave --device out to use the CPU"):
+        How(device="cuda")
+    with pytest.raises(StudyError, match="there is no device 'gpu' here"):
+        How(device="gpu")
+
+
+def test_away_from_the_cpu_nothing_is_stacked() -> None:
+    one = training()
+    verdict = try_both(Training(one.problem, one.model, Recipe(1, 8), "cuda"), CONTENDERS["adamw-paper"])
+    assert verdict == ("singly", "stacks are for CPUs, and this is trained on cuda")
