@@ -27,6 +27,10 @@ PLAIN = {
 """What ``cross_entropy`` passes on where it is called with outputs and targets alone."""
 
 
+NARROW = 16
+"""Outputs of a layer, under which its product is made transposed: 1.5 against 3.4 µs for 50 samples of 64 to 10."""
+
+
 class StackOps(TorchFunctionMode):
     """Within it, ``linear`` and ``cross_entropy`` under one ``vmap`` are the ones below."""
 
@@ -91,6 +95,8 @@ class LinearStack(Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if weight.shape[1] < NARROW:
+            return torch.baddbmm(bias.unsqueeze(2), weight, x.mT).mT
         return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
 
     @staticmethod
@@ -129,4 +135,4 @@ class CrossEntropyStack(Function):
         at = torch.full_like(logs[:, :1], -1.0)
         share = (gradient / counted.sum(1)).unsqueeze(1) * counted
         below = logs.exp().scatter_add(1, targets.clamp(min=0).unsqueeze(1), at) * share.unsqueeze(1)
-        return below.mT.contiguous(), None
+        return below.mT, None
