@@ -23,7 +23,8 @@ def run(*arguments):
 def test_a_tiny_study_ends_with_files_a_table_and_a_sentence_for_each_optimizer(tmp_path):
     result = run("study", "--out", str(tmp_path / "new"), *TINY)
     assert result.exit_code == 0, result.output
-    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["heatmap.png", "study.db", "study.lock"]
+    files = ["difference.png", "heatmap.png", "study.db", "study.lock"]
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == files
     for label in ("AdamL2", "AdamW (PyTorch)", "AdamW (paper)", "ProxAdam", "AdamP"):
         assert re.search(rf"│ {re.escape(label)} .*%.*not identified", result.output)
         assert re.search(rf"{re.escape(label)}: .* κ not identified: the best λ lies inside the grid", result.output)
