@@ -1,5 +1,26 @@
 """One thread a test process: the tests run side by side, and torch's threads would spin against each other."""
 
+from importlib.util import find_spec
+
 import torch
 
 torch.set_num_threads(1)
+
+OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
+
+
+def mend_torchvision() -> None:
+    """Let it load also where it was built for another torch than is here, as PyPI's is for the one without CUDA.
+
+    timm and the trainers import it, and need none of it here. It declares operators that its own library defines.
+    """
+    if find_spec("torchvision") is None:
+        return
+    try:
+        import torchvision  # noqa: F401  # pyright: ignore
+    except RuntimeError:
+        for name in ("nms", "qnms"):
+            OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+
+mend_torchvision()

@@ -11,20 +11,7 @@ import torch
 from .problem import ADAM, LION, SGD, agrees, peer, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
-
-
-def timm_optim() -> Any:
-    """Also where torchvision was built for another torch than is here: timm imports it, but needs none of it here."""
-    try:
-        peer("torchvision")
-    except pytest.skip.Exception:
-        for name in ("nms", "qnms"):
-            OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return peer("timm.optim")
-
-
-optim = timm_optim()
+optim = peer("timm.optim")
 CASES: dict[str, Callable[..., Any]] = {
     "timm": lambda p, **f: optim.AdamWLegacy(p, **ADAM, **f),
     "timm-corrected": lambda p, **f: optim.AdamWLegacy(p, **ADAM, corrected_weight_decay=True, **f),
