@@ -10,8 +10,8 @@ from ..optimizers import CONTENDERS
 from ..result import Result
 from ..settings import Settings
 from ..statistics import NotIdentified
-from ..statistics.words import plain, signed, span
-from .preset import Arm, Conclusion, Preset, Scale
+from ..statistics.words import plain
+from .preset import Arm, Conclusion, Preset, Scale, coupling
 
 OPTIMIZERS = ("sgd-l2", "sgdw", "adam-l2", "adamw-paper", "adamw-torch")
 PAIRS = (("sgdw", "sgd-l2"), ("adamw-paper", "adam-l2"))
@@ -65,9 +65,8 @@ def _price(found: Findings) -> float:
 
 
 def _figures(found: Findings) -> str:
-    κ, price = found.kappa, _price(found)
-    coupling = "κ not identified" if isinstance(κ, NotIdentified) else f"κ {signed(κ.value)} ({span(κ.interval())})"
-    return f"{coupling}; tuning apart costs {plain(price, 1)} points" if isfinite(price) else coupling
+    price = _price(found)
+    return coupling(found) + (f"; tuning apart costs {plain(price, 1)} points" if isfinite(price) else "")
 
 
 DECOUPLING = Preset(

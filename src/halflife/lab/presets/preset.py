@@ -13,6 +13,8 @@ from ..findings import Findings
 from ..own import OwnTraining
 from ..result import Result
 from ..settings import Settings
+from ..statistics import NotIdentified
+from ..statistics.words import signed, span
 
 Scale = Literal["smoke", "small", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
@@ -76,3 +78,9 @@ def percent(error: float) -> str:
 def cell(found: Findings) -> str:
     """The best cell and its error."""
     return f"{percent(found.val_error.mean)} at lr {found.best_lr:g}, λ {found.best_lam:g}"
+
+
+def coupling(found: Findings) -> str:
+    """κ and its interval."""
+    κ = found.kappa
+    return "κ not identified" if isinstance(κ, NotIdentified) else f"κ {signed(κ.value)} ({span(κ.interval())})"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from ..findings import Findings
 from ..problems import best_ridge, ridge
 from ..problems.ridge import NOISE
 from ..result import Result
 from ..settings import Settings
 from ..statistics import NotIdentified
-from ..statistics.words import signed, span
-from .preset import Arm, Conclusion, Preset, Scale, percent
+from ..statistics.words import signed
+from .preset import Arm, Conclusion, Preset, Scale, cell, coupling, percent
 
 OPTIMIZERS = ("sgd-l2", "adamw-torch", "adamw-paper", "prox-adam", "adam-l2")
 
@@ -33,7 +32,7 @@ def conclude(results: list[Result]) -> Conclusion:
     for result, noise in zip(results, (0.0, NOISE), strict=True):
         answer = best_ridge(ridge(noise=noise))
         figures.append((f"{result.title}: exact ridge", f"{percent(answer.val_error)} at λ = {answer.lam:.3g}"))
-        figures += [(f"{result.title}: {found.contender.label}", _figures(found)) for found in result.findings]
+        figures += [(f"{result.title}: {f.contender.label}", f"{cell(f)}; {coupling(f)}") for f in result.findings]
     paper, torch = (results[0].found(name).kappa for name in ("adamw-paper", "adamw-torch"))
     noisy = results[1].found("adamw-paper").kappa
     if isinstance(paper, NotIdentified) or isinstance(torch, NotIdentified):
@@ -45,12 +44,6 @@ def conclude(results: list[Result]) -> Conclusion:
     sentence += "." if isinstance(noisy, NotIdentified) else f"; with noise the paper's is {signed(noisy.value)}."
     holds = True if abs(paper.value) <= 0.25 < abs(torch.value) else None
     return Conclusion(False if abs(paper.value) >= abs(torch.value) else holds, sentence, tuple(figures))
-
-
-def _figures(found: Findings) -> str:
-    κ = found.kappa
-    coupling = "κ not identified" if isinstance(κ, NotIdentified) else f"κ {signed(κ.value)} ({span(κ.interval())})"
-    return f"{percent(found.val_error.mean)} at lr {found.best_lr:g}, λ {found.best_lam:g}; {coupling}"
 
 
 RIDGE = Preset(
