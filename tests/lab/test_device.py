@@ -14,6 +14,8 @@ from torch.utils import backend_registration
 from halflife.lab import How, StudyError
 from halflife.lab.executors import Recipe, Training, try_both
 from halflife.lab.optimizers import CONTENDERS
+from halflife.lab.presets import PRESETS
+from halflife.lab.start import _more
 
 from .training_cases import training
 
@@ -37,6 +39,13 @@ def test_a_device_that_is_not_there() -> None:
         How(device="cuda")
     with pytest.raises(StudyError, match="there is no device 'gpu' here"):
         How(device="gpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_on_ray_the_driver_need_not_have_it_and_then_draws_nothing_with_it() -> None:
+    how = How("ray", device="cuda")
+    assert how.lacks_device
+    assert list(_more(PRESETS["batchnorm"], [], how)) == []
 
 
 def test_away_from_the_cpu_nothing_is_stacked() -> None:

@@ -41,6 +41,14 @@ def test_memory_bounds_them_and_singly_each_is_by_itself():
     assert [jobs(part) for part in parcels(given, WHOLE, 2, way="singly")] == [[job] for job in jobs(WHOLE)]
 
 
+def test_a_stack_fits_in_the_cache_as_far_as_it_is_still_worth_a_worker(monkeypatch):
+    given = training()
+    monkeypatch.setitem(parcels.__globals__, "CACHED", 30 * bytes_of(given, WHOLE.contender))
+    assert [len(part) for part in parcels(given, WHOLE, 1)] == [30, 30]
+    monkeypatch.setitem(parcels.__globals__, "CACHED", 1)
+    assert max(len(part) for part in parcels(given, WHOLE, 1)) == 20, "the most that 60 give under 24"
+
+
 def test_what_a_replica_takes_grows_with_batch_and_states():
     given = training(lambda: nn.Sequential(nn.Linear(5, 100), nn.ReLU(), nn.Linear(100, 3)))
     adam, sgd = (bytes_of(given, CONTENDERS[name]) for name in ("adam-l2", "sgdw"))

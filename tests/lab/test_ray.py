@@ -12,6 +12,8 @@ import pytest
 from halflife.lab import How, Settings, StudyError, run_study
 
 pytest.importorskip("ray")
+from halflife.lab.executors import ray as by_ray
+
 SETTINGS = Settings(
     optimizers=("adam-p",), lrs=(1e-3, 1e-2), lams=(0.1, 1.0), seeds=2, epochs=2, batch_size=100, curves=True
 )
@@ -62,3 +64,15 @@ def test_a_worker_that_dies_again_is_named(tmp_path: Path) -> None:
 def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="there is no Ray cluster at auto"):
         run_study(SETTINGS, tmp_path, how=How("ray", address="auto"))
+
+
+@pytest.mark.parametrize(("gpus", "cpus", "share"), [(2, 16, 0.125), (8, 4, 1.0), (1, 3, 0.3333)])
+def test_the_tasks_share_the_gpus_evenly(monkeypatch: pytest.MonkeyPatch, gpus: int, cpus: int, share: float) -> None:
+    monkeypatch.setattr(by_ray.ray, "cluster_resources", lambda: {"GPU": gpus, "CPU": cpus})
+    assert by_ray._gpu_share() == share
+
+
+def test_a_cluster_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_ray.ray, "cluster_resources", lambda: {"CPU": 4})
+    with pytest.raises(StudyError, match="the Ray cluster has no GPU; leave --device out"):
+        by_ray._gpu_share()

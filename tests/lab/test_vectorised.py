@@ -33,13 +33,14 @@ def problem(dtype=torch.float64):
         split(36, g, dtype),
         split(30, g, dtype),
         split(30, g, dtype),
-        model=lambda: mlp(5, 7, 3),
+        model=lambda: mlp(5, 20, 3),
         chance=2 / 3,
     )
 
 
 def training(dtype=torch.float64):
-    return Training(problem(dtype), lambda: mlp(5, 7, 3), Recipe(EPOCHS, BATCH))
+    """One layer on either side of ``stack_ops.NARROW``."""
+    return Training(problem(dtype), lambda: mlp(5, 20, 3), Recipe(EPOCHS, BATCH))
 
 
 CELLS = tuple(product(LRS, LAMS))
@@ -54,7 +55,7 @@ def alone(make, lr, seed):
     """The same training as people write it: a loop, an optimizer, a scheduler."""
     data = problem().train
     torch.manual_seed(seed)
-    model = mlp(5, 7, 3).double()
+    model = mlp(5, 20, 3).double()
     optimizer = make(model.parameters(), lr=lr)
     steps = EPOCHS * (len(data) // BATCH)
     cosine = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: (1 + math.cos(math.pi * t / steps)) / 2)
@@ -189,7 +190,7 @@ def masked_loss(outputs, targets):
     ids=["ignored targets", "smoothed", "weighted", "squared"],
 )
 def test_any_loss_is_the_same_both_ways(loss):
-    given = Training(replace(problem(), loss=loss), lambda: mlp(5, 7, 3), Recipe(EPOCHS, BATCH, curves=True))
+    given = Training(replace(problem(), loss=loss), lambda: mlp(5, 20, 3), Recipe(EPOCHS, BATCH, curves=True))
     stacked, singly = (way(given, replicas("adam-l2")) for way in WAYS.values())
     same(stacked, singly)
 
@@ -220,7 +221,7 @@ def loss_with_an_edge(outputs, targets):
 
 def test_what_diverges_is_frozen_where_its_loss_was_finite_last():
     given = Training(
-        replace(problem(), loss=loss_with_an_edge), lambda: mlp(5, 7, 3), Recipe(EPOCHS, BATCH, curves=True)
+        replace(problem(), loss=loss_with_an_edge), lambda: mlp(5, 20, 3), Recipe(EPOCHS, BATCH, curves=True)
     )
     some = replicas("sgd-l2", ((1e-2, 0.01), (3.0, 0.01)))
     stacked, singly = (way(given, some) for way in WAYS.values())

@@ -45,8 +45,19 @@ class How:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise StudyError(f"{name} must be at least 1, but {value} was given.")
-        if self.executor != "ray":  # there it is the workers' own machine that must have it
-            _try_device(self.device)
+        if self.executor != "ray" and self.lacks_device:  # with it the workers' machines must have one
+            raise StudyError(
+                f"there is no device {self.device!r} here ({self.lacks_device}); leave --device out to use the CPU."
+            )
+
+    @property
+    def lacks_device(self) -> str:
+        """Why there is no such device on this machine; empty if there is."""
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError, ValueError) as error:  # torch says it in all three ways
+            return str(error).strip().partition("\n")[0]
+        return ""
 
     @property
     def n_workers(self) -> int:
@@ -62,14 +73,6 @@ class How:
             on_gpu = self.device.startswith("cuda")
             return partial(shared_out_by_ray, address=self.address, workers=self.workers, on_gpu=on_gpu)
         return partial(shared_out, workers=self.n_workers)
-
-
-def _try_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, ValueError) as error:  # torch says it in all three ways
-        reason = str(error).strip().partition("\n")[0]
-        raise StudyError(f"there is no device {device!r} here ({reason}); leave --device out to use the CPU.") from None
 
 
 def trained(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -57,13 +57,19 @@ def run_preset(
     arms = [_changed(chosen, arm, given or {}) for arm in chosen.arms(scale)]
     origin = {"command": command, "preset": chosen.name, "scale": scale}
     results = [_run(arm, folder, progress, how, origin, arms) for arm in arms]
-    trainings = [training_of(arm.settings, how or How()) for arm in arms]
-    pictures = [_drawn(picture, folder) for picture in chain(figures_of(results), chosen.draw(results, trainings))]
+    pictures = [_drawn(picture, folder) for picture in chain(figures_of(results), _more(chosen, results, how or How()))]
     conclusion = chosen.conclude(results)
     if scale == "smoke":
         conclusion = conclusion._replace(holds=None)  # it shows that all runs, and nothing more
     (folder / "reproduction.md").write_text(page(chosen, scale, results, pictures, conclusion))
     return Outcome(results, [picture.path for picture in pictures], conclusion)
+
+
+def _more(preset: Preset, results: list[Result], how: How) -> Iterator[Picture]:
+    """A reproduction's own pictures, if the driver has the device: on Ray the workers may have it alone."""
+    if how.lacks_device:
+        return iter(())
+    return preset.draw(results, [training_of(result.settings, how) for result in results])
 
 
 def _drawn(picture: Picture, folder: Path) -> Drawn:
