@@ -132,3 +132,18 @@ def test_arms_are_numbered_and_share_one_plot_of_their_scales():
 def test_a_study_in_progress_is_drawn():
     result = fabricated(SMALL, missing=lambda run: run.seed == 1 or (run.lr, run.lam) == (1e-3, 1e-4))
     assert next(name for name, *_ in figures_of([result])) == "heatmap"
+
+
+def test_a_long_subtitle_pushes_down_what_stands_below_it_and_headlines_fit():
+    few = replace(SMALL, lrs=SMALL.lrs[:2], curves=True)
+    wordy = replace(fabricated(few).problem, description="a problem that takes many words to be told, " * 9)
+    narrow = replace(fabricated(few), problem=wordy)
+    for name, _, figure in figures_of([narrow]):
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in figure.texts]
+        headline, subtitle = sorted(boxes, key=lambda box: -box.y1)[:2]
+        assert headline.x1 <= figure.bbox.x1, name
+        assert subtitle.x1 <= figure.bbox.x1, name
+        below = [legend.get_window_extent().y1 for legend in figure.legends]
+        below += [axis.get_tightbbox().y1 for axis in figure.axes]
+        assert subtitle.y0 > max(below), name
