@@ -1,0 +1,220 @@
+"""What version 0.1.0 saved is loaded, and goes on as it would have gone on there.
+
+``make_fixtures.py`` says how the fixtures were written, ``records.py`` what is in them.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import halflife
+from halflife.engines.library import load
+
+from .records import FOLDER, Record, Walker
+
+RECORDS: list[Record] = [
+    record
+    for name in ("rules", "decays", "regularizers", "formats", "surroundings")
+    for record in torch.load(FOLDER / f"{name}.pt", weights_only=True)
+]
+BY_NAME = {record["name"]: record for record in RECORDS}
+
+
+def dithers(record: Record) -> bool:
+    """Whether numbers were rounded by random bits, which are a format of their own."""
+    settings = [record["kwargs"], *(record["groups"] or ())]
+    states = any(group.get("state_dtype") in (torch.bfloat16, "8bit") for group in settings)
+    return states or any(group.get("rounding") == "stochastic" for group in settings)
+
+
+DITHERED = [record["name"] for record in RECORDS if dithers(record)]
+SAME_BITS = True
+"""Whether a rounding takes the random bits that it took in 0.1.0. If not, what it rounds is compared to ``SHARE``."""
+
+RELATIVE = {
+    **{torch.float64: 1e-12, torch.float32: 1e-6, torch.complex64: 1e-6},
+    **{torch.bfloat16: 2**-7, torch.float16: 2**-9},
+}
+"""How far another order of the same operations may bring a number, as a share of the tensor's largest."""
+
+SHARE = 0.05
+"""Of dithered numbers: how many may be rounded the other way; where the random bits differ, how far off they may be."""
+
+WIDE = (torch.float32, torch.float64)
+
+each_record = pytest.mark.parametrize("record", RECORDS, ids=[record["name"] for record in RECORDS])
+
+
+def resumed(record: Record, engine: str | None = None) -> Walker:
+    """A new optimizer with the old one's state."""
+    walker = Walker(record, record["weights"], engine)
+    walker.optimizer.load_state_dict(record["state_dict"])
+    for each, state in ((walker.scheduler, "scheduler_state"), (walker.schedule, "schedule_state")):
+        if each is not None:
+            each.load_state_dict(record[state])
+    return walker
+
+
+def here() -> str | None:
+    return getattr(load(), "level", None)
+
+
+def is_exact(record: Record) -> bool:
+    """Native on the level that it was written on: there is one order of the operations."""
+    native = {*record["ran"]} == {"native"} and record["level"] == here()
+    return native and (SAME_BITS or record["name"] not in DITHERED)
+
+
+def compare(now: Tensor, then: Tensor, exact: bool, what: str) -> None:
+    assert (now.dtype, now.shape) == (then.dtype, then.shape), what
+    if exact or not then.numel() or then.dtype not in RELATIVE:
+        torch.testing.assert_close(now, then, rtol=0, atol=0, equal_nan=True, msg=lambda m: f"{what}: {m}")
+    else:
+        off, largest = (now - then).abs().max(), then.abs().max()
+        assert off <= RELATIVE[then.dtype] * largest, f"{what} is off by {float(off):.3g} of {float(largest):.3g}"
+
+
+def compare_states(now: dict[str, Any], then: dict[str, Any], exact: bool) -> None:
+    assert now["state"].keys() == then["state"].keys()
+    for index, old in then["state"].items():
+        assert old.keys() <= now["state"][index].keys()
+        for name, x in old.items():
+            if exact or name != "kahan":  # what a weight lacks turns with the weight's last bit
+                compare(now["state"][index][name], x, exact or name == "step", f"{name} of parameter {index}")
+
+
+def compare_groups(now: dict[str, Any], then: dict[str, Any]) -> None:
+    for new, old in zip(now["param_groups"], then["param_groups"], strict=True):
+        assert old.keys() <= new.keys()
+        for name, x in old.items():
+            assert type(new[name]) is type(x), name
+            assert torch.equal(new[name], x) if isinstance(x, Tensor) else str(new[name]) == str(x), name
+
+
+@each_record
+def test_what_is_loaded_is_what_was_saved(record: Record) -> None:
+    now = resumed(record).optimizer.state_dict()
+    compare_states(now, record["state_dict"], exact=True)
+    compare_groups(now, record["state_dict"])
+
+
+@each_record
+def test_the_next_steps_are_the_old_ones(record: Record) -> None:
+    walker = resumed(record)
+    for gradients in record["gradients"]:
+        walker.step(gradients)
+    compare_all(walker, record, "end_")
+
+
+@each_record
+def test_the_first_steps_are_the_old_ones(record: Record) -> None:
+    walker = Walker(record, record["start"])
+    for gradients in record["first_gradients"]:
+        walker.step(gradients)
+    compare_all(walker, record, "")
+
+
+def compare_all(walker: Walker, record: Record, prefix: str) -> None:
+    now, then = walker.optimizer.state_dict(), record[f"{prefix}state_dict"]
+    weights, exact = record[f"{prefix}weights"], is_exact(record)
+    compare_groups(now, then)
+    if not exact and record["name"] in DITHERED:
+        compare_dithered(walker.weights(), weights)
+        for index, old in then["state"].items():
+            narrow = [name for name, x in old.items() if x.dtype in (torch.uint8, torch.bfloat16) and name != "kahan"]
+            compare_dithered([now["state"][index][name] for name in narrow], [old[name] for name in narrow])
+        return
+    compare_states(now, then, exact)
+    for w, old in zip(walker.weights(), weights, strict=True):
+        compare(w, old, exact, "a weight")
+
+
+def compare_dithered(now: list[Tensor], then: list[Tensor]) -> None:
+    """Where another order of operations made another number, its random bits seldom round it to another one."""
+    for x, old in zip(now, then, strict=True):
+        assert (x.dtype, x.shape) == (old.dtype, old.shape)
+        if SAME_BITS and x.dtype in (torch.uint8, torch.bfloat16, torch.float16):
+            assert (x != old).float().mean() <= SHARE
+        elif x.dtype is not torch.uint8:
+            assert distance([x], [old]) <= SHARE
+
+
+def distance(now: list[Tensor], then: list[Tensor]) -> float:
+    """The norm of the difference, as a share of the weights'."""
+    off = sum(float((a - b).abs().double().square().sum()) for a, b in zip(now, then, strict=True))
+    return (off / sum(float(b.abs().double().square().sum()) for b in then)) ** 0.5
+
+
+@each_record
+def test_three_steps_move_the_weights_by_far_more_than_is_forgiven(record: Record) -> None:
+    largest = max(RELATIVE[w.dtype] for w in record["weights"])
+    moved = distance(record["weights"], record["end_weights"])
+    assert moved > (100 * largest if largest <= 1e-6 else 4 * largest)
+
+
+OTHERS = [
+    record
+    for record in RECORDS
+    if {*record["ran"]} == {"native"} and record["name"] not in DITHERED and record["weights"][0].dtype in WIDE
+]
+
+
+@pytest.mark.parametrize("engine", ["eager", "foreach"])
+@pytest.mark.parametrize("record", OTHERS, ids=[record["name"] for record in OTHERS])
+def test_another_engine_goes_on_from_there(record: Record, engine: str) -> None:
+    walker = resumed(record, "eager" if engine == "eager" else None)
+    for group in walker.optimizer.param_groups:
+        if engine == "foreach":
+            group["foreach"] = True
+        elif "engine" not in group:
+            group["foreach"] = False
+    walker.step(record["gradients"][0])
+    if "GroupLasso" not in str(record["kwargs"]):
+        assert {choice.name for choice in walker.optimizer.engines()} == {engine}
+    for gradients in record["gradients"][1:]:
+        walker.step(gradients)
+    for w, old in zip(walker.weights(), record["end_weights"], strict=True):
+        compare(w, old, False, "a weight")
+
+
+@pytest.mark.parametrize("name", ["adamw", "adamw-8bit"])
+def test_a_state_dict_in_a_file_of_its_own(name: str) -> None:
+    """By torch.save, in its present form and in that of torch before 1.6."""
+    saved = torch.load(FOLDER / f"state_dict-{name}.pt", weights_only=True)
+    check_whole(name, saved)
+
+
+def test_a_pickled_state_dict() -> None:
+    check_whole("two-groups", pickle.loads((FOLDER / "state_dict-two-groups.pickle").read_bytes()))
+
+
+def check_whole(name: str, saved: dict[str, Any]) -> None:
+    record = BY_NAME[name]
+    now = resumed({**record, "state_dict": saved}).optimizer.state_dict()
+    compare_states(now, record["state_dict"], exact=True)
+    compare_groups(now, record["state_dict"])
+
+
+def test_torch_reads_what_we_wrote() -> None:
+    record = BY_NAME["adamw"]
+    params = [w.clone().requires_grad_() for w in record["weights"]]
+    optimizer = torch.optim.AdamW(params)
+    optimizer.load_state_dict(record["state_dict"])
+    for gradients in record["gradients"]:
+        for p, g in zip(params, gradients, strict=True):
+            p.grad = g
+        optimizer.step()
+    assert distance([p.detach() for p in params], record["end_weights"]) < 1e-6
+
+
+def test_every_kind_is_among_the_fixtures() -> None:
+    classes = {c for c in halflife.__all__ if isinstance(getattr(halflife, c), type(halflife.SGD))}
+    wanted = {c for c in classes if issubclass(getattr(halflife, c), halflife.Optimizer)} - {"Optimizer"}
+    assert wanted <= {record["optimizer"] for record in RECORDS}
+    assert {engine for record in RECORDS for engine in record["ran"]} == {"native", "foreach", "eager"}
+    assert len(BY_NAME) == len(RECORDS) >= 60
