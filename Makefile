@@ -53,7 +53,7 @@ clean:                           ## remove the environment, what was built, and 
 	$(PYTHON) -m venv .venv
 
 .venv/%.stamp: $(SETTINGS) $(NATIVE) | .venv/bin/python
-	@echo "Installing halflife[$*] into .venv (torch is large: the first time takes a few minutes) …"
+	@echo "Installing halflife-optim[$*] into .venv (torch is large: the first time takes a few minutes) …"
 	$(INSTALL) --editable '.[$*]'
 	@test -f $(LIBRARY) || echo "There is no native engine, for there is no g++: \`halflife doctor\` says what that costs."
 	@touch $@

@@ -117,7 +117,7 @@ def test_without_the_lab_the_command_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_rich)
     with pytest.raises(SystemExit) as end:
         cli.main()
-    assert "rich, which is not installed: pip install 'halflife[lab]'" in str(end.value.code)
+    assert "rich, which is not installed: pip install 'halflife-optim[lab]'" in str(end.value.code)
 
 
 def test_the_doctor_says_what_there_is_and_why():

@@ -120,7 +120,7 @@ def test_a_file_that_is_no_library_is_refused(plain: pytest.MonkeyPatch, tmp_pat
 @compiles
 def test_another_interface_is_refused(tmp_path: Path) -> None:
     text = reason(open_library(made(tmp_path, f"int hl_abi(void) {{ return {HL_ABI + 1}; }}")))
-    assert f"has interface {HL_ABI + 1}, and {HL_ABI} is needed: install halflife again" in text
+    assert f"has interface {HL_ABI + 1}, and {HL_ABI} is needed: install halflife-optim again" in text
 
 
 @compiles

@@ -14,5 +14,5 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in _LAB:
             raise
-        sys.exit(f"Error: the halflife command needs {error.name}, which is not installed: pip install 'halflife[lab]'")
+        sys.exit(f"Error: the command needs {error.name}, which is not installed: pip install 'halflife-optim[lab]'")
     app()

@@ -63,7 +63,7 @@ def open_library(path: Path) -> Library | Missing:
         dll = ctypes.CDLL(str(path))
         abi = _declare(dll.hl_abi, ctypes.c_int)()
         if abi != HL_ABI:
-            return Missing(f"{path} has interface {abi}, and {HL_ABI} is needed: install halflife again")
+            return Missing(f"{path} has interface {abi}, and {HL_ABI} is needed: install halflife-optim again")
         level = _declare(dll.hl_level, ctypes.c_char_p)().decode()
         if level == "none":
             return Missing("this processor lacks x86-64-v2, that is SSE 4.2 and POPCNT")
@@ -86,4 +86,4 @@ def _why_not_built() -> str:
     if not sys.platform.startswith("linux"):
         return f"it is built on Linux alone so far, and this is {sys.platform}"
     why = "no C++ compiler at the install, or a source tree that nothing was built in"
-    return f"{INSTALLED.name} was not built ({why}); with g++ 10 or newer, install halflife again"
+    return f"{INSTALLED.name} was not built ({why}); with g++ 10 or newer, install halflife-optim again"

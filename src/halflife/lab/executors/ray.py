@@ -26,7 +26,7 @@ try:
     import ray
     from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
 except ModuleNotFoundError as error:
-    raise StudyError("the executor ray needs Ray, which is not installed: pip install 'halflife[ray]'") from error
+    raise StudyError("the executor ray needs Ray, which is not installed: pip install 'halflife-optim[ray]'") from error
 
 
 def shared_out_by_ray(

@@ -42,7 +42,8 @@ def _write(loaded: Loaded, path: Path, magnitudes: MagnitudesInfo | None) -> Pat
     try:
         from .page import page  # noqa: PLC0415 (plotly takes its time)
     except ModuleNotFoundError as error:
-        raise StudyError(f"a report needs {error.name}, which is not installed: pip install 'halflife[lab]'") from None
+        missing = f"a report needs {error.name}, which is not installed"
+        raise StudyError(f"{missing}: pip install 'halflife-optim[lab]'") from None
     try:
         path.write_text(page(loaded, magnitudes), encoding="utf-8")
     except OSError as error:
