@@ -8,12 +8,13 @@ NATIVE := $(wildcard native/CMakeLists.txt native/editable/CMakeLists.txt native
 LIBRARY := src/halflife/engines/libhalflife_native.so
 SANITIZED := build/sanitize/libhalflife_native.so
 THREADED := build/sanitize-threads/libhalflife_native.so
+SEEDS ?= 1 2 3 4 5
 PRELOADED = LD_PRELOAD="$$(g++ -print-file-name=lib$(1).so) $$(g++ -print-file-name=libstdc++.so)"
 
 # Where there is g++, C++ that does not build is an error.
 export HALFLIFE_NEEDS_NATIVE := $(shell test "$$(uname -s)" = Linux && command -v g++ >/dev/null && echo 1)
 
-.PHONY: study test test-slow conventions trainers bench sanitize sanitize-threads lint clean
+.PHONY: study test test-slow test-random conventions trainers bench sanitize sanitize-threads lint clean
 
 study: .venv/lab.stamp           ## train the grid on digits, draw the heatmaps, print the table
 	$(BIN)/halflife study --out study
@@ -23,6 +24,10 @@ test: .venv/test.stamp           ## everything but the slow tests
 
 test-slow: .venv/test.stamp      ## the slow tests
 	$(BIN)/python -m pytest -m slow
+
+test-random: .venv/test.stamp    ## all but the slow tests, in random order once for each of SEEDS
+	for seed in $(SEEDS); do echo "make test-random SEEDS=$$seed"; $(BIN)/python -m pytest --numprocesses auto \
+		--random-order-bucket=global --random-order-seed=$$seed || exit 1; done
 
 conventions: .venv/conventions-test.stamp ## every convention beside the framework itself, by trajectory
 	$(BIN)/python -m pytest --numprocesses auto tests/conventions
@@ -34,13 +39,13 @@ bench: .venv/lab.stamp           ## time every optimizer's step beside torch's
 	$(BIN)/halflife bench --out bench
 
 sanitize: .venv/test.stamp $(SANITIZED) ## the native engine under the address and undefined-behaviour sanitizers
-	$(call PRELOADED,asan) ASAN_OPTIONS=detect_leaks=0 HALFLIFE_LIBRARY=$(abspath $(SANITIZED)) \
+	$(call PRELOADED,asan) ASAN_OPTIONS=detect_leaks=0 HALFLIFE_LIBRARY="$(CURDIR)/$(SANITIZED)" \
 	$(BIN)/python -m pytest --numprocesses auto --ignore=tests/native/test_threads.py \
 		tests/engines tests/conformance tests/native
 
 sanitize-threads: .venv/test.stamp $(THREADED) ## the native engine's threads under ThreadSanitizer
 	$(call PRELOADED,tsan) TSAN_OPTIONS="halt_on_error=1 ignore_noninstrumented_modules=1" \
-	HALFLIFE_LIBRARY=$(abspath $(THREADED)) $(BIN)/python -m pytest --capture=sys tests/native/test_threads.py
+	HALFLIFE_LIBRARY="$(CURDIR)/$(THREADED)" $(BIN)/python -m pytest --capture=sys tests/native/test_threads.py
 
 lint: .venv/dev.stamp            ## ruff, pyright
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
