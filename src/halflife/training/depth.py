@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from .found import Found
+from .named_parameters import NamedParameter
 
 
-def depths(parameters: Sequence[Found]) -> list[int]:
+def depths(parameters: Sequence[NamedParameter]) -> list[int]:
     """Of each parameter: 0 what stands before the first block, 1, 2, … the blocks, one more what stands after the last.
 
     A block is a numbered module that has modules inside: ``blocks.3``, ``encoder.layer.11``, ``layer2.0``; of several
@@ -19,7 +19,7 @@ def depths(parameters: Sequence[Found]) -> list[int]:
     its first name. Raises ``ValueError`` where fewer than two blocks are found.
     """
     for block_of in (_block_of, _layer_of):
-        blocks = [block_of(found) for found in parameters]
+        blocks = [block_of(named) for named in parameters]
         order = {block: k for k, block in enumerate(dict.fromkeys(b for b in blocks if b), start=1)}
         if len(order) > 1:
             return _counted(blocks, order, loose_after=block_of is _block_of)
@@ -39,22 +39,22 @@ def _counted(blocks: list[str | None], order: dict[str, int], loose_after: bool)
     return result
 
 
-def _block_of(found: Found) -> str | None:
+def _block_of(named: NamedParameter) -> str | None:
     """The name of the outermost numbered module, if it has modules inside."""
-    return _numbered(found, lambda module: next(module.children(), None) is not None)
+    return _numbered(named, lambda module: next(module.children(), None) is not None)
 
 
-def _layer_of(found: Found) -> str | None:
+def _layer_of(named: NamedParameter) -> str | None:
     """The name of the outermost numbered modules down to the layer itself, if the parameter is a matrix."""
-    return _numbered(found, lambda _: True) if found.parameter.ndim > 1 else None
+    return _numbered(named, lambda _: True) if named.parameter.ndim > 1 else None
 
 
-def _numbered(found: Found, counts: Callable[[nn.Module], bool]) -> str | None:
+def _numbered(named: NamedParameter, counts: Callable[[nn.Module], bool]) -> str | None:
     """The longest row of numbered modules of which each counts, with what stands before it."""
-    place, block = found.places[0], None
-    for k, (part, module) in enumerate(zip(place.path, place.modules[1:], strict=True)):
+    location, block = named.locations[0], None
+    for k, (part, module) in enumerate(zip(location.path, location.modules[1:], strict=True)):
         if part.isdigit() and counts(module):
-            block = ".".join(place.path[: k + 1])
+            block = ".".join(location.path[: k + 1])
         elif block:
             break
     return block

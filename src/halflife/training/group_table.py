@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .found import Found
+from .named_parameters import NamedParameter
 
 NOT_SETTINGS = ("params", "param_names")
 WIDE = 60
@@ -14,7 +14,7 @@ WIDE = 60
 class ParamGroups(list[dict[str, Any]]):
     """A plain list of group dicts, to give to an optimizer; ``str`` and ``repr`` show what is in each."""
 
-    def __init__(self, groups: Iterable[dict[str, Any]] = (), everything: Sequence[Found] = ()) -> None:
+    def __init__(self, groups: Iterable[dict[str, Any]] = (), everything: Sequence[NamedParameter] = ()) -> None:
         super().__init__(groups)
         self._names = list(dict.fromkeys(name for group in self for name in group if name not in NOT_SETTINGS))
         self._remarks = [*_remarks(everything)]
@@ -38,14 +38,14 @@ class ParamGroups(list[dict[str, Any]]):
         return [*settings, f"{len(params):,}", f"{sum(p.numel() for p in params):,}", _examples(names)]
 
 
-def _remarks(everything: Sequence[Found]) -> Iterable[str]:
-    tied = [found for found in everything if len(found.places) > 1]
+def _remarks(everything: Sequence[NamedParameter]) -> Iterable[str]:
+    tied = [named for named in everything if len(named.locations) > 1]
     if tied:
-        pairs = (" = ".join(at.full for at in found.places[:2]) for found in tied[:2])
+        pairs = (" = ".join(location.full for location in named.locations[:2]) for named in tied[:2])
         yield f"{_count(len(tied), 'tensor')} tied ({'; '.join(pairs)})"
-    frozen = [found for found in everything if not found.parameter.requires_grad]
+    frozen = [named for named in everything if not named.parameter.requires_grad]
     if frozen:
-        numbers = sum(found.parameter.numel() for found in frozen)
+        numbers = sum(named.parameter.numel() for named in frozen)
         yield f"{_count(len(frozen), 'frozen tensor')} of {_count(numbers, 'number')} left out"
 
 

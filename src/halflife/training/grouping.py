@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from .depth import depths
-from .found import Found, find
 from .group_table import ParamGroups
+from .named_parameters import NamedParameter, named_parameters
 from .patterns import Pattern, check_patterns, matches
 
 Settings = dict[str, Any]
@@ -44,50 +44,50 @@ def param_groups(
 
     Raises ``ValueError`` for a pattern that matches nothing, and for numbers out of range.
     """
-    everything, overrides = find(model), overrides or {}
+    everything, overrides = named_parameters(model), overrides or {}
     spared = [no_decay] if isinstance(no_decay, str | type) else [*no_decay]
     _check_numbers(weight_decay, lr, layer_decay)
     _check_overrides(overrides)
     check_patterns(spared, everything, "no_decay")
     check_patterns(overrides, everything, "overrides")
     rules = [*((pattern, {"weight_decay": 0.0}) for pattern in spared), *overrides.items()]
-    trained, settings = list[Found](), list[Settings]()
-    for found, scale in zip(everything, _scales(everything, layer_decay), strict=True):
-        if found.parameter.requires_grad:
+    trained, settings = list[NamedParameter](), list[Settings]()
+    for named, scale in zip(everything, _scales(everything, layer_decay), strict=True):
+        if named.parameter.requires_grad:
             own = {"weight_decay": weight_decay, "lr": None if lr is None else lr * scale}
-            trained.append(found)
-            settings.append({name: x for name, x in own.items() if x is not None} | _ruled(found, rules))
+            trained.append(named)
+            settings.append({name: x for name, x in own.items() if x is not None} | _ruled(named, rules))
     return ParamGroups(_merged(trained, settings), everything)
 
 
-def _ruled(found: Found, rules: Sequence[tuple[Pattern, Mapping[str, Any]]]) -> Settings:
+def _ruled(named: NamedParameter, rules: Sequence[tuple[Pattern, Mapping[str, Any]]]) -> Settings:
     """What the rules that are about a parameter say of it; the last word counts."""
     own: Settings = {}
     for pattern, given in rules:
-        own |= given if matches(pattern, found) else {}
+        own |= given if matches(pattern, named) else {}
     return own
 
 
-def _scales(parameters: Sequence[Found], layer_decay: float | None) -> list[float]:
+def _scales(parameters: Sequence[NamedParameter], layer_decay: float | None) -> list[float]:
     if layer_decay is None:
         return [1.0] * len(parameters)
     depth = depths(parameters)
     return [layer_decay ** (max(depth) - d) for d in depth]
 
 
-def _merged(parameters: Sequence[Found], settings: Sequence[Settings]) -> list[Settings]:
+def _merged(parameters: Sequence[NamedParameter], settings: Sequence[Settings]) -> list[Settings]:
     """One group for each different settings, in the order of the first parameter that has them."""
     if not parameters:
         raise ValueError(
             "all parameters of the model are frozen; give those that are to be trained requires_grad=True."
         )
-    groups: list[tuple[Settings, list[Found]]] = []
-    for found, own in zip(parameters, settings, strict=True):
+    groups: list[tuple[Settings, list[NamedParameter]]] = []
+    for named, own in zip(parameters, settings, strict=True):
         members = next((members for there, members in groups if _same(there, own)), None)
         if members is None:
-            groups.append((own, [found]))
+            groups.append((own, [named]))
         else:
-            members.append(found)
+            members.append(named)
     return [
         {"params": [f.parameter for f in members], "param_names": [f.name for f in members], **own}
         for own, members in groups

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
-from .found import Found, Place
+from .named_parameters import Location, NamedParameter
 
 Pattern = str | type[nn.Module]
 
@@ -18,22 +18,22 @@ _NORM_BASES = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RM
 _EMBEDDING = re.compile(r"embed(ding)?s?(\d*d)?$", re.IGNORECASE)
 
 
-def _is_bias(place: Place) -> bool:
-    return "bias" in re.split(r"[._]", place.leaf)
+def _is_bias(location: Location) -> bool:
+    return "bias" in re.split(r"[._]", location.leaf)
 
 
-def _is_of_norm(place: Place) -> bool:
-    owner = place.owner
+def _is_of_norm(location: Location) -> bool:
+    owner = location.owner
     return isinstance(owner, _NORM_BASES) or bool(_NORM.search(type(owner).__name__))
 
 
-def _is_of_embedding(place: Place) -> bool:
-    owner = place.owner
+def _is_of_embedding(location: Location) -> bool:
+    owner = location.owner
     known = isinstance(owner, nn.Embedding | nn.EmbeddingBag) or bool(_EMBEDDING.search(type(owner).__name__))
-    return known or bool(_EMBEDDING.search(place.leaf))
+    return known or bool(_EMBEDDING.search(location.leaf))
 
 
-KINDS: Mapping[str, Callable[[Place], bool]] = {"bias": _is_bias, "norm": _is_of_norm, "embedding": _is_of_embedding}
+KINDS: Mapping[str, Callable[[Location], bool]] = {"bias": _is_bias, "norm": _is_of_norm, "embedding": _is_of_embedding}
 """Three words in the place of a pattern.
 
 ``bias``: a parameter with that word in the last part of its name (``bias``, ``in_proj_bias``, ``bias_ih_l0``).
@@ -42,17 +42,19 @@ KINDS: Mapping[str, Callable[[Place], bool]] = {"bias": _is_bias, "norm": _is_of
 """
 
 
-def matches(pattern: Pattern, found: Found) -> bool:
+def matches(pattern: Pattern, named: NamedParameter) -> bool:
     """Whether the pattern is about this parameter, under any of its names; a type means all inside its modules."""
     if isinstance(pattern, str):
         kind = KINDS.get(pattern)
         if kind:
-            return any(map(kind, found.places))
-        return any(fnmatchcase(name, pattern) for at in found.places for name in (at.name, at.full))
-    return any(isinstance(module, pattern) for at in found.places for module in at.modules)
+            return any(map(kind, named.locations))
+        return any(
+            fnmatchcase(name, pattern) for location in named.locations for name in (location.name, location.full)
+        )
+    return any(isinstance(module, pattern) for location in named.locations for module in location.modules)
 
 
-def check_patterns(patterns: Iterable[Pattern], parameters: Iterable[Found], what: str) -> None:
+def check_patterns(patterns: Iterable[Pattern], parameters: Iterable[NamedParameter], what: str) -> None:
     """Raise unless each is a pattern and about some parameter; a kind's word may be about none."""
     parameters = list(parameters)
     for pattern in patterns:
@@ -61,7 +63,7 @@ def check_patterns(patterns: Iterable[Pattern], parameters: Iterable[Found], wha
                 f"{what} has {pattern!r}, which is no pattern; give {', '.join(map(repr, KINDS))}, a glob over names "
                 "such as 'head.*', or a type of module such as nn.Linear."
             )
-        if pattern not in KINDS and not any(matches(pattern, found) for found in parameters):
+        if pattern not in KINDS and not any(matches(pattern, named) for named in parameters):
             raise ValueError(f"{what}'s {_shown(pattern)} matches no parameter; {_hint(pattern, parameters)}")
 
 
@@ -69,10 +71,10 @@ def _shown(pattern: Pattern) -> str:
     return repr(pattern) if isinstance(pattern, str) else pattern.__name__
 
 
-def _hint(pattern: Pattern, parameters: list[Found]) -> str:
-    names = [at.name for found in parameters for at in found.places]
+def _hint(pattern: Pattern, parameters: list[NamedParameter]) -> str:
+    names = [location.name for named in parameters for location in named.locations]
     if not isinstance(pattern, str):
-        types = sorted({type(at.owner).__name__ for found in parameters for at in found.places})
+        types = sorted({type(location.owner).__name__ for named in parameters for location in named.locations})
         return f"the parameters stand in {', '.join(types)}."
     if any(name.startswith(f"{pattern}.") for name in names):
         return f"a glob is over the parameters' full names: {pattern + '.*'!r} means all inside {pattern}."

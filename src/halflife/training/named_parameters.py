@@ -12,7 +12,7 @@ WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a parameter stands: its name in the model (``full``) and without wrappers (``name``), that name's last part
     (``leaf``), and the modules on the way, outermost first: each of the parts in ``path``, after the model itself.
     """
@@ -29,15 +29,15 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A parameter under its first name, as torch has it, and every place that it stands in: two where it is tied."""
+class NamedParameter:
+    """A parameter under its first name, as torch has it, and every location that it has: two where it is tied."""
 
     name: str
     parameter: nn.Parameter
-    places: tuple[Place, ...]
+    locations: tuple[Location, ...]
 
 
-def find(model: nn.Module) -> list[Found]:
+def named_parameters(model: nn.Module) -> list[NamedParameter]:
     """All parameters in the order of ``model.named_parameters()``. Raises if there is no model, or none in it."""
     if not isinstance(model, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
@@ -50,10 +50,10 @@ def find(model: nn.Module) -> list[Found]:
         names[parameter].append(name)
     if not names:
         raise ValueError(f"{type(model).__name__} has no parameters; give the model that is to be trained.")
-    return [Found(own[0], p, tuple(_place(name, modules) for name in own)) for p, own in names.items()]
+    return [NamedParameter(own[0], p, tuple(_location(name, modules) for name in own)) for p, own in names.items()]
 
 
-def _place(name: str, modules: dict[str, nn.Module]) -> Place:
+def _location(name: str, modules: dict[str, nn.Module]) -> Location:
     """``linear.parametrizations.weight.original0`` stands in ``linear``, and is its ``weight.original0``."""
     way, _, leaf = name.rpartition(".")
     owner, parametrized, inside = way.partition(".parametrizations.")
@@ -68,6 +68,6 @@ def _place(name: str, modules: dict[str, nn.Module]) -> Place:
         else:
             path.append(part)
             passed.append(module)
-    return Place(
+    return Location(
         name, ".".join([*path, *([f"parametrizations.{leaf}"] if parametrized else [leaf])]), leaf, (*path,), (*passed,)
     )
