@@ -7,9 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .depth import depths
 from .group_table import ParamGroups
-from .named_parameters import NamedParameter, named_parameters
+from .named_parameters import NamedParameter, layer_depths, named_parameters
 from .patterns import Pattern, check_patterns, matches
 
 Settings = dict[str, Any]
@@ -34,7 +33,7 @@ def param_groups(
     ``weight_decay`` is for all but what ``no_decay`` matches, which gets 0; None leaves the optimizer's own. ``lr`` is
     the learning rate of every group; with ``layer_decay`` d, that of the deepest parameters, and ``lr·d^k`` of those k
     blocks before them. Depth is found by the numbers in the modules' names: what stands before the first numbered block
-    (embeddings) is first, what stands after the last (the head) is last; see ``training.depth.depths``. A decay that
+    (embeddings) is first, what stands after the last (the head) is last; see ``training.named_parameters.layer_depths``. A decay that
     takes lr·λ a step shrinks with its group's lr; ``decay="independent"`` and "proximal", which take ηλ, do not.
     ``overrides`` gives what matches a pattern any settings of the optimizer; later ones win, and all win over the rest.
 
@@ -71,7 +70,7 @@ def _ruled(named: NamedParameter, rules: Sequence[tuple[Pattern, Mapping[str, An
 def _scales(parameters: Sequence[NamedParameter], layer_decay: float | None) -> list[float]:
     if layer_decay is None:
         return [1.0] * len(parameters)
-    depth = depths(parameters)
+    depth = layer_depths(parameters)
     return [layer_decay ** (max(depth) - d) for d in depth]
 
 
