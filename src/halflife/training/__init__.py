@@ -1,8 +1,7 @@
 """What surrounds a step in training: the groups it is given, the numbers it is watched by, the backward it runs in."""
 
 from .fusing import Fused, fuse_with_backward
-from .group_table import ParamGroups
-from .grouping import param_groups
+from .grouping import ParamGroups, param_groups
 from .monitor import Monitor
 from .reading import Reading
 
