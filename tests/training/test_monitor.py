@@ -15,31 +15,31 @@ from torch import nn
 
 import halflife
 from halflife.regularizers import L1, Box, GroupLasso, TowardInit
-from halflife.training import Reading
+from halflife.training import Measurement
 
 from ..optim.users import ALL, apart, each, flat, give_gradients, ours, train, weights
 
 DOUBLE = torch.float64
 
 
-def watched(optimizer: Any, steps: int = 1, seed: int = 0, **kwargs: Any) -> list[Reading]:
-    """The readings of that many steps on random gradients, each recorded."""
-    readings: list[Reading] = []
-    with halflife.Monitor(optimizer, to=readings.append, every=1, **kwargs):
+def watched(optimizer: Any, steps: int = 1, seed: int = 0, **kwargs: Any) -> list[Measurement]:
+    """The measurements of that many steps on random gradients, each recorded."""
+    measurements: list[Measurement] = []
+    with halflife.Monitor(optimizer, to=measurements.append, every=1, **kwargs):
         train(optimizer, steps, seed)
-    return readings
+    return measurements
 
 
 def lengths(before: torch.Tensor, after: torch.Tensor, undecayed: torch.Tensor) -> dict[str, float]:
-    """What a reading must say, from the weights themselves."""
+    """What a measurement must say, from the weights themselves."""
     d, r = float((after - undecayed).norm()), float((undecayed - before).norm())
     cosine = float(before @ after / (before.norm() * after.norm()))
     change = float((after - before).norm() / before.norm())
     return {"weight_norm": float(after.norm()), "change": change, "angle": acos(cosine), "decay_share": d / (d + r)}
 
 
-def said(reading: Reading, expected: dict[str, float], rel: float = 1e-6) -> None:
-    assert {name: getattr(reading, name) for name in expected} == pytest.approx(expected, rel=rel)
+def said(measurement: Measurement, expected: dict[str, float], rel: float = 1e-6) -> None:
+    assert {name: getattr(measurement, name) for name in expected} == pytest.approx(expected, rel=rel)
 
 
 CASES: list[dict[str, Any]] = [
@@ -68,10 +68,10 @@ def test_the_numbers_by_two_runs(name: str, case: dict[str, Any]) -> None:
     for group in without.param_groups:
         group.update(weight_decay=0.0, regularizer=None)
     undecayed = train(without, 1, seed=5)
-    [reading] = watched(optimizer, 1, seed=5)
+    [measurement] = watched(optimizer, 1, seed=5)
     after = flat(optimizer.param_groups[0]["params"])
     assert apart(after, undecayed) > 1e-4
-    said(reading, lengths(before, after, undecayed))
+    said(measurement, lengths(before, after, undecayed))
 
 
 def test_sgd_by_hand() -> None:
@@ -80,21 +80,26 @@ def test_sgd_by_hand() -> None:
     optimizer = halflife.SGD([w], lr=0.1, weight_decay=0.5, decay="decoupled")
     monitor = halflife.Monitor(optimizer, every=1)
     optimizer.step()
-    [reading] = monitor.last
+    [measurement] = monitor.last
     d, r = 0.05 * 5, 0.1 * sqrt(2)  # lr·λ·‖w‖, lr·‖g‖
-    said(reading, {"decay_share": d / (d + r), "equilibrium": sqrt(2 * 0.05), "lr": 0.1, "weight_decay": 0.5})
-    assert (reading.step, reading.group, reading.skipped, reading.cautious_skipped) == (1, "0", False, None)
+    said(measurement, {"decay_share": d / (d + r), "equilibrium": sqrt(2 * 0.05), "lr": 0.1, "weight_decay": 0.5})
+    assert (measurement.step, measurement.group, measurement.skipped, measurement.cautious_skipped) == (
+        1,
+        "0",
+        False,
+        None,
+    )
 
 
 def test_small_angles_keep_their_digits() -> None:
     w = nn.Parameter(torch.tensor([1.0, 0.0]))
     w.grad = torch.tensor([0.0, 1.0])
-    [reading] = _one_step(halflife.SGD([w], lr=1e-6))
-    assert reading.angle == pytest.approx(1e-6, rel=1e-4)
-    assert reading.decay_share == 0
+    [measurement] = _one_step(halflife.SGD([w], lr=1e-6))
+    assert measurement.angle == pytest.approx(1e-6, rel=1e-4)
+    assert measurement.decay_share == 0
 
 
-def _one_step(optimizer: Any, **kwargs: Any) -> list[Reading]:
+def _one_step(optimizer: Any, **kwargs: Any) -> list[Measurement]:
     monitor = halflife.Monitor(optimizer, every=1, **kwargs)
     optimizer.step()
     monitor.remove()
@@ -104,9 +109,9 @@ def _one_step(optimizer: Any, **kwargs: Any) -> list[Reading]:
 def test_cautious_decay_says_what_it_skipped() -> None:
     w = nn.Parameter(torch.tensor([1.0, -1.0, 1.0, 2.0], dtype=DOUBLE))
     w.grad = torch.tensor([1.0, 1.0, -1.0, 1.0], dtype=DOUBLE)  # the second and third move away from zero
-    [reading] = _one_step(halflife.SGD([w], lr=0.1, weight_decay=0.5, decay="cautious"))
-    assert reading.cautious_skipped == 0.5
-    assert reading.equilibrium == pytest.approx(sqrt(2 * 0.05 * 5 / 7))
+    [measurement] = _one_step(halflife.SGD([w], lr=0.1, weight_decay=0.5, decay="cautious"))
+    assert measurement.cautious_skipped == 0.5
+    assert measurement.equilibrium == pytest.approx(sqrt(2 * 0.05 * 5 / 7))
 
 
 @each
@@ -127,9 +132,9 @@ def test_formats_and_averages(kwargs: dict[str, Any]) -> None:
     dtype = torch.bfloat16 if "rounding" in kwargs else torch.float32
     plain, optimizer = (halflife.AdamW(weights(dtype), lr=0.05, weight_decay=0.5, **kwargs) for _ in range(2))
     expected = train(plain, 4)
-    readings = watched(optimizer, 4)
+    measurements = watched(optimizer, 4)
     assert torch.equal(flat(optimizer.param_groups[0]["params"]), expected)
-    assert all(0.01 < r.decay_share < 0.9 for r in readings)
+    assert all(0.01 < r.decay_share < 0.9 for r in measurements)
 
 
 def test_groups_are_read_apart_and_named() -> None:
@@ -147,8 +152,8 @@ def test_the_equilibrium_follows_the_form_and_the_schedule() -> None:
     for decay, η in (("decoupled", None), ("independent", 0.25)):
         optimizer = halflife.AdamW(weights(), lr=0.1, weight_decay=0.02, decay=decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: 0.25)
-        [reading] = watched(optimizer, 1)
-        assert reading.equilibrium == pytest.approx(sqrt(2 * 0.02 * (η or 0.025) * q))
+        [measurement] = watched(optimizer, 1)
+        assert measurement.equilibrium == pytest.approx(sqrt(2 * 0.02 * (η or 0.025) * q))
         schedule.step()
 
 
@@ -168,21 +173,21 @@ BALANCED = {
 def test_weights_without_a_scale_turn_by_the_equilibrium(name: str) -> None:
     """Random gradients at right angles to w, as a weight before a norm has them."""
     torch.manual_seed(0)
-    w, readings = nn.Parameter(torch.randn(4000)), list[Reading]()
+    w, measurements = nn.Parameter(torch.randn(4000)), list[Measurement]()
     optimizer = BALANCED[name]([w])
-    with halflife.Monitor(optimizer, every=50, to=readings.append):
+    with halflife.Monitor(optimizer, every=50, to=measurements.append):
         for _ in range(1000):
             g, v = torch.randn(4000) / w.detach().norm(), w.detach()
             w.grad = g - (g @ v) / v.square().sum() * v
             optimizer.step()
-    angle = sum(r.angle / r.equilibrium for r in readings[-6:]) / 6
+    angle = sum(r.angle / r.equilibrium for r in measurements[-6:]) / 6
     assert angle == pytest.approx(1, abs=0.05 if name != "Lion" else 0.1)
 
 
 def test_where_no_equilibrium_is_known() -> None:
     kinds = [halflife.AdamP(weights()), halflife.NAdam(weights(), weight_decay=0.1, decay="decoupled")]
     kinds += [halflife.Rprop(weights()), halflife.ProxAdam(weights(), regularizer=L1()), halflife.AdamL2(weights())]
-    assert all(reading.equilibrium is None for optimizer in kinds for reading in watched(optimizer))
+    assert all(measurement.equilibrium is None for optimizer in kinds for measurement in watched(optimizer))
 
 
 def test_clipping_is_followed() -> None:
@@ -190,19 +195,19 @@ def test_clipping_is_followed() -> None:
     clipped = halflife.SGD(weights(DOUBLE), lr=0.1, weight_decay=0.5, decay="decoupled", max_grad_norm=0.5)
     give_gradients(clipped, 0)
     norm = float(torch.cat([p.grad.flatten() for p in clipped.param_groups[0]["params"]]).norm())
-    [reading], [free] = watched(clipped), watched(plain)
+    [measurement], [free] = watched(clipped), watched(plain)
     assert free.clip_factor is None
-    said(reading, {"grad_norm": norm, "clip_factor": 0.5 / (norm + 1e-6)})
+    said(measurement, {"grad_norm": norm, "clip_factor": 0.5 / (norm + 1e-6)})
     w = flat(weights(DOUBLE)).norm()
     d = 0.05 * float(w)
-    said(reading, {"decay_share": d / (d + 0.1 * 0.5)}, rel=1e-5)
+    said(measurement, {"decay_share": d / (d + 0.1 * 0.5)}, rel=1e-5)
 
 
 def test_a_scaler_is_followed_and_a_skipped_step_is_said() -> None:
-    def run(scale: float) -> list[Reading]:
-        params, readings = weights(torch.float32), list[Reading]()
+    def run(scale: float) -> list[Measurement]:
+        params, measurements = weights(torch.float32), list[Measurement]()
         optimizer = halflife.AdamW(params, lr=0.1, weight_decay=0.5, max_grad_norm=1.0)
-        halflife.Monitor(optimizer, every=1, to=readings.append)
+        halflife.Monitor(optimizer, every=1, to=measurements.append)
         scaler = torch.amp.GradScaler("cpu", init_scale=scale, enabled=scale > 1)
         for k in range(4):
             optimizer.zero_grad()
@@ -211,7 +216,7 @@ def test_a_scaler_is_followed_and_a_skipped_step_is_said() -> None:
             if k != 2 or scale > 1:
                 scaler.step(optimizer)
                 scaler.update()
-        return readings
+        return measurements
 
     scaled, plain = run(1024.0), run(1.0)
     assert [r.skipped for r in scaled] == [False, False, True, False]
@@ -234,7 +239,7 @@ def test_skip_nonfinite_is_followed() -> None:
 
 
 def test_closures_are_looked_at_after_they_were_called() -> None:
-    def run(by_keyword: bool, closed: bool) -> Reading:
+    def run(by_keyword: bool, closed: bool) -> Measurement:
         optimizer = halflife.AdamW(weights(), lr=0.1)
         monitor = halflife.Monitor(optimizer, every=1)
         closure = lambda: give_gradients(optimizer, 7) or 3.5  # noqa: E731
@@ -249,25 +254,25 @@ def test_closures_are_looked_at_after_they_were_called() -> None:
 
 
 def test_a_fused_step_is_followed() -> None:
-    def run(fuse: bool) -> list[Reading]:
+    def run(fuse: bool) -> list[Measurement]:
         torch.manual_seed(0)
-        net, readings = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), list[Reading]()
+        net, measurements = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), list[Measurement]()
         optimizer = halflife.AdamW(halflife.param_groups(net, weight_decay=0.5), lr=0.1)
-        halflife.Monitor(optimizer, every=2, to=readings.append)
+        halflife.Monitor(optimizer, every=2, to=measurements.append)
         if fuse:
             halflife.fuse_with_backward(net, optimizer)
         for k in range(5):
             net(torch.full((2, 3), 1.0 + k)).square().sum().backward()
             optimizer.step()
             optimizer.zero_grad()
-        return readings
+        return measurements
 
     assert run(True) == run(False)
     assert [(r.step, r.group) for r in run(True)] == [(2, "0"), (2, "1"), (4, "0"), (4, "1")]
 
 
 def test_a_compiled_step_is_followed() -> None:
-    def run(compiled: bool) -> list[Reading]:
+    def run(compiled: bool) -> list[Measurement]:
         optimizer = halflife.AdamW(weights(torch.float32), lr=0.1)
         monitor = halflife.Monitor(optimizer, every=1)
         step = torch.compile(optimizer.step, backend="eager") if compiled else optimizer.step
@@ -281,7 +286,7 @@ def test_a_compiled_step_is_followed() -> None:
 
 def test_every_and_resume_and_removal() -> None:
     optimizer, steps = halflife.AdamW(weights()), list[int]()
-    monitor = halflife.Monitor(optimizer, every=3, to=lambda reading: steps.append(reading.step))
+    monitor = halflife.Monitor(optimizer, every=3, to=lambda measurement: steps.append(measurement.step))
     train(optimizer, 7)
     assert steps == [3, 6]
     saved, there = monitor.state_dict(), optimizer.state_dict()
@@ -289,7 +294,7 @@ def test_every_and_resume_and_removal() -> None:
     monitor.remove()
     train(optimizer, 7)
     assert steps == [3, 6]
-    again = halflife.Monitor(optimizer, every=3, to=lambda reading: steps.append(reading.step))
+    again = halflife.Monitor(optimizer, every=3, to=lambda measurement: steps.append(measurement.step))
     again.load_state_dict(saved)
     optimizer.load_state_dict(there)
     train(optimizer, 3)
@@ -298,7 +303,7 @@ def test_every_and_resume_and_removal() -> None:
 
 def test_copies_and_pickles_have_no_monitor() -> None:
     optimizer, steps = halflife.AdamW(weights()), list[int]()
-    halflife.Monitor(optimizer, every=1, to=lambda reading: steps.append(reading.step))
+    halflife.Monitor(optimizer, every=1, to=lambda measurement: steps.append(measurement.step))
     train(optimizer, 2)
     for other in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
         assert train(other, 2).isfinite().all()
@@ -345,7 +350,7 @@ class Run:
 
 
 def test_tensorboard_and_wandb_and_a_list_of_them() -> None:
-    writer, run, kept = Writer(), Run(), list[Reading]()
+    writer, run, kept = Writer(), Run(), list[Measurement]()
     watched_by = [writer, run, kept.append]
     optimizer = halflife.AdamW(weights(), lr=0.5)
     with halflife.Monitor(optimizer, every=1, to=watched_by):
@@ -403,7 +408,15 @@ def test_bad_input_is_refused() -> None:
     assert len(optimizer._optimizer_step_pre_hooks) == 1
 
 
+def test_the_old_name_of_a_measurement_still_works_and_says_so() -> None:
+    with pytest.warns(DeprecationWarning, match="import Measurement instead"):
+        from halflife.training import Reading
+    assert Reading is Measurement
+    with pytest.raises(AttributeError, match="has no attribute 'Writing'"):
+        halflife.training.Writing  # noqa: B018
+
+
 def test_all_classes_can_be_watched() -> None:
     for name in ALL:
-        [reading] = watched(ours(name)(weights(), lr=0.05, weight_decay=0.1))
-        assert reading.change > 0
+        [measurement] = watched(ours(name)(weights(), lr=0.05, weight_decay=0.1))
+        assert measurement.change > 0

@@ -27,7 +27,7 @@ class GroupDescription:
     ``removed`` is the share of a weight that the decay removes in a step at the base learning rate, ``removed_now`` at
     the present one; None where the gradients decide that. ``half_life`` is in steps at the base learning rate,
     ``angle`` in radians a step: √(2·lr·λ), by which a weight vector whose length does not matter turns once decay and
-    gradients are in balance; momentum cuts that way into smaller steps, as ``Monitor`` says (``training.equilibrium``).
+    gradients are in balance; momentum cuts that way into smaller steps, as ``Monitor`` says (``training.Measurement``).
     ``weight_decays`` is λ in every convention that has one for this rule.
     """
 

@@ -35,8 +35,8 @@ def param_groups(
     ``weight_decay`` is for all but what ``no_decay`` matches, which gets 0; None leaves the optimizer's own. ``lr`` is
     the learning rate of every group; with ``layer_decay`` d, that of the deepest parameters, and ``lr·d^k`` of those k
     blocks before them. Depth is found by the numbers in the modules' names: what stands before the first numbered block
-    (embeddings) is first, what stands after the last (the head) is last; see ``training.named_parameters.layer_depths``. A decay that
-    takes lr·λ a step shrinks with its group's lr; ``decay="independent"`` and "proximal", which take ηλ, do not.
+    (embeddings) is first, what stands after the last (the head) is last; see ``layer_depths``. A decay that takes
+    lr·λ a step shrinks with its group's lr; ``decay="independent"`` and "proximal", which take ηλ, do not.
     ``overrides`` gives what matches a pattern any settings of the optimizer; later ones win, and all win over the rest.
 
     Frozen parameters (``requires_grad`` False) are left out; they count for depth. Each group also has its

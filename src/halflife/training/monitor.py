@@ -12,7 +12,7 @@ from ..engines import choose, start_beside, start_state
 from ..optim import Optimizer
 from ..optim.groups import clock_place, decay_of, demands_of, number, regularizer_of
 from ..rules import Scalar
-from .reading import Before, Reading, reading, summed
+from .measurement import Before, Measurement, measurement_of, summed
 from .writers import writer_of
 
 if TYPE_CHECKING:
@@ -22,13 +22,14 @@ UNDECAYED: dict[str, Any] = {"weight_decay": 0.0, "regularizer": None, "decay": 
 
 
 class Monitor:
-    """Records, in every ``every``-th step and for each parameter group, what the step did: see ``training.Reading``.
+    """Records, in every ``every``-th step and for each parameter group, what the step did: a ``training.Measurement``.
 
     ``to`` says where to: a TensorBoard ``SummaryWriter``, a W&B run, a path (``"run.csv"``, or a folder for
-    TensorBoard), a function of a ``Reading``, or a list of these; None keeps it in ``last`` alone, the readings of the
-    last recorded step. The step itself is not changed by a bit. A recorded step costs a few steps' time and two more
-    copies of the weights: before the step, each tensor is stepped once without decay, on copies, so that the decay's
-    part of the change is known for every rule, decay and regularizer. Between recorded steps nothing is computed.
+    TensorBoard), a function of a ``Measurement``, or a list of these; None keeps it in ``last`` alone, the measurements
+    of the last recorded step. The step itself is not changed by a bit. A recorded step costs a few steps' time and two
+    more copies of the weights: before the step, each tensor is stepped once without decay, on copies, so that the
+    decay's part of the change is known for every rule, decay and regularizer. Between recorded steps nothing is
+    computed.
 
     Closures, clipping, skipped steps, a ``GradScaler`` and ``fuse_with_backward`` are followed. ``remove()``, or the
     end of a ``with`` block, ends it. Copies and pickles of the optimizer have no monitor; ``state_dict()`` holds the
@@ -39,7 +40,7 @@ class Monitor:
     def __init__(self, optimizer: Optimizer, *, every: int = 100, to: Any = None) -> None:
         _check(optimizer, every)
         self.optimizer, self.every, self.steps = optimizer, every, 0
-        self.last: list[Reading] = []
+        self.last: list[Measurement] = []
         self._write = None if to is None else writer_of(to)
         self._before: dict[Tensor, Before] = {}
         self._skipped_steps = 0
@@ -143,9 +144,9 @@ class Monitor:
             pairs = [(p, before[p]) for p in group["params"] if p in before]
             if pairs:
                 sums = summed(pairs, decay_of(group))
-                self.last.append(reading(self.optimizer, index, self.steps, skipped, sums))
-        for found in self.last if self._write else ():
-            self._write(found)  # pyright: ignore[reportOptionalCall]
+                self.last.append(measurement_of(self.optimizer, index, self.steps, skipped, sums))
+        for measurement in self.last if self._write else ():
+            self._write(measurement)  # pyright: ignore[reportOptionalCall]
 
 
 def _check(optimizer: Any, every: Any) -> None:

@@ -1,4 +1,4 @@
-"""Where readings go: TensorBoard, W&B, a CSV file, a function."""
+"""Where measurements go: TensorBoard, W&B, a CSV file, a function."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from .reading import Reading
+from .measurement import Measurement
 
-Write = Callable[[Reading], object]
+Write = Callable[[Measurement], object]
 
 
 def writer_of(to: Any) -> Write:
-    """What ``Monitor(to=…)`` was given, as a function of a reading. Raises ``TypeError`` for what cannot be one."""
+    """What ``Monitor(to=…)`` was given, as a function of a measurement. Raises ``TypeError`` for what cannot be one."""
     if isinstance(to, list | tuple):
         writers = [writer_of(part) for part in to]  # pyright: ignore[reportUnknownVariableType]
-        return lambda reading: [write(reading) for write in writers]
+        return lambda measurement: [write(measurement) for write in writers]
     if isinstance(to, str | Path):
         return _to_path(Path(to))
     if callable(getattr(to, "add_scalar", None)):
-        return lambda reading: _to_tensorboard(to, reading)
+        return lambda measurement: _to_tensorboard(to, measurement)
     if callable(getattr(to, "log", None)):
-        return lambda reading: to.log(_named(reading), commit=False)
+        return lambda measurement: to.log(_named(measurement), commit=False)
     if callable(to):
         return to
     raise TypeError(
         f"to={to!r} is nothing that a Monitor writes to; give a TensorBoard SummaryWriter, a W&B run, a path "
-        "('run.csv', or a folder for TensorBoard), a function of a Reading, or a list of these."
+        "('run.csv', or a folder for TensorBoard), a function of a Measurement, or a list of these."
     )
 
 
@@ -47,38 +47,38 @@ def _to_path(path: Path) -> Write:
             "a CSV file, run.csv."
         ) from error
     writer: Any = SummaryWriter(str(path))  # pyright: ignore[reportUnknownVariableType]
-    return lambda reading: (_to_tensorboard(writer, reading), writer.flush())
+    return lambda measurement: (_to_tensorboard(writer, measurement), writer.flush())
 
 
-def _to_tensorboard(writer: Any, reading: Reading) -> None:
-    for name, value in reading.numbers().items():
-        writer.add_scalar(f"halflife/{name}/{reading.group}", value, reading.step)
+def _to_tensorboard(writer: Any, measurement: Measurement) -> None:
+    for name, value in measurement.numbers().items():
+        writer.add_scalar(f"halflife/{name}/{measurement.group}", value, measurement.step)
 
 
-def _named(reading: Reading) -> dict[str, float]:
+def _named(measurement: Measurement) -> dict[str, float]:
     """For W&B: logged with the caller's own next log, so that its steps stay the caller's."""
-    numbers = {f"halflife/{name}/{reading.group}": value for name, value in reading.numbers().items()}
-    return {"halflife/step": reading.step, **numbers}
+    numbers = {f"halflife/{name}/{measurement.group}": value for name, value in measurement.numbers().items()}
+    return {"halflife/step": measurement.step, **numbers}
 
 
 class CsvFile:
-    """A row for each reading, added to what is there; opened for each, so that a copy or a crash loses nothing.
+    """A row for each measurement, added to what is there; opened for each, so that a copy or a crash loses nothing.
 
     Raises ``ValueError`` for a file with other columns.
     """
 
-    COLUMNS = tuple(f.name for f in fields(Reading))
+    COLUMNS = tuple(f.name for f in fields(Measurement))
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if path.exists() and path.read_text().partition("\n")[0].strip() not in ("", ",".join(self.COLUMNS)):
             raise ValueError(f"{path} exists and is no file of a Monitor, or an older one's; give another name.")
 
-    def __call__(self, reading: Reading) -> None:
+    def __call__(self, measurement: Measurement) -> None:
         fresh = not self.path.exists() or not self.path.stat().st_size
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", newline="") as file:
             rows = csv.DictWriter(file, self.COLUMNS)
             if fresh:
                 rows.writeheader()
-            rows.writerow(asdict(reading))
+            rows.writerow(asdict(measurement))

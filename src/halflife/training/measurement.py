@@ -1,10 +1,10 @@
-"""What is measured of one parameter group in one step."""
+"""What is measured of one parameter group in one step, and the angle that it is to be compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from math import atan2, sqrt
+from math import asin, atan2, ceil, log, pi, sqrt
 from typing import Any
 
 import torch
@@ -14,18 +14,19 @@ from ..decays import Decay
 from ..engines.work import as_real
 from ..optim import Optimizer
 from ..optim.groups import decay_of, multiplier, number, regularizer_of
-from .equilibrium import equilibrium, removed_share
+from ..regularizers import L2, Regularizer, Scaled
+from ..rules import SGD, Adadelta, Adam, Adamax, Lion, RAdam, RMSprop, Rule
 
 PIECE, LARGE_PIECE = 1 << 16, 1 << 24
 """Coordinates that are summed at once, on a CPU and on an accelerator."""
 
 
 @dataclass(frozen=True)
-class Reading:
+class Measurement:
     """One parameter group in one step, over its parameters that had a gradient; None where a number has no meaning.
 
     ``change`` is ‖Δw‖/‖w‖ and ``angle`` that between w before and after, all tensors as one vector, in radians;
-    ``equilibrium`` is the angle at which decay and gradients balance (see ``training.equilibrium``). ``decay_share`` is
+    ``equilibrium`` is the angle at which decay and gradients balance (see ``equilibrium_angle``). ``decay_share`` is
     d/(d+r), d the length of what decay did, r that of the step without it. ``cautious_skipped`` is the share of
     coordinates that a cautious decay left alone, ``clip_factor`` what multiplied the gradients for ``max_grad_norm``,
     ``grad_norm`` the norm of all before that. In a ``skipped`` step nothing moved; ``skipped_steps`` counts these.
@@ -62,7 +63,7 @@ class Before:
 
 @dataclass
 class Sums:
-    """Sums over all coordinates of a group, in letters: w before, Δ the change, d the decay's part of it."""
+    """Sums over all coordinates of a group, of products: w before, Δ the change, d the part of decay, r the rest."""
 
     w2: float = 0.0
     new2: float = 0.0
@@ -77,15 +78,15 @@ class Sums:
 
 def summed(pairs: Iterable[tuple[Tensor, Before]], decay: Decay) -> Sums:
     """The sums over these tensors, piece by piece so that what is computed on the way stays in the cache."""
-    cautious, found, n = decay.placement == "cautious", list[Tensor](), 0
+    cautious, parts, n = decay.placement == "cautious", list[Tensor](), 0
     for p, before in pairs:
         new, w = _flat(p), _flat(before.w)
         undecayed = new if before.undecayed is None else _flat(before.undecayed)
         pieces = zip(_pieces(new), _pieces(w), _pieces(undecayed), strict=True)
         sums = torch.stack([_of_piece(a, b, c, cautious) for a, b, c in pieces]).sum(0)
-        found.append(sums.to(found[0].device if found else sums.device))
+        parts.append(sums.to(parts[0].device if parts else sums.device))
         n += w.numel()
-    w2, new2, Δ2, wΔ, d2, r2, decayed2, skipped = (float(x) for x in torch.stack(found).cpu().double().sum(0))
+    w2, new2, Δ2, wΔ, d2, r2, decayed2, skipped = (float(x) for x in torch.stack(parts).cpu().double().sum(0))
     return Sums(w2, new2, Δ2, wΔ, d2, r2, decayed2, skipped, n)
 
 
@@ -106,13 +107,13 @@ def _flat(x: Tensor) -> Tensor:
     return as_real(x.detach()).reshape(-1).to(torch.promote_types(torch.float32, as_real(x).dtype))
 
 
-def reading(optimizer: Optimizer, index: int, step: int, skipped: bool, sums: Sums) -> Reading:
+def measurement_of(optimizer: Optimizer, index: int, step: int, skipped: bool, sums: Sums) -> Measurement:
     """The group's numbers of this step, from its settings and its sums."""
     group = optimizer.param_groups[index]
     decay, λ, lr = decay_of(group), number(group["weight_decay"]), number(group["lr"])
     norm, clip = _clipping(optimizer, group)
     cautious = decay.placement == "cautious" and not skipped
-    return Reading(
+    return Measurement(
         step=step,
         group=str(group.get("name", index)),
         lr=lr,
@@ -146,7 +147,7 @@ def _equilibrium(
     removed = removed_share(rule, decay, regularizer_of(group), lr, η, λ)
     if removed is not None and decay.placement == "cautious" and sums.w2:
         removed *= sums.decayed2 / sums.w2
-    return equilibrium(rule, decay, removed)
+    return equilibrium_angle(rule, decay, removed)
 
 
 def _clipping(optimizer: Optimizer, group: Mapping[str, Any]) -> tuple[float | None, float | None]:
@@ -155,3 +156,72 @@ def _clipping(optimizer: Optimizer, group: Mapping[str, Any]) -> tuple[float | N
     if norm is None:
         return None, None
     return number(norm), None if largest is None else min(1.0, largest / (number(norm) + 1e-6))
+
+
+def equilibrium_angle(rule: Rule, decay: Decay, removed: float | None) -> float | None:
+    """``√(2c)·√q`` radians a step; c is the share of a weight that the decay removes in a step, lr·λ or ηλ.
+
+    Gradients at random right angles to w lengthen it, ‖w‖² by the square of the way that one of them goes in the end;
+    decay shortens it, ‖w‖² by 2c. Momentum cuts the way into small pieces: the angle of a single step is smaller by
+    q = Σaₖ²/(Σaₖ)², aₖ the weight of the gradient k steps ago; without momentum q = 1, for Adam (1−β₁)/(1+β₁). Coupled
+    SGD, whose decay goes through the momentum μ too, has 2·lr·λ/(1+μ) under the root.
+
+    It holds for weights whose scale does not matter (before a norm) and whose gradients have no lasting direction,
+    after some 1/(2c) steps, for c well below 1 over the steps that momentum remembers. None where it is not known:
+    another regularizer than ½‖w‖², the metric's decays, NAdam, whose β₁ moves, and rules without a steady step.
+    Source: Kosson, Messmer & Jaggi 2023, https://arxiv.org/abs/2305.17212, table 1.
+    Deviation: Lion's q is that of its signs.
+    """
+    q = averaging_factor(rule)
+    if removed is None or q is None:
+        return None
+    if decay.placement == "before":
+        μ = float(rule.momentum) if isinstance(rule, SGD) and rule.look == "momentum" else 0.0
+        return sqrt(2 * removed / (1 + μ))
+    return sqrt(2 * removed * q)
+
+
+def removed_share(
+    rule: Rule, decay: Decay, regularizer: Regularizer, lr: float, eta: float, lam: float
+) -> float | None:
+    """c, the share of each weight that a step's decay removes; None where it is no such share."""
+    factor = 1.0
+    while isinstance(regularizer, Scaled):
+        factor, regularizer = factor * regularizer.factor, regularizer.of
+    if not isinstance(regularizer, L2) or decay.needs_metric:
+        return None
+    if decay.placement == "before":
+        return factor * lam * lr if isinstance(rule, SGD) and rule.look != "nesterov" else None
+    x = factor * lam * float(decay.scale(lr, eta, 1.0))
+    return x / (1 + x) if decay.placement == "implicit" else x
+
+
+def averaging_factor(rule: Rule) -> float | None:
+    """q = Σaₖ²/(Σaₖ)² of the weights aₖ with which a rule's direction adds past gradients."""
+    of: Any = rule
+    if isinstance(rule, Lion):
+        return _of_lion(float(of.beta1), float(of.beta2))
+    if isinstance(rule, Adam | RAdam | Adamax):
+        return _of_momentum(float(of.beta1))
+    if isinstance(rule, SGD | RMSprop):
+        μ = float(of.momentum)
+        return 1.0 if rule.look == "plain" else _of_momentum(μ) if rule.look == "momentum" else _of_nesterov(μ)
+    return 1.0 if isinstance(rule, Adadelta) else None
+
+
+def _of_momentum(μ: float) -> float:
+    """Of aₖ = μᵏ."""
+    return (1 - μ) / (1 + μ)
+
+
+def _of_nesterov(μ: float) -> float:
+    """Of Nesterov's: a₀ = 1 + μ, aₖ = μᵏ⁺¹."""
+    return ((1 + μ) ** 2 + μ**4 / (1 - μ**2)) * (1 - μ) ** 2
+
+
+def _of_lion(β1: float, β2: float) -> float:
+    """Of Lion's: signs of sums with a₀ = 1 − β₁, aₖ = β₁(1 − β₂)β₂ᵏ⁻¹, whose correlation ρ is (2/π)·asin ρ of signs."""
+    square = (1 - β1) ** 2 + β1**2 * (1 - β2) / (1 + β2)
+    first = ((1 - β1) * β1 * (1 - β2) + β1**2 * (1 - β2) / (1 + β2) * β2) / square
+    far = ceil(log(1e-6) / log(β2)) if 0 < β2 < 1 else 1
+    return 1 / (1 + 4 / pi * sum(asin(min(1.0, first * β2**k)) for k in range(far)))
