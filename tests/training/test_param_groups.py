@@ -83,6 +83,109 @@ def test_the_three_words() -> None:
     assert spared(nn.LSTM(2, 2), no_decay="bias") == {"bias_ih_l0", "bias_hh_l0"}
 
 
+class Gained(nn.LayerNorm): ...
+
+
+class Grouped(nn.GroupNorm): ...
+
+
+class LearnedPositionalEncoding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.table = nn.Parameter(torch.zeros(5, 4)), nn.Parameter(torch.zeros(2, 2))
+
+
+class Mixer(nn.Module):
+    """Parameters that only their shape, their class's base or their own name tells from weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.A_log, self.logit_scale = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.tensor(1.0))
+        self.pos, self.rel_pos_h = nn.Parameter(torch.zeros(1, 5, 4)), nn.Parameter(torch.zeros(7, 4))
+        self.pos_embed_0, self.positional = nn.Parameter(torch.zeros(1, 5, 4)), nn.Parameter(torch.zeros(5, 4))
+        self.stages_pos_emb = nn.ParameterList([torch.zeros(5, 4), torch.zeros(3, 4)])
+        self.encode = LearnedPositionalEncoding()
+        self.gained, self.grouped = Gained((3, 4)), Grouped(2, 4)  # a gain of two dimensions, one of one
+        self.out, self.conv, self.rnn = nn.Linear(4, 1), nn.Conv1d(4, 4, 3), nn.RNN(4, 4)
+        self.composition, self.exposure = nn.Parameter(torch.zeros(4, 4)), nn.Parameter(torch.zeros(4, 4))
+        self.pos_proj = nn.Linear(4, 4)
+        self.register_buffer("position_ids", torch.zeros(1, 5))
+
+
+POSITIONS = {"pos", "rel_pos_h", "pos_embed_0", "positional", "stages_pos_emb.0", "stages_pos_emb.1"}
+POSITIONS |= {"encode.weight", "encode.table"}
+MATRICES = {"out.weight", "conv.weight", "rnn.weight_ih_l0", "rnn.weight_hh_l0", "composition", "exposure"}
+MATRICES |= {"pos_proj.weight"}
+
+
+def test_vectors_positions_and_derived_norms_are_spared() -> None:
+    model = Mixer()
+    every = {name for name, _ in model.named_parameters()}
+    biases = {name for name in every if "bias" in name}
+    norms = {"gained.weight", "gained.bias", "grouped.weight", "grouped.bias"}
+    assert "rnn.bias_ih_l0" in biases
+    assert spared(model, no_decay=["norm"]) == norms
+    assert spared(model, no_decay=["position"]) == POSITIONS
+    assert spared(model, no_decay=["vector"]) == {"A_log", "logit_scale", "grouped.weight"} | biases - {"gained.bias"}
+    assert every - spared(model) == MATRICES
+
+
+def test_an_explicit_list_means_what_it_says() -> None:
+    model = Mixer()
+    assert spared(model, no_decay=("bias",)) == {name for name, _ in model.named_parameters() if "bias" in name}
+    assert not spared(model, no_decay=("bias", "norm", "embedding")) & {"A_log", "logit_scale", "pos", "rel_pos_h"}
+    decayed = settings(param_groups(model, weight_decay=0.1, overrides={"vector": {"weight_decay": 0.2}}))
+    assert decayed["A_log"] == decayed["out.bias"] == {"weight_decay": 0.2}
+
+
+def test_a_tied_vector_is_spared_once_and_a_name_counts_under_either() -> None:
+    model = Mixer()
+    model.grouped.weight = model.A_log  # type: ignore
+    model.composition = model.pos = nn.Parameter(torch.zeros(4, 4))
+    groups = param_groups(model, weight_decay=0.1)
+    assert settings(groups)["A_log"]["weight_decay"] == settings(groups)["pos"]["weight_decay"] == 0
+    assert "'norm'       of a normalization     3        28       A_log, gained.weight, grouped.weight" not in str(
+        groups
+    )
+    assert sum(p is model.A_log for group in groups for p in group["params"]) == 1
+
+
+def test_a_shape_that_is_hidden_is_not_taken_for_a_vectors() -> None:
+    lazy = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
+    assert spared(lazy) == {"0.bias", "1.weight", "1.bias"}
+    flat, partitioned = nn.Linear(3, 3), nn.Linear(3, 3)
+    for name, p in [*flat.named_parameters()]:
+        setattr(flat, name, nn.Parameter(torch.zeros(p.numel())))
+        getattr(flat, name)._fsdp_flattened = True
+    assert spared(flat) == {"bias"}
+    assert "2 tensors of unknown shape" in str(param_groups(flat))
+    for name, p in [*partitioned.named_parameters()]:
+        setattr(partitioned, name, nn.Parameter(torch.zeros(0)))
+        getattr(partitioned, name).ds_shape = p.shape
+    assert spared(partitioned, no_decay=["vector"]) == {"bias"}
+
+
+def test_the_table_says_what_was_spared_and_by_what() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), Gained(2), nn.Embedding(4, 2))
+    model.scale, model.pos, model.codes = (nn.Parameter(torch.zeros(n)) for n in ((), (1, 5, 2), (3, 3)))
+    groups = param_groups(
+        model,
+        weight_decay=0.1,
+        no_decay=("bias", "norm", "vector", "position", "codes", nn.Embedding),
+        overrides={"1.bias": {"weight_decay": 0.3}},
+    )
+    assert str(groups).splitlines()[-7:] == [
+        "no decay    because                tensors  numbers  examples",
+        "'bias'      called a bias          1        2        0.bias",
+        "'norm'      of a normalization     1        2        1.weight",
+        "'vector'    one dimension or none  1        1        scale",
+        "'position'  called a position      1        10       pos",
+        "'codes'     so called              1        9        codes",
+        "Embedding   inside such modules    1        8        2.weight",
+    ]
+    assert "because" not in str(param_groups(model, no_decay=()))
+
+
 def test_a_normalized_weight_is_the_weight_of_its_layer() -> None:
     model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)), nn.Linear(3, 3))
     assert spared(model) == {"0.bias", "1.bias"}
@@ -208,6 +311,8 @@ def test_the_table() -> None:
         "1      0             0.001  –            2        42       0.bias, 1.bias",
         "2      0.1           0.001  independent  1        80       1.weight",
         "3 groups, 4 tensors, 1,322 numbers; –: the optimizer's own",
+        "no decay  because        tensors  numbers  examples",
+        "'bias'    called a bias  2        42       0.bias, 1.bias",
     ]
     assert repr(param_groups(small())) == str(param_groups(small()))
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from .named_parameters import NamedParameter, layer_depths, named_parameters
-from .patterns import Pattern, check_patterns, matches
+from .patterns import Pattern, check_patterns, matches, meaning, shown
 
 Settings = dict[str, Any]
 
 NOT_SETTINGS = ("params", "param_names")
+CONTENTS = ("tensors", "numbers", "examples")
 WIDE = 60
 
 
@@ -20,7 +22,7 @@ def param_groups(
     model: nn.Module,
     *,
     weight_decay: Any = None,
-    no_decay: Sequence[Pattern] = ("bias", "norm", "embedding"),
+    no_decay: Sequence[Pattern] = ("bias", "norm", "embedding", "vector", "position"),
     lr: float | None = None,
     layer_decay: float | None = None,
     overrides: Mapping[Pattern, Mapping[str, Any]] | None = None,
@@ -28,22 +30,33 @@ def param_groups(
     """The model's parameters as groups for any optimizer, as few as there are different settings; ``print`` shows them.
 
     A **pattern** is a glob over the parameters' names (``"head.*"``; ``*`` passes over dots), a type of module (all
-    parameters inside such modules), or one of the words ``"bias"``, ``"norm"``, ``"embedding"`` for what is so by its
-    name or its module's class. Wrappers do not count as parts of a name: ``_orig_mod`` of ``torch.compile``, the
+    parameters inside such modules), or one of the words ``"bias"``, ``"norm"``, ``"embedding"``, ``"vector"`` (of one
+    dimension or none) and ``"position"`` for what is so by its name, its module's class or its shape: see
+    ``training.patterns.KINDS``. Wrappers do not count as parts of a name: ``_orig_mod`` of ``torch.compile``, the
     ``module`` of DDP. A tied parameter is listed once, under its first name, and a pattern may match any of its names.
 
-    ``weight_decay`` is for all but what ``no_decay`` matches, which gets 0; None leaves the optimizer's own. ``lr`` is
-    the learning rate of every group; with ``layer_decay`` d, that of the deepest parameters, and ``lr·d^k`` of those k
-    blocks before them. Depth is found by the numbers in the modules' names: what stands before the first numbered block
-    (embeddings) is first, what stands after the last (the head) is last; see ``layer_depths``. A decay that takes
-    lr·λ a step shrinks with its group's lr; ``decay="independent"`` and "proximal", which take ηλ, do not.
-    ``overrides`` gives what matches a pattern any settings of the optimizer; later ones win, and all win over the rest.
+    Depth is found by the numbers in the modules' names: what stands before the first numbered block (embeddings) is
+    first, what stands after the last (the head) is last; see ``training.named_parameters.layer_depths``. A decay that
+    takes lr·λ a step shrinks with its group's lr; ``decay="independent"`` and "proximal", which take ηλ, do not.
 
     Frozen parameters (``requires_grad`` False) are left out; they count for depth. Each group also has its
     ``param_names``, as groups made of ``named_parameters()`` have. As with any groups in torch, an optimizer fills in
     its own settings: make them anew for a second optimizer.
 
-    Raises ``ValueError`` for a pattern that matches nothing, and for numbers out of range.
+    Args:
+        model: the model itself, for names and module types are read.
+        weight_decay: of all but what ``no_decay`` matches; None leaves the optimizer's own.
+        no_decay: patterns of what gets a decay of 0; the printed table says which pattern spared what.
+        lr: the learning rate of every group; with ``layer_decay``, that of the deepest parameters.
+        layer_decay: d in ``lr·d^k``, the learning rate of parameters k blocks before the deepest; above 0, at most 1.
+        overrides: any settings of the optimizer for what matches a pattern; later ones win, and all win over the rest.
+
+    Returns:
+        A list of dicts with ``params``, ``param_names`` and settings, in the order of their first parameters.
+
+    Raises:
+        TypeError: for what is no model, no pattern or no dict of settings.
+        ValueError: for a pattern that matches nothing, and for numbers out of range.
     """
     everything, overrides = named_parameters(model), overrides or {}
     spared = [no_decay] if isinstance(no_decay, str | type) else [*no_decay]
@@ -51,20 +64,25 @@ def param_groups(
     _check_overrides(overrides)
     check_patterns(spared, everything, "no_decay")
     check_patterns(overrides, everything, "overrides")
-    rules = [*((pattern, {"weight_decay": 0.0}) for pattern in spared), *overrides.items()]
     trained, settings = list[NamedParameter](), list[Settings]()
+    spared_by: dict[Pattern, list[NamedParameter]] = {pattern: [] for pattern in spared}
     for named, scale in zip(everything, _scales(everything, layer_decay), strict=True):
-        if named.parameter.requires_grad:
-            own = {"weight_decay": weight_decay, "lr": None if lr is None else lr * scale}
-            trained.append(named)
-            settings.append({name: x for name, x in own.items() if x is not None} | _ruled(named, rules))
-    return ParamGroups(_merged(trained, settings), everything)
+        if not named.parameter.requires_grad:
+            continue
+        reason = next((pattern for pattern in spared if matches(pattern, named)), None)
+        own = {"weight_decay": weight_decay if reason is None else 0.0, "lr": None if lr is None else lr * scale}
+        overridden = _overridden(named, overrides)
+        trained.append(named)
+        settings.append({name: x for name, x in own.items() if x is not None} | overridden)
+        if reason is not None and "weight_decay" not in overridden:
+            spared_by[reason].append(named)
+    return ParamGroups(_merged(trained, settings), everything, spared_by)
 
 
-def _ruled(named: NamedParameter, rules: Sequence[tuple[Pattern, Mapping[str, Any]]]) -> Settings:
-    """What the rules that are about a parameter say of it; the last word counts."""
+def _overridden(named: NamedParameter, overrides: Mapping[Pattern, Mapping[str, Any]]) -> Settings:
+    """What the overrides that are about a parameter say of it; the last word counts."""
     own: Settings = {}
-    for pattern, given in rules:
+    for pattern, given in overrides.items():
         own |= given if matches(pattern, named) else {}
     return own
 
@@ -132,30 +150,54 @@ def _check_overrides(overrides: Any) -> None:
 
 
 class ParamGroups(list[dict[str, Any]]):
-    """A plain list of group dicts, to give to an optimizer; ``str`` and ``repr`` show what is in each."""
+    """A plain list of group dicts, to give to an optimizer; ``str`` and ``repr`` show what is in each.
 
-    def __init__(self, groups: Iterable[dict[str, Any]] = (), everything: Sequence[NamedParameter] = ()) -> None:
+    Below stands what ``no_decay`` spared, by the first pattern that matches it.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]] = (),
+        everything: Sequence[NamedParameter] = (),
+        spared_by: Mapping[Pattern, Sequence[NamedParameter]] | None = None,
+    ) -> None:
         super().__init__(groups)
         self._names = list(dict.fromkeys(name for group in self for name in group if name not in NOT_SETTINGS))
         self._remarks = [*_remarks(everything)]
+        self._spared = [
+            [shown(pattern), meaning(pattern), *_contents([n.parameter for n in spared], [n.name for n in spared])]
+            for pattern, spared in (spared_by or {}).items()
+            if spared
+        ]
 
     def __str__(self) -> str:
-        head = ["group", *self._names, "tensors", "numbers", "examples"]
-        rows = [head, *([str(k), *self._row(group)] for k, group in enumerate(self))]
-        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(n) for cell, n in zip(row, wide, strict=True)).rstrip() for row in rows]
+        lines = _table(["group", *self._names, *CONTENTS], [[str(k), *self._row(g)] for k, g in enumerate(self)])
         params = [p for group in self for p in group["params"]]
         total = f"{_count(len(self), 'group')}, {_count(len(params), 'tensor')}, "
-        total += _count(sum(p.numel() for p in params), "number")
+        total += _count(_numel(params), "number")
         blank = ["–: the optimizer's own"] if any(n not in g for g in self for n in self._names) else []
-        return "\n".join([*lines, "; ".join([total, *self._remarks, *blank])])
+        lines.append("; ".join([total, *self._remarks, *blank]))
+        return "\n".join(lines + (_table(["no decay", "because", *CONTENTS], self._spared) if self._spared else []))
 
     __repr__ = __str__
 
     def _row(self, group: dict[str, Any]) -> list[str]:
-        settings = [_shown(group[name]) if name in group else "–" for name in self._names]
-        params, names = group["params"], group["param_names"]
-        return [*settings, f"{len(params):,}", f"{sum(p.numel() for p in params):,}", _examples(names)]
+        settings = [_value(group[name]) if name in group else "–" for name in self._names]
+        return [*settings, *_contents(group["params"], group["param_names"])]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a table, its columns as wide as their widest cell."""
+    wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return ["  ".join(cell.ljust(n) for cell, n in zip(row, wide, strict=True)).rstrip() for row in (head, *rows)]
+
+
+def _contents(params: Sequence[Tensor], names: Sequence[str]) -> list[str]:
+    return [f"{len(params):,}", f"{_numel(params):,}", _examples(names)]
+
+
+def _numel(params: Iterable[Tensor]) -> int:
+    return sum(0 if is_lazy(p) else p.numel() for p in params)
 
 
 def _remarks(everything: Sequence[NamedParameter]) -> Iterable[str]:
@@ -165,8 +207,11 @@ def _remarks(everything: Sequence[NamedParameter]) -> Iterable[str]:
         yield f"{_count(len(tied), 'tensor')} tied ({'; '.join(pairs)})"
     frozen = [named for named in everything if not named.parameter.requires_grad]
     if frozen:
-        numbers = sum(named.parameter.numel() for named in frozen)
+        numbers = _numel([named.parameter for named in frozen])
         yield f"{_count(len(frozen), 'frozen tensor')} of {_count(numbers, 'number')} left out"
+    hidden = sum(named.dimensions is None for named in everything)
+    if hidden:
+        yield f"{_count(hidden, 'tensor')} of unknown shape (lazy, or flattened by FSDP) judged by name alone"
 
 
 def _examples(names: Sequence[str]) -> str:
@@ -177,7 +222,7 @@ def _examples(names: Sequence[str]) -> str:
     return ", ".join(shown) + (", …" if len(shown) < len(names) else "")
 
 
-def _shown(value: Any) -> str:
+def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

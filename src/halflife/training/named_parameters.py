@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """Parts of a name that only say how a module is run: torch.compile, FSDP, checkpointing. So does a first ``module``."""
@@ -36,6 +37,16 @@ class NamedParameter:
     name: str
     parameter: nn.Parameter
     locations: tuple[Location, ...]
+
+    @property
+    def dimensions(self) -> int | None:
+        """How many the tensor has; None where that cannot be seen: not made yet (lazy), or flattened by FSDP.
+
+        DeepSpeed's stage 3 leaves an empty vector in a parameter's place, with the whole one's shape beside it.
+        """
+        if is_lazy(self.parameter) or getattr(self.parameter, "_fsdp_flattened", False):
+            return None
+        return len(getattr(self.parameter, "ds_shape", self.parameter.shape))
 
 
 def named_parameters(model: nn.Module) -> list[NamedParameter]:
@@ -111,7 +122,7 @@ def _block_of(named: NamedParameter) -> str | None:
 
 def _layer_of(named: NamedParameter) -> str | None:
     """The name of the outermost numbered modules down to the layer itself, if the parameter is a matrix."""
-    return _numbered(named, lambda _: True) if named.parameter.ndim > 1 else None
+    return None if named.dimensions in (0, 1) else _numbered(named, lambda _: True)
 
 
 def _numbered(named: NamedParameter, counts: Callable[[nn.Module], bool]) -> str | None:
