@@ -1,4 +1,4 @@
-"""The halflife optimizer that follows a convention to the letter."""
+"""The halflife optimizer that makes a convention's steps exactly."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .. import optim
 from ..decays import Decay
 from ..optim import Optimizer
 from .following import Following
-from .letter_adam import LetterAdamW
-from .letter_sgd import LetterSGDW
+from .framework_adam import FrameworkAdamW
+from .framework_sgd import FrameworkSGDW
 
 if TYPE_CHECKING:
     from .convention import Convention
 
 PLACEMENTS = {"before": "explicit", "after": "explicit", "proximal": "implicit"}
-LOOKS = {"adam": "mean", "nadam-timm": "timm", "nadam-optax": "optax"}
+FIRST_MOMENTS = {"adam": "mean", "nadam-timm": "timm", "nadam-optax": "optax"}
 Given = dict[str, Any]
 
 
@@ -60,8 +60,8 @@ def _class_for(convention: Convention) -> Callable[..., Optimizer]:
     if convention.rule == "lion":
         return optim.Lion
     if convention.rule == "sgd":
-        return optim.SGD if convention.lr_place == "outside" else LetterSGDW
-    return optim.AdamW if _is_torchs(convention) else LetterAdamW
+        return optim.SGD if convention.lr_place == "outside" else FrameworkSGDW
+    return optim.AdamW if _is_torchs(convention) else FrameworkAdamW
 
 
 def _is_torchs(convention: Convention) -> bool:
@@ -71,15 +71,15 @@ def _is_torchs(convention: Convention) -> bool:
 
 
 def _words(convention: Convention, settings: Given) -> Given:
-    """The settings, and the words of the letter rules."""
+    """The settings, and the forms of the framework's rule."""
     if convention.rule == "sgd" and convention.lr_place == "inside":
-        look = "nesterov" if settings.pop("nesterov", False) else "momentum"
-        return {**settings, "look": look}
+        momentum_type = "nesterov" if settings.pop("nesterov", False) else "momentum"
+        return {**settings, "momentum_type": momentum_type}
     if convention.rule in ("sgd", "lion") or _is_torchs(convention):
         return settings
     order = "after" if convention.order == "after" else "before"
-    letter = {"eps_form": convention.eps, "bias": convention.bias, "look": LOOKS[convention.rule], "order": order}
-    return {**settings, **letter}
+    forms = {"eps_form": convention.eps, "bias": convention.bias, "order": order}
+    return {**settings, **forms, "first_moment": FIRST_MOMENTS[convention.rule]}
 
 
 def _check_base(convention: Convention, lr: Any) -> None:

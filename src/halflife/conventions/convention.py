@@ -79,7 +79,7 @@ class Convention:
         return replace(self.defaults, **{name: value for name, value in given.items() if value is not None})
 
     def optimizer(self, params: Any, **settings: Any) -> Optimizer:
-        """The halflife optimizer that follows this framework to the letter, with its defaults.
+        """The halflife optimizer that makes this framework's steps exactly, with its defaults.
 
         Takes lr, weight_decay, betas, eps and momentum, or the framework's own names for them; ``lr`` and
         ``weight_decay`` may be callables of the step, counted from 0, as in TensorFlow. ``steps``, for a normalized λ,

@@ -11,7 +11,7 @@ import numpy as np
 from .convention import Convention, Settings
 from .conversion import Conversion, Numbers
 from .course import Clock, Course, Own, clock_of, constants_of, course_of, order_of, own_of, threshold
-from .letter_adam import FLOOR
+from .framework_adam import FLOOR
 from .reasons import impossibility, order_words, reason
 from .registry import find
 from .schedule import Array, Schedule, multipliers

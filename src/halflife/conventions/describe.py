@@ -123,7 +123,7 @@ def half_life(fraction: float) -> float:
 
 def _rule(optimizer: torch.optim.Optimizer) -> str:
     names = {cls.__name__ for cls in type(optimizer).__mro__}
-    return "sgd" if names & {"SGD", "LetterSGDW"} else "lion" if "Lion" in names else "adam"
+    return "sgd" if names & {"SGD", "FrameworkSGDW"} else "lion" if "Lion" in names else "adam"
 
 
 def weight_decays(

@@ -1,4 +1,4 @@
-"""Loshchilov & Hutter's paper, by the letter of its algorithms; their code is another file."""
+"""Loshchilov & Hutter's paper, as its algorithms are printed; their code is another file."""
 
 from ..convention import Convention, Settings
 

@@ -1,9 +1,9 @@
-"""Adam to the letter of those frameworks that place ε, the bias or the decay elsewhere than PyTorch does."""
+"""Adam as those frameworks write it that place ε, the bias or the decay elsewhere than PyTorch does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -15,13 +15,14 @@ FLOOR = 1e-15
 
 
 @dataclass(frozen=True)
-class LetterAdam(Rule):
+class FrameworkAdam(Rule):
     """Adam, as a framework writes it.
 
     ::
 
         m ← β₁m + (1−β₁)g,   v ← β₂v + (1−β₂)g²,   c₁ = 1−β₁ᵗ,   c₂ = 1−β₂ᵗ    (bias="raw": c₁ = c₂ = 1)
-        look="mean": m̂ = m/c₁      "timm": m̂ = (β₁m + (1−β₁)g)/c₁      "optax": m̂ = β₁m/(1−β₁ᵗ⁺¹) + (1−β₁)g/c₁
+        first_moment="mean": m̂ = m/c₁                     "timm": m̂ = (β₁m + (1−β₁)g)/c₁
+                     "optax": m̂ = β₁m/(1−β₁ᵗ⁺¹) + (1−β₁)g/c₁
         eps_form="standard":     D = √(v/c₂) + ε              "clamped":  D = max(√(v/c₂), ε)
                  "uncorrected":  D = (√v + ε)/√c₂             "floored":  D = (√(v + 1e-15) + ε)/√c₂
         u = m̂/D,   rate lr                                    (order="after": rate lr·(1 − lr·λ))
@@ -36,7 +37,7 @@ class LetterAdam(Rule):
     eps: Scalar = 1e-8
     eps_form: Literal["standard", "uncorrected", "clamped", "floored"] = "uncorrected"
     bias: Literal["corrected", "raw"] = "corrected"
-    look: Literal["mean", "timm", "optax"] = "mean"
+    first_moment: Literal["mean", "timm", "optax"] = "mean"
     order: Literal["before", "after"] = "before"
     weight_decay: Scalar = 0.0
 
@@ -53,7 +54,7 @@ class LetterAdam(Rule):
     def _mean(self, t: Scalar, m: Tensor, g: Tensor) -> Tensor:
         β1 = self.beta1
         c1 = 1 - β1**t if self.bias == "corrected" else 1.0
-        match self.look:
+        match self.first_moment:
             case "mean":
                 return m / c1
             case "timm":
@@ -77,5 +78,16 @@ class LetterAdam(Rule):
         return lr if self.order == "before" else lr * (1 - lr * self.weight_decay)
 
 
-class LetterAdamW(Optimizer, rule=LetterAdam, decay="decoupled"):
-    """Adam by :class:`LetterAdam`, under any decay; made by ``Convention.optimizer``."""
+class FrameworkAdamW(Optimizer, rule=FrameworkAdam, decay="decoupled"):
+    """Adam by :class:`FrameworkAdam`, under any decay; made by ``Convention.optimizer``."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As of any optimizer; ``first_moment`` was called ``look`` in older dicts."""
+        super().load_state_dict(with_renamed_setting(state_dict, "look", "first_moment"))
+
+
+def with_renamed_setting(state_dict: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """The same state_dict with one setting of its groups under its present name."""
+    groups: list[dict[str, Any]] = state_dict.get("param_groups", [])
+    renamed = [{new if name == old else name: value for name, value in group.items()} for group in groups]
+    return {**state_dict, "param_groups": renamed} if groups else state_dict
