@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import optim
 from ..decays import Decay
 from ..optim import Optimizer
-from .following import Following
+from .callable_schedule import CallableSchedule
 from .framework_adam import FrameworkAdamW
 from .framework_sgd import FrameworkSGDW
 
@@ -26,13 +26,13 @@ def build(convention: Convention, params: Any, given: Mapping[str, Any]) -> Opti
     if convention.beyond:
         raise ValueError(f"{convention.name} cannot be built of a rule and a decay, for {convention.beyond}.")
     settings = respelled(convention, given)
-    following = Following({name: settings[name] for name in ("lr", "weight_decay") if callable(settings[name])})
+    schedule = CallableSchedule({name: settings[name] for name in ("lr", "weight_decay") if callable(settings[name])})
     _check_base(convention, settings["lr"])
-    settings |= following.at(0)
+    settings |= schedule.at(0)
     if convention.amount == "normalized":
         settings["weight_decay"] = _denormalized(convention, settings.pop("steps", None), settings["weight_decay"])
     optimizer = _class_for(convention)(params, decay=decay_of(convention), **_words(convention, settings))
-    following.attach(optimizer)
+    schedule.attach(optimizer)
     return optimizer
 
 

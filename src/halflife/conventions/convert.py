@@ -10,9 +10,19 @@ import numpy as np
 
 from .convention import Convention, Settings
 from .conversion import Conversion, Numbers
-from .course import Clock, Course, Own, clock_of, constants_of, course_of, order_of, own_of, threshold
+from .effective_update import (
+    EffectiveUpdate,
+    NumbersPerStep,
+    StepFactors,
+    constant_settings,
+    decay_per_step,
+    effective_order,
+    effective_update_of,
+    numbers_per_step,
+    step_factors,
+)
+from .explanations import explanation, growth_of_difference, impossibility
 from .framework_adam import FLOOR
-from .reasons import impossibility, order_words, reason
 from .registry import find
 from .schedule import Array, Schedule, multipliers
 
@@ -51,7 +61,7 @@ def convert(
         return Conversion(source, target, given, None, "impossible", f"Impossible: {obstacle}.", 1.0, 1.0)
     if "normalized" in (source.amount, target.amount) and eta is None:
         raise ValueError(NORMALIZED.format(source if source.amount == "normalized" else target))
-    return _compared(source, target, given, clock_of(eta, given.betas), ends=eta is not None)
+    return _compared(source, target, given, step_factors(eta, given.betas), ends=eta is not None)
 
 
 NORMALIZED = (
@@ -66,9 +76,9 @@ def _moves(eta: Array | None) -> bool:
 
 def check(source: Convention, given: Settings, eta: Array | None) -> None:
     """Raise ``ValueError`` where an explicit decay removes a whole weight or more in one step."""
-    clock = clock_of(np.ones(1) if eta is None else eta, given.betas)
-    x = float(threshold(source, given, clock).max())
-    if order_of(source, given.momentum) in ("before", "after") and x >= 1:
+    factors = step_factors(np.ones(1) if eta is None else eta, given.betas)
+    x = float(decay_per_step(source, given, factors).max())
+    if effective_order(source, given.momentum) in ("before", "after") and x >= 1:
         raise ValueError(
             f"weight_decay={given.weight_decay} at lr={given.lr} removes {x:.4g} of each weight in one step of "
             f"{source}, whose update is {source.update}; it must remove less than 1: PyTorch's λ = 0.01 at lr = 0.001 "
@@ -76,32 +86,32 @@ def check(source: Convention, given: Settings, eta: Array | None) -> None:
         )
 
 
-def _compared(source: Convention, target: Convention, given: Settings, clock: Clock, ends: bool) -> Conversion:
+def _compared(source: Convention, target: Convention, given: Settings, factors: StepFactors, ends: bool) -> Conversion:
     """Constant numbers for the target, and how far what they do is from what the source does."""
-    whole = clock if ends else clock.settled
-    new = constants_of(target, course_of(source, given, whole), whole, given)
-    ours, theirs = course_of(source, given, clock), course_of(target, new, clock)
+    whole = factors if ends else factors.settled
+    new = constant_settings(target, effective_update_of(source, given, whole), whole, given)
+    ours, theirs = effective_update_of(source, given, factors), effective_update_of(target, new, factors)
     form = _form(source, target, given, new)
-    apart = Apart.of(ours, theirs, form)
-    each_step = None if form else _each_step(own_of(target, ours, clock, new.lr, given.momentum))
+    apart = Difference.of(ours, theirs, form)
+    each_step = None if form else _each_step(numbers_per_step(target, ours, factors, new.lr, given.momentum))
     verdict = "exact" if apart.is_rounding else "approximate"
-    words = reason(source, target, exact=verdict == "exact", each_step=each_step is not None)
+    words = explanation(source, target, exact=verdict == "exact", each_step=each_step is not None)
     if verdict == "exact":
         return Conversion(source, target, given, new, verdict, words, each_step=each_step)
     bounds = (_share(apart.drift), _share(apart.step))
-    order = order_words(source, target, moves=_moves(clock.eta))
+    order = growth_of_difference(source, target, moves=_moves(factors.eta))
     return Conversion(source, target, given, new, verdict, words, *bounds, order, each_step)
 
 
 @dataclass(frozen=True)
-class Apart:
-    """How far two courses are from each other, in logarithms of ratios: of what is left of a weight, of rate, of ε."""
+class Difference:
+    """How far two updates are from each other, in logarithms of ratios: of what is left of a weight, of rate, of ε."""
 
     drift: float
     step: float
 
     @classmethod
-    def of(cls, a: Course, b: Course, form: float) -> Apart:
+    def of(cls, a: EffectiveUpdate, b: EffectiveUpdate, form: float) -> Difference:
         with np.errstate(all="ignore"):
             drift = np.concatenate([[0.0], np.cumsum(np.log1p(-b.removed) - np.log1p(-a.removed))])
             step = _ratio(a.rate, b.rate) + _ratio(a.eps, b.eps) + form
@@ -134,7 +144,7 @@ def _form(source: Convention, target: Convention, given: Settings, new: Settings
     return total
 
 
-def _each_step(own: Own) -> Callable[[int], Numbers] | None:
+def _each_step(own: NumbersPerStep) -> Callable[[int], Numbers] | None:
     """The numbers of each step; None if some step has none."""
     rows = np.stack([own.lr, own.weight_decay, own.eps])
     if not (np.isfinite(rows).all() and (rows >= 0).all()):

@@ -14,7 +14,7 @@ from ..decays import Decay
 from ..engines.formats import HALF
 from ..optim.groups import BASE_LR, decay_of, number
 from .convention import Convention
-from .course import reach
+from .effective_update import decay_factor
 from .registry import CONVENTIONS
 
 Group = dict[str, Any]
@@ -145,7 +145,7 @@ def weight_decays(
 
 def _said_in(convention: Convention, c: float, base: float, total_steps: int | None) -> float | None:
     x = c / (1 - c) if convention.order == "proximal" else c
-    λ = x / float(reach(convention, np.array([base]), np.ones(1))[0])
+    λ = x / float(decay_factor(convention, np.array([base]), np.ones(1))[0])
     if convention.amount == "normalized":
         return None if total_steps is None else λ * sqrt(total_steps)
     return λ

@@ -12,7 +12,7 @@ COUNT = "halflife_convention_step"
 """How many steps a group has followed the callables; in the group, so that checkpoints keep it."""
 
 
-class Following:
+class CallableSchedule:
     """Before each step, writes what the callables give for it, counted from 0, into every parameter group."""
 
     def __init__(self, callables: Mapping[str, Callable[[int], float]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .convention import Convention, Settings
-from .course import order_of
+from .effective_update import effective_order
 
 FACTORS = {"lr": "lr·λ", "schedule": "η·λ", "one": "λ", "lr*schedule": "lr·η·λ"}
 ORDERS = {
@@ -39,7 +39,7 @@ def impossibility(source: Convention, target: Convention, given: Settings, moves
     if source.rule != target.rule:
         return f"{source} takes {RULES[source.rule]}'s steps and {target} takes {RULES[target.rule]}'s"
     if given.weight_decay > 0:
-        coupled = [order_of(c, given.momentum) == "coupled" for c in (source, target)]
+        coupled = [effective_order(c, given.momentum) == "coupled" for c in (source, target)]
         if coupled[0] != coupled[1]:
             return _coupled(source, source if coupled[0] else target)
     if source.lr_place != target.lr_place and given.momentum > 0 and moves:
@@ -63,23 +63,23 @@ def _coupled(source: Convention, inner: Convention) -> str:
     )
 
 
-def reason(source: Convention, target: Convention, exact: bool, each_step: bool) -> str:
+def explanation(source: Convention, target: Convention, exact: bool, each_step: bool) -> str:
     """The sentence for numbers that are exact, or not."""
     if source is target:
         return "Exact: it is the same convention."
-    told = "; ".join(differences(source, target))
+    differing = "; ".join(differences(source, target))
     if exact:
-        return f"Exact: {told}; the numbers make up for it." if told else "Exact: both make the same update."
+        return f"Exact: {differing}; the numbers make up for it." if differing else "Exact: both make the same update."
     if each_step:
-        return f"Approximate: {told}; constant numbers cannot follow that, but set anew at each step they do exactly."
-    return f"Approximate: {told}; no numbers make up for it exactly."
+        return f"Approximate: {differing}; constant numbers cannot follow that, but set anew at each step they do exactly."
+    return f"Approximate: {differing}; no numbers make up for it exactly."
 
 
 def differences(source: Convention, target: Convention) -> Iterator[str]:
     """What differs between two conventions of one rule."""
-    reaches = [FACTORS[c.factor] + ("/√steps" if c.amount == "normalized" else "") for c in (source, target)]
-    if "coupled" not in (source.order, target.order) and reaches[0] != reaches[1]:
-        yield f"{source} removes {reaches[0]} of a weight in a step, {target} {reaches[1]}"
+    removed = [FACTORS[c.factor] + ("/√steps" if c.amount == "normalized" else "") for c in (source, target)]
+    if "coupled" not in (source.order, target.order) and removed[0] != removed[1]:
+        yield f"{source} removes {removed[0]} of a weight in a step, {target} {removed[1]}"
     if source.order != target.order:
         yield f"{source} decays {ORDERS[source.order]}, {target} {ORDERS[target.order]}"
     if source.eps != target.eps:
@@ -91,7 +91,7 @@ def differences(source: Convention, target: Convention) -> Iterator[str]:
         yield f"{source} keeps lr {source.lr_place} the momentum, {target} {target.lr_place}"
 
 
-def order_words(source: Convention, target: Convention, moves: bool) -> str:
+def growth_of_difference(source: Convention, target: Convention, moves: bool) -> str:
     """How the difference grows, for what constant numbers cannot follow; ``moves``: whether lr changes in the run."""
     found: list[str] = []
     if moves and source.factor != target.factor:
