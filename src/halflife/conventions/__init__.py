@@ -3,7 +3,8 @@
 from .convention import Convention, Settings
 from .conversion import Conversion, Numbers
 from .convert import convert
-from .describe import Description, GroupDescription, describe
+from .describe import describe
+from .description import Description, GroupDescription
 from .half_life import HalfLife, Normalized, Timescale
 from .registry import ALIASES, CONVENTIONS, find
 from .schedule import SCHEDULES

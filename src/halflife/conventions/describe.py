@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import inf, log, log1p, sqrt
 from typing import Any
 
@@ -14,52 +13,11 @@ from ..decays import Decay
 from ..engines.formats import HALF
 from ..optim.groups import BASE_LR, decay_of, number
 from .convention import Convention
+from .description import Description, GroupDescription
 from .effective_update import decay_factor
 from .registry import CONVENTIONS
 
 Group = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class GroupDescription:
-    """One parameter group.
-
-    ``removed`` is the share of a weight that the decay removes in a step at the base learning rate, ``removed_now`` at
-    the present one; None where the gradients decide that. ``half_life`` is in steps at the base learning rate,
-    ``angle`` in radians a step: √(2·lr·λ), by which a weight vector whose length does not matter turns once decay and
-    gradients are in balance; momentum cuts that way into smaller steps, as ``Monitor`` says (``training.Measurement``).
-    ``weight_decays`` is λ in every convention that has one for this rule.
-    """
-
-    index: int
-    decay: str
-    weight_decay: float
-    lr: float
-    base_lr: float
-    removed: float | None
-    removed_now: float | None
-    half_life: float | None
-    half_life_epochs: float | None
-    angle: float | None
-    weight_decays: dict[str, float]
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Description:
-    """Every parameter group of an optimizer; printed, it is a page of text."""
-
-    optimizer: str
-    groups: tuple[GroupDescription, ...]
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return tuple(f"group {group.index}: {text}" for group in self.groups for text in group.warnings)
-
-    def __str__(self) -> str:
-        from .described import page  # noqa: PLC0415  # it reads these classes
-
-        return page(self)
 
 
 def describe(

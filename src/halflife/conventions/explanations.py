@@ -71,7 +71,9 @@ def explanation(source: Convention, target: Convention, exact: bool, each_step: 
     if exact:
         return f"Exact: {differing}; the numbers make up for it." if differing else "Exact: both make the same update."
     if each_step:
-        return f"Approximate: {differing}; constant numbers cannot follow that, but set anew at each step they do exactly."
+        return (
+            f"Approximate: {differing}; constant numbers cannot follow that, but set anew at each step they do exactly."
+        )
     return f"Approximate: {differing}; no numbers make up for it exactly."
 
 
