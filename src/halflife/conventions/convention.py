@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Any, Literal
 
-from ..optim import Optimizer
-from .build import build
+from ..decays import Decay
+from ..optim import SGD, AdamW, Lion, Optimizer
+from .callable_schedule import CallableSchedule
+from .framework_adam import FrameworkAdamW
+from .framework_sgd import FrameworkSGDW
 
-Rule = Literal["adam", "nadam-timm", "nadam-optax", "sgd", "lion"]
-Factor = Literal["lr", "schedule", "one", "lr*schedule"]
-Order = Literal["before", "after", "proximal", "coupled"]
-Epsilon = Literal["standard", "uncorrected", "clamped", "floored"]
-Bias = Literal["corrected", "raw"]
-Place = Literal["outside", "inside"]
-Amount = Literal["plain", "normalized"]
+RuleName = Literal["adam", "nadam-timm", "nadam-optax", "sgd", "lion"]
+DecayScale = Literal["lr", "schedule", "one", "lr*schedule"]
+DecayOrder = Literal["before", "after", "proximal", "coupled"]
+EpsForm = Literal["standard", "uncorrected", "clamped", "floored"]
+MomentBias = Literal["corrected", "raw"]
+LrPlace = Literal["outside", "inside"]
+Strength = Literal["plain", "normalized"]
+
+PLACEMENTS = {"before": "explicit", "after": "explicit", "proximal": "implicit"}
+FIRST_MOMENTS = {"adam": "mean", "nadam-timm": "timm", "nadam-optax": "optax"}
+Keywords = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,13 @@ class Convention:
     update: str
     source: str
     defaults: Settings
-    rule: Rule = "adam"
-    factor: Factor = "lr"
-    order: Order = "before"
-    eps: Epsilon = "standard"
-    bias: Bias = "corrected"
-    lr_place: Place = "outside"
-    amount: Amount = "plain"
+    rule: RuleName = "adam"
+    factor: DecayScale = "lr"
+    order: DecayOrder = "before"
+    eps: EpsForm = "standard"
+    bias: MomentBias = "corrected"
+    lr_place: LrPlace = "outside"
+    amount: Strength = "plain"
     aliases: tuple[str, ...] = ()
     spelling: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     notes: tuple[str, ...] = ()
@@ -87,7 +94,83 @@ class Convention:
         Each group keeps a base learning rate of its own, also where the framework has one for all of them.
         Raises ``ValueError`` for what cannot be built, and says why.
         """
-        return build(self, params, settings)
+        if self.beyond:
+            raise ValueError(f"{self.name} cannot be built of a rule and a decay, for {self.beyond}.")
+        given = _with_our_names(self, settings)
+        schedule = CallableSchedule({name: given[name] for name in ("lr", "weight_decay") if callable(given[name])})
+        _check_base(self, given["lr"])
+        given |= schedule.at(0)
+        if self.amount == "normalized":
+            given["weight_decay"] = _denormalized(self, given.pop("steps", None), given["weight_decay"])
+        optimizer = _class_for(self)(params, decay=_decay_of(self), **_rule_settings(self, given))
+        schedule.attach(optimizer)
+        return optimizer
 
     def __str__(self) -> str:
         return self.name
+
+
+def _decay_of(convention: Convention) -> Decay:
+    """Its placement and scale of λ, as a decay of ours."""
+    if convention.order == "coupled":
+        return Decay("before")
+    return Decay(PLACEMENTS[convention.order], convention.factor)
+
+
+def _with_our_names(convention: Convention, given: Mapping[str, Any]) -> Keywords:
+    """The framework's defaults, and what was given over them, under our names."""
+    named = {convention.spelling.get(name, name): value for name, value in given.items() if value is not None}
+    d = convention.defaults
+    β1, β2 = d.betas
+    own: dict[str, Keywords] = {"sgd": {"momentum": d.momentum}, "lion": {"betas": d.betas}}
+    settings: Keywords = {"lr": d.lr, "weight_decay": d.weight_decay}
+    settings |= own.get(convention.rule, {"betas": d.betas, "eps": d.eps})
+    if "beta1" in named or "beta2" in named:
+        settings["betas"] = (named.pop("beta1", β1), named.pop("beta2", β2))
+    return {**settings, **named}
+
+
+def _class_for(convention: Convention) -> Callable[..., Optimizer]:
+    if convention.rule == "lion":
+        return Lion
+    if convention.rule == "sgd":
+        return SGD if convention.lr_place == "outside" else FrameworkSGDW
+    return AdamW if _is_torchs(convention) else FrameworkAdamW
+
+
+def _is_torchs(convention: Convention) -> bool:
+    """Whether it is Adam as PyTorch has it, but for the decay."""
+    words = (convention.rule, convention.eps, convention.bias)
+    return words == ("adam", "standard", "corrected") and convention.order != "after"
+
+
+def _rule_settings(convention: Convention, settings: Keywords) -> Keywords:
+    """The settings, and the forms of the framework's rule."""
+    if convention.rule == "sgd" and convention.lr_place == "inside":
+        momentum_type = "nesterov" if settings.pop("nesterov", False) else "momentum"
+        return {**settings, "momentum_type": momentum_type}
+    if convention.rule in ("sgd", "lion") or _is_torchs(convention):
+        return settings
+    order = "after" if convention.order == "after" else "before"
+    forms = {"eps_form": convention.eps, "bias": convention.bias, "order": order}
+    return {**settings, **forms, "first_moment": FIRST_MOMENTS[convention.rule]}
+
+
+def _check_base(convention: Convention, lr: Any) -> None:
+    if callable(lr) and "schedule" in convention.factor:
+        raise ValueError(
+            f"{convention.name} decays by λ times the schedule, lr divided by its base; give lr as a number, the base, "
+            "and let a scheduler of torch move it."
+        )
+
+
+def _denormalized(convention: Convention, steps: int | None, λ: Any) -> Any:
+    """λ_norm/√steps; halflife.Normalized is so already."""
+    if not isinstance(λ, int | float):
+        return λ
+    if steps is None or not steps >= 1:
+        raise ValueError(
+            f"{convention.name}'s weight decay is normalized, λ = λ_norm/√(steps between two restarts); "
+            f"give steps=, at least 1 (given: {steps}), or weight_decay=halflife.Normalized(…)."
+        )
+    return λ / sqrt(steps)

@@ -11,7 +11,7 @@ from ..decays import Decay
 MEASURES = "steps=, or epochs= and steps_per_epoch=, or tokens= and tokens_per_step="
 
 
-class Span(ABC):
+class DecayShare(ABC):
     """A share c of the weights that a decay removes in each step at the base learning rate."""
 
     @property
@@ -26,11 +26,11 @@ class Span(ABC):
         Raises ``ValueError`` for decays whose share of the weights depends on the gradients.
         """
         if decay.placement == "before":
-            raise ValueError(self._unsayable(decay, "adds λw to the gradient: the rule decides what it removes"))
+            raise ValueError(self._inexpressible(decay, "adds λw to the gradient: the rule decides what it removes"))
         if decay.needs_metric:
-            raise ValueError(self._unsayable(decay, "removes another share of each weight, by the rule's metric"))
+            raise ValueError(self._inexpressible(decay, "removes another share of each weight, by the rule's metric"))
         if decay.placement == "cautious":
-            raise ValueError(self._unsayable(decay, "spares the weights that the step moves away from zero"))
+            raise ValueError(self._inexpressible(decay, "spares the weights that the step moves away from zero"))
         c = self.fraction
         x = c / (1 - c) if decay.placement == "implicit" else c
         if decay.step not in ("lr", "lr*schedule"):
@@ -42,7 +42,7 @@ class Span(ABC):
             )
         return x / lr
 
-    def _unsayable(self, decay: Decay, why: str) -> str:
+    def _inexpressible(self, decay: Decay, why: str) -> str:
         return (
             f"{self!r} cannot be said as a λ of decay '{decay}', which {why}; choose decay='decoupled', 'independent' "
             "or 'proximal', or give weight_decay as a number."
@@ -50,7 +50,7 @@ class Span(ABC):
 
 
 @dataclass(frozen=True)
-class _Time(Span):
+class _Duration(DecayShare):
     """A time, counted in steps, epochs or tokens."""
 
     steps: float | None = None
@@ -83,7 +83,7 @@ class _Time(Span):
         return f"{type(self).__name__}({said})"
 
 
-class HalfLife(_Time):
+class HalfLife(_Duration):
     """The time h after which half of a weight is left, if no gradient renews it: ``c = 1 − 2^(−1/h)``.
 
     Counted at the base learning rate: where the schedule is lower, the decay is slower. λ is 1 − 2^(−1/h) where the
@@ -95,7 +95,7 @@ class HalfLife(_Time):
         return -expm1(-log(2) / self.in_steps)
 
 
-class Timescale(_Time):
+class Timescale(_Duration):
     """The time τ = 1/c: how many steps the weights remember, as an average of their updates: ``c = 1/τ``.
 
     Source: Wang & Aitchison 2024, https://arxiv.org/abs/2405.13698: τ = 1/(lr·λ) in PyTorch's form. It must be longer
@@ -113,7 +113,7 @@ class Timescale(_Time):
 
 
 @dataclass(frozen=True)
-class Normalized(Span):
+class Normalized(DecayShare):
     """Loshchilov & Hutter's normalized decay: ``c = λ_norm·√(b/(B·T))``, for b a batch, B samples and T epochs.
 
     With warm restarts T is the current period's epochs: use ``halflife.schedules.NormalizedWD`` there.
