@@ -10,7 +10,7 @@ import torch
 
 from .convention import Convention, Settings
 
-Verdict = Literal["exact", "approximate", "impossible"]
+Exactness = Literal["exact", "approximate", "impossible"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Conversion:
     target: Convention
     given: Settings
     settings: Settings | None
-    verdict: Verdict
+    verdict: Exactness
     why: str
     decay_bound: float = 0.0
     step_bound: float = 0.0

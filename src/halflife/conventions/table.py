@@ -28,7 +28,9 @@ def _defaults(c: Convention, s: Settings) -> str:
 
 
 def _notes(c: Convention) -> Iterator[str]:
-    texts = [*c.notes, *([f"Nothing converts to or from it, for {c.beyond}."] if c.beyond else [])]
+    texts = list(c.notes)
+    if c.beyond:
+        texts.append(f"Nothing converts to or from it, for {c.beyond}.")
     if texts:
         yield f"- `{c.name}`: {' '.join(texts)}"
 

@@ -80,9 +80,8 @@ def _location(name: str, modules: dict[str, nn.Module]) -> Location:
         else:
             path.append(part)
             passed.append(module)
-    return Location(
-        name, ".".join([*path, *([f"parametrizations.{leaf}"] if parametrized else [leaf])]), leaf, (*path,), (*passed,)
-    )
+    last = f"parametrizations.{leaf}" if parametrized else leaf
+    return Location(name, ".".join([*path, last]), leaf, (*path,), (*passed,))
 
 
 def layer_depths(parameters: Sequence[NamedParameter]) -> list[int]:

@@ -51,7 +51,7 @@ def _is_vector(named: NamedParameter, _: Location) -> bool:
 
 def _is_position(_: NamedParameter, location: Location) -> bool:
     in_list = isinstance(location.owner, nn.ParameterList | nn.ParameterDict)
-    own_name = ".".join((*(location.path[-1:] if in_list else ()), location.leaf))
+    own_name = ".".join([*location.path[-1:], location.leaf]) if in_list else location.leaf
     called_so = any(_POSITION.fullmatch(word) for word in _WORD.findall(own_name))
     return called_so or bool(_POSITION_CLASS.search(type(location.owner).__name__))
 

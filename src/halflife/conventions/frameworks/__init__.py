@@ -1,7 +1,5 @@
 """One framework, one file."""
 
-from itertools import chain
-
 from . import (
     apex,
     axlearn,
@@ -28,9 +26,29 @@ from . import (
     zhuang,
 )
 
-_MODULES = (
-    *(torch, paper, loshchilov_hutter, zhuang, keras, tensorflow_addons, optax, axlearn),
-    *(timm, optimi, pytorch_optimizer, heavyball, fairseq, huggingface, bert),
-    *(apex, deepspeed, bitsandbytes, torchao, schedule_free, composer, flashoptim, halflife),
+ALL = (
+    *torch.ALL,
+    *paper.ALL,
+    *loshchilov_hutter.ALL,
+    *zhuang.ALL,
+    *keras.ALL,
+    *tensorflow_addons.ALL,
+    *optax.ALL,
+    *axlearn.ALL,
+    *timm.ALL,
+    *optimi.ALL,
+    *pytorch_optimizer.ALL,
+    *heavyball.ALL,
+    *fairseq.ALL,
+    *huggingface.ALL,
+    *bert.ALL,
+    *apex.ALL,
+    *deepspeed.ALL,
+    *bitsandbytes.ALL,
+    *torchao.ALL,
+    *schedule_free.ALL,
+    *composer.ALL,
+    *flashoptim.ALL,
+    *halflife.ALL,
 )
-ALL = tuple(chain.from_iterable(module.ALL for module in _MODULES))
+"""Every convention, in the order of the table."""

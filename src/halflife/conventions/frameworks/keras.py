@@ -2,10 +2,7 @@
 
 from ..convention import Convention, Settings
 
-NAMES = {
-    "learning_rate": "lr",
-    **{"beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps"},
-}
+NAMES = {"learning_rate": "lr", "beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps"}
 ADAMW = Convention(
     name="keras",
     title="keras.optimizers.AdamW, and Adam(weight_decay=…)",
