@@ -14,22 +14,22 @@ from halflife.conventions import CONVENTIONS, Conversion, Settings, convert, fin
 from .problem import BETAS, BUILT, EPS, LRS, STEPS, W0, apart, ours, run, settings_of, with_settings, μ
 
 EXACT = 1e-12
-COURSES = {"constant": (LRS[0],) * STEPS, "scheduled": LRS}
+LEARNING_RATES = {"constant": (LRS[0],) * STEPS, "scheduled": LRS}
 
 
 @cache
-def trajectory(name: str, course: str, momentum: float) -> np.ndarray:
+def trajectory(name: str, schedule: str, momentum: float) -> np.ndarray:
     changed = {"momentum": momentum} if find(name).rule == "sgd" else {}
-    return run(ours(name, **changed), COURSES[course])
+    return run(ours(name, **changed), LEARNING_RATES[schedule])
 
 
 def pairs(source: str) -> list[str]:
     return [name for name in BUILT if CONVENTIONS[name].rule == CONVENTIONS[source].rule]
 
 
-def converted(source: str, target: str, course: str, momentum: float) -> Conversion:
+def converted(source: str, target: str, schedule: str, momentum: float) -> Conversion:
     given = settings_of(source)
-    α, lrs = given["lr"], COURSES[course]
+    α, lrs = given["lr"], LEARNING_RATES[schedule]
     return convert(
         given["weight_decay"],
         source,
@@ -44,28 +44,28 @@ def converted(source: str, target: str, course: str, momentum: float) -> Convers
 
 
 @cache
-def steps_of(target: str, settings: Settings, course: str) -> np.ndarray:
+def steps_of(target: str, settings: Settings, schedule: str) -> np.ndarray:
     """The target's trajectory under these constants, its lr following the same schedule."""
-    return run(with_settings(find(target), settings), lrs(settings, course))
+    return run(with_settings(find(target), settings), lrs(settings, schedule))
 
 
 @cache
-def path_of(target: str, settings: Settings, course: str) -> np.ndarray:
+def path_of(target: str, settings: Settings, schedule: str) -> np.ndarray:
     """The length of each weight's path, of the steps alone: the sum of |lr·u|."""
 
     def off(optimizer: Any, _: int) -> None:
         for group in optimizer.param_groups:
             group["weight_decay"] = 0.0
 
-    rows = run(with_settings(find(target), settings), lrs(settings, course), before=off)
+    rows = run(with_settings(find(target), settings), lrs(settings, schedule), before=off)
     return np.abs(np.diff(np.vstack([W0, rows]), axis=0)).sum(axis=0)
 
 
-def lrs(settings: Settings, course: str) -> list[float]:
-    return [lr / LRS[0] * settings.lr for lr in COURSES[course]]
+def lrs(settings: Settings, schedule: str) -> list[float]:
+    return [lr / LRS[0] * settings.lr for lr in LEARNING_RATES[schedule]]
 
 
-def steps_anew(result: Conversion, course: str) -> np.ndarray:
+def steps_anew(result: Conversion, schedule: str) -> np.ndarray:
     """The target's trajectory with its numbers set anew at each step."""
 
     def set_anew(optimizer: Any, k: int) -> None:
@@ -75,32 +75,32 @@ def steps_anew(result: Conversion, course: str) -> np.ndarray:
                 group["weight_decay"] /= np.sqrt(STEPS)
 
     make = with_settings(result.target, result.settings)
-    return run(make, lrs(result.settings, course), before=set_anew)
+    return run(make, lrs(result.settings, schedule), before=set_anew)
 
 
-@pytest.mark.parametrize("course", COURSES)
+@pytest.mark.parametrize("schedule", LEARNING_RATES)
 @pytest.mark.parametrize("source", BUILT)
-def test_the_weights_agree_as_the_verdict_says(source: str, course: str) -> None:
+def test_the_weights_agree_as_the_verdict_says(source: str, schedule: str) -> None:
     for momentum in (μ, 0.0) if find(source).rule == "sgd" else (0.0,):
-        theirs = trajectory(source, course, momentum)
+        theirs = trajectory(source, schedule, momentum)
         assert apart(theirs[-1], W0) >= 100 * EXACT
         for target in pairs(source):
-            result = converted(source, target, course, momentum)
-            told = f"{source} → {target}, {course}, μ={momentum}: {result}"
+            result = converted(source, target, schedule, momentum)
+            told = f"{source} → {target}, {schedule}, μ={momentum}: {result}"
             if result.verdict == "impossible":
                 continue
             if result.verdict == "exact":
-                assert apart(steps_of(target, result.settings, course), theirs) <= EXACT, told
+                assert apart(steps_of(target, result.settings, schedule), theirs) <= EXACT, told
                 assert result.exact_at_each_step
                 continue
-            _stays_within_its_bound(result, course, theirs, told)
+            _stays_within_its_bound(result, schedule, theirs, told)
             if result.exact_at_each_step:
-                assert apart(steps_anew(result, course), theirs) <= EXACT, told
+                assert apart(steps_anew(result, schedule), theirs) <= EXACT, told
 
 
-def _stays_within_its_bound(result: Conversion, course: str, theirs: np.ndarray, told: str) -> None:
-    off = np.abs(steps_of(result.target.name, result.settings, course) - theirs).max(axis=0)
-    paths = [path_of(c.name, s, course) for c, s in ((result.source, result.given), (result.target, result.settings))]
+def _stays_within_its_bound(result: Conversion, schedule: str, theirs: np.ndarray, told: str) -> None:
+    off = np.abs(steps_of(result.target.name, result.settings, schedule) - theirs).max(axis=0)
+    paths = [path_of(c.name, s, schedule) for c, s in ((result.source, result.given), (result.target, result.settings))]
     assert 0 < result.bound <= 1, told
     assert (off <= result.bound * (np.abs(W0) + np.maximum(*paths)) + EXACT).all(), told
     assert off.max() > EXACT, f"it is exact: {told}"

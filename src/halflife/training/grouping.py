@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from .named_parameters import NamedParameter, layer_depths, named_parameters
-from .patterns import Pattern, check_patterns, matches, meaning, shown
+from .patterns import Pattern, check_patterns, first_match, matches, meaning, shown
 
 Settings = dict[str, Any]
 
@@ -60,23 +60,19 @@ def param_groups(
     """
     everything, overrides = named_parameters(model), overrides or {}
     spared = [no_decay] if isinstance(no_decay, str | type) else [*no_decay]
-    _check_numbers(weight_decay, lr, layer_decay)
-    _check_overrides(overrides)
+    _check_arguments(weight_decay, lr, layer_decay, overrides)
     check_patterns(spared, everything, "no_decay")
     check_patterns(overrides, everything, "overrides")
-    trained, settings = list[NamedParameter](), list[Settings]()
+    trained = list[tuple[NamedParameter, Settings]]()
     spared_by: dict[Pattern, list[NamedParameter]] = {pattern: [] for pattern in spared}
     for named, scale in zip(everything, _scales(everything, layer_decay), strict=True):
-        if not named.parameter.requires_grad:
-            continue
-        reason = next((pattern for pattern in spared if matches(pattern, named)), None)
-        own = {"weight_decay": weight_decay if reason is None else 0.0, "lr": None if lr is None else lr * scale}
-        overridden = _overridden(named, overrides)
-        trained.append(named)
-        settings.append({name: x for name, x in own.items() if x is not None} | overridden)
-        if reason is not None and "weight_decay" not in overridden:
-            spared_by[reason].append(named)
-    return ParamGroups(_merged(trained, settings), everything, spared_by)
+        if named.parameter.requires_grad:
+            reason, overridden = first_match(spared, named), _overridden(named, overrides)
+            own = {"weight_decay": weight_decay if reason is None else 0.0, "lr": None if lr is None else lr * scale}
+            trained.append((named, {name: x for name, x in own.items() if x is not None} | overridden))
+            if reason is not None and "weight_decay" not in overridden:
+                spared_by[reason].append(named)
+    return ParamGroups(_merged(trained), everything, spared_by)
 
 
 def _overridden(named: NamedParameter, overrides: Mapping[Pattern, Mapping[str, Any]]) -> Settings:
@@ -94,14 +90,14 @@ def _scales(parameters: Sequence[NamedParameter], layer_decay: float | None) -> 
     return [layer_decay ** (max(depth) - d) for d in depth]
 
 
-def _merged(parameters: Sequence[NamedParameter], settings: Sequence[Settings]) -> list[Settings]:
+def _merged(trained: Sequence[tuple[NamedParameter, Settings]]) -> list[Settings]:
     """One group for each different settings, in the order of the first parameter that has them."""
-    if not parameters:
+    if not trained:
         raise ValueError(
             "all parameters of the model are frozen; give those that are to be trained requires_grad=True."
         )
     groups: list[tuple[Settings, list[NamedParameter]]] = []
-    for named, own in zip(parameters, settings, strict=True):
+    for named, own in trained:
         members = next((members for there, members in groups if _same(there, own)), None)
         if members is None:
             groups.append((own, [named]))
@@ -122,7 +118,8 @@ def _same(a: Settings, b: Settings) -> bool:
     )
 
 
-def _check_numbers(weight_decay: Any, lr: Any, layer_decay: Any) -> None:
+def _check_arguments(weight_decay: Any, lr: Any, layer_decay: Any, overrides: Any) -> None:
+    _check_overrides(overrides)
     if isinstance(weight_decay, int | float) and not weight_decay >= 0:
         raise ValueError(f"weight_decay must be at least 0, but {weight_decay} was given.")
     if lr is not None and not lr >= 0:

@@ -86,6 +86,11 @@ def matches(pattern: Pattern, named: NamedParameter) -> bool:
     return any(isinstance(module, pattern) for location in named.locations for module in location.modules)
 
 
+def first_match(patterns: Iterable[Pattern], named: NamedParameter) -> Pattern | None:
+    """The first of the patterns that is about this parameter."""
+    return next((pattern for pattern in patterns if matches(pattern, named)), None)
+
+
 def check_patterns(patterns: Iterable[Pattern], parameters: Iterable[NamedParameter], what: str) -> None:
     """Raise unless each is a pattern and about some parameter; a kind's word may be about none."""
     parameters = list(parameters)
