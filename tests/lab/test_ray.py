@@ -61,8 +61,16 @@ def test_a_worker_that_dies_again_is_named(tmp_path: Path) -> None:
         shared_out(Frail(tmp_path, 9))
 
 
-def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="there is no Ray cluster at auto"):
+def test_a_cluster_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StudyError, match=r"there is no Ray cluster at nowhere \(.*address.*\); start one"):
+        run_study(SETTINGS, tmp_path, how=How("ray", address="nowhere"))
+
+    def init(address: str, **_: object) -> None:
+        """Ray's own "auto" finds any cluster of this machine, such as the one of a test that runs beside this one."""
+        raise ConnectionError("Could not find any running Ray instance.\nMore of it.")
+
+    monkeypatch.setattr(by_ray.ray, "init", init)
+    with pytest.raises(StudyError, match=r"there is no Ray cluster at auto \(Could not find .* instance\.\); start"):
         run_study(SETTINGS, tmp_path, how=How("ray", address="auto"))
 
 
