@@ -7,7 +7,6 @@ import sys
 import time
 import warnings
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ from halflife.lab import StudyError
 from halflife.lab.executors import execute, parcels, run_jobs, shared_out
 from halflife.lab.executors.packing import pack
 
+from .processes import gone
 from .training_cases import equal, net, replicas, training
 
 two = partial(shared_out, workers=2)
@@ -34,21 +34,6 @@ def test_parcels_trained_by_workers_are_the_same_bits_as_here(tmp_path):
     assert not here
     assert not list(tmp_path.iterdir()), "a finished parcel's checkpoint is left behind"
     assert told == sorted(told)
-
-
-def _alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-def _gone(pids):
-    end = time.monotonic() + 20
-    while time.monotonic() < end and any(map(_alive, pids)):
-        time.sleep(0.05)
-    return not any(map(_alive, pids))
 
 
 def test_one_that_is_killed_is_replaced_once(tmp_path):
@@ -80,7 +65,7 @@ def test_an_error_reaches_the_caller_and_nobody_is_left_behind(tmp_path):
     with pytest.raises(ZeroDivisionError, match="a fault") as caught:
         list(run_jobs(job, [0, 1], two))
     assert "in job" in str(caught.value.__cause__)
-    assert _gone([int(file.name) for file in tmp_path.iterdir()])
+    assert gone([int(file.name) for file in tmp_path.iterdir()])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -114,7 +99,7 @@ list(run_jobs(job, [1, 2], partial(shared_out, workers=2)))
     driver.wait()
     pids = [int(file.name) for file in tmp_path.iterdir()]
     assert len(pids) == 2
-    assert _gone(pids)
+    assert gone(pids)
 
 
 def test_no_setting_of_the_callers_thread_is_touched():
