@@ -1,6 +1,8 @@
 import builtins
 import io
+import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -32,6 +34,14 @@ def test_a_tiny_study_ends_with_files_a_table_and_a_sentence_for_each_optimizer(
     assert str(tmp_path / "new" / "heatmap.png") in result.output
     assert not CONTROL.search(result.output), "control codes where there is no terminal"
     assert "0/44 runs · digits: Adam, no decay" in result.output
+
+
+def test_a_terminal_without_greek_letters_gets_a_table_all_the_same(tmp_path):
+    command = [sys.executable, "-c", "from halflife.cli import main; main()", "study", "--out", str(tmp_path / "new")]
+    command += ["--optimizer", "adam-p", "--workers", "1", *TINY]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"AdamP .*%.*not identified", done.stdout.decode("latin-1"))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 _LAB = ("typer", "rich", "matplotlib", "sklearn", "numpy")
 
 
 def main() -> None:
-    """What the ``halflife`` script runs. Without the lab's packages it says how to get them, and exits with 1."""
+    """What the ``halflife`` script runs. Without the lab's packages it says how to get them, and exits with 1.
+
+    A letter that the terminal's encoding lacks, such as κ in Latin-1, is shown as a question mark.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         from .app import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
