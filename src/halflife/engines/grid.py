@@ -19,12 +19,10 @@ from torch import Tensor
 from torch.func import vmap
 
 from ..step import Update
-from .library import Missing, load
-from .native import ENTRY, Table
-from .native_rows import ROW, fill, refusals, state_names
+from .library import Missing, load, threads
+from .native import Table
+from .native_rows import fill, refusals, state_names
 from .work import ParameterState, Work, start_state
-
-POINTERS = tuple(name for name in ENTRY.names or () if ENTRY[name].base == np.uint64)
 
 
 class Grid(ABC):
@@ -88,12 +86,13 @@ class NativeGrid(Grid):
         first, last = self._entries_of(0, eta), self._entries_of(len(lrs) - 1, eta)
         index = np.arange(len(lrs))
         self.table = np.broadcast_to(first, (len(lrs), len(first))).copy()
-        for name in POINTERS:
+        kinds = self.table.dtype
+        for name in (name for name in kinds.names or () if kinds[name].base == np.uint64):
             stride = (last[name].astype(np.int64) - first[name].astype(np.int64)) // max(1, len(lrs) - 1)
             self.table[name] += _outer(index, stride).astype(np.uint64)
         self.table["row"] = index[:, None]
         self.sizes = np.array([w[0].nbytes for w in self.weights])
-        self.rows = np.zeros(len(lrs), ROW)
+        self.rows = np.zeros(len(lrs), self.library.row)
         for row, lr, lam in zip(self.rows, self.lrs, self.lams, strict=True):
             fill(row, _work(update, [], float(lr), eta, float(lam), []))
         self.keep(self.alive)
@@ -119,7 +118,7 @@ class NativeGrid(Grid):
         lr = self.lrs * eta
         self.rows["lr"], self.rows["scale"] = lr, self.update.decay.scale(lr, eta, 1.0)
         addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
-        unknown = self.library.step(*addresses, torch.get_num_threads())
+        unknown = self.library.step(*addresses, threads())
         if unknown:
             raise RuntimeError(f"the native library does not take entry {unknown - 1}: {self.entries[unknown - 1]}")
         self.steps += 1

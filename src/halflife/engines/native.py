@@ -15,24 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .library import Missing, load
+from .library import Missing, load, threads
 from .looks import Looks
 from .memory import SCALE, ParameterState
-from .native_rows import ROW, fill, numbers_of, state_names
+from .native_rows import fill, numbers_of, state_names
 from .penalties import enter_penalty
 from .work import Work
 
 FORMATS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3, torch.uint8: 4}
-ENTRY = np.dtype(
-    [
-        *(("w", np.uint64), ("g", np.uint64), ("state", np.uint64, 3), ("scale", np.uint64, 3), ("anchor", np.uint64)),
-        *(("mask", np.uint64), ("kahan", np.uint64), ("ema", np.uint64), ("clock", np.uint64, 3)),
-        *(("n", np.int64), ("block", np.int64), ("row", np.int32)),
-        *((name, np.uint8) for name in ("w_format", "g_format", "state_format", "clock_format")),
-        *(("first", np.int32), ("dithered", np.int32)),
-    ]
-)
-"""As ``hl_entry`` in native/halflife.h."""
 
 _values = methodcaller("values")
 
@@ -50,7 +40,7 @@ class Table:
             raise RuntimeError(f"no native engine: {library.reason}")
         self.library = library
         self.params = list(chain.from_iterable(work.params for work in works))
-        self.rows, self.entries = np.zeros(len(works), ROW), np.zeros(len(self.params), ENTRY)
+        self.rows, self.entries = np.zeros(len(works), library.row), np.zeros(len(self.params), library.entry)
         self.made: list[tuple[ParameterState, ParameterState]] = []
         index = 0
         for row, work in enumerate(works):
@@ -92,7 +82,7 @@ class Table:
     def gradient_norm(self) -> float:
         """The L2 norm of all gradients, whatever their factor will be."""
         self.rows["gradient"], self.numbers = 1.0, []
-        return self.library.gradient_norm(*self.addresses, torch.get_num_threads())
+        return self.library.gradient_norm(*self.addresses, threads())
 
     def run(self, works: Sequence[Work]) -> None:
         """One step of every tensor, in place, with the numbers of these works."""
@@ -109,7 +99,7 @@ class Table:
 
     def run_again(self) -> None:
         """One step with the numbers of the last one."""
-        unknown = self.library.step(*self.addresses, 1 if self.overlap else torch.get_num_threads())
+        unknown = self.library.step(*self.addresses, 1 if self.overlap else threads())
         if unknown:
             raise RuntimeError(f"the native library does not take entry {unknown - 1}: {self.entries[unknown - 1]}")
         self.entries["first"] = 0
@@ -118,12 +108,12 @@ class Table:
 
 def gradient_norm(grads: Sequence[Tensor]) -> float:
     """What ``Table.gradient_norm`` returns, to the last bit, where there is no table yet."""
-    rows, entries = np.zeros(1, ROW), np.zeros(len(grads), ENTRY)
-    rows["gradient"], entries["g"] = 1.0, list(map(Tensor.data_ptr, grads))
-    entries["n"], entries["g_format"] = list(map(Tensor.numel, grads)), [FORMATS[g.dtype] for g in grads]
     library = load()
     assert not isinstance(library, Missing)
-    return library.gradient_norm(entries.ctypes.data, len(grads), rows.ctypes.data, torch.get_num_threads())
+    rows, entries = np.zeros(1, library.row), np.zeros(len(grads), library.entry)
+    rows["gradient"], entries["g"] = 1.0, list(map(Tensor.data_ptr, grads))
+    entries["n"], entries["g_format"] = list(map(Tensor.numel, grads)), [FORMATS[g.dtype] for g in grads]
+    return library.gradient_norm(entries.ctypes.data, len(grads), rows.ctypes.data, threads())
 
 
 def _overlap(params: Sequence[Tensor]) -> bool:

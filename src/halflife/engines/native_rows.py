@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .. import rules
 from ..rules import Rule
 from .formats import BLOCK, HALF, wide
+from .library import Functor, Missing, load
 from .memory import SCALE, ParameterState
 from .penalties import form_of, penalty_refusals
 from .work import Work
 
-ROW = np.dtype(
-    [
-        *((name, np.int32) for name in ("rule", "variant", "placement", "threshold", "regularizer", "rounding")),
-        *((name, np.float64) for name in ("lr", "scale", "lam", "gradient")),
-        *(("hyper", np.float64, 6), ("penalty", np.float64, 6), ("ema_decay", np.float64)),
-    ]
-)
-"""As ``hl_row`` in native/halflife.h; the numbers below follow its enums."""
-
 PLACEMENTS = {"none": 0, "before": 1, "explicit": 2, "cautious": 3, "implicit": 4}
-RULES: dict[type[Rule], tuple[int, tuple[str, ...]]] = {
-    rules.SGD: (0, ("momentum", "dampening")),
-    rules.ASGD: (1, ("lambd", "alpha", "t0")),
-    rules.Adagrad: (2, ("lr_decay", "initial_accumulator_value", "eps")),
-    rules.Adadelta: (3, ("rho", "eps")),
-    rules.RMSprop: (4, ("alpha", "eps", "momentum")),
-    rules.Adam: (5, ("beta1", "beta2", "eps")),
-    rules.NAdam: (6, ("beta1", "beta2", "eps", "momentum_decay")),
-    rules.RAdam: (7, ("beta1", "beta2", "eps")),
-    rules.Adamax: (8, ("beta1", "beta2", "eps")),
-    rules.Rprop: (9, ("eta_minus", "eta_plus", "step_size_min", "step_size_max")),
-    rules.Lion: (10, ("beta1", "beta2")),
-}
-"""Each rule's number, and its hyper-parameters in the order in which its functor reads them."""
+"""The numbers of hl_placement in native/halflife.h."""
 
 
 def refusals(work: Work) -> Iterator[str]:
@@ -47,7 +26,7 @@ def refusals(work: Work) -> Iterator[str]:
     update = work.update
     if work.mode != "plain":
         yield f"{work.mode}=True needs the step in torch's own operations"
-    if type(update.rule) not in RULES:
+    if functor_of(update.rule) is None:
         yield f"the rule {type(update.rule).__name__} is not compiled"
     yield from penalty_refusals(work)
     if not all(p.is_cpu for p in work.params):
@@ -115,21 +94,16 @@ def words_of(work: Work) -> tuple[Any, ...]:
     update = work.update
     rule, form, place = update.rule, form_of(update.regularizer), update.placed(work.lam).name
     penalty = form and form.words()
-    return (type(rule), variant(rule), place, update.decay, penalty, work.memory, work.ema_decay)
+    return (type(rule), functor_of(rule), place, update.decay, penalty, work.memory, work.ema_decay)
 
 
-def variant(rule: Rule) -> int:
-    """The rule's own words, as its functor's template arguments are numbered in native/table.cpp."""
-    match rule:
-        case rules.SGD():
-            return {"plain": 0, "momentum": 1, "nesterov": 2}[rule.look]
-        case rules.RMSprop():
-            momentum, centered = rule.look == "momentum", rule.moment == "centered"
-            return momentum + 2 * centered + 4 * (rule.eps_place == "inside")
-        case rules.Adam():
-            return (rule.bound == "max") + 2 * (rule.eps_place == "inside")
-        case _:
-            return 0
+def functor_of(rule: Rule) -> Functor | None:
+    """The rule's functor in its words, if it is one of halflife's own and compiled."""
+    library, kind = load(), type(rule)
+    if isinstance(library, Missing) or getattr(rules, kind.__name__, None) is not kind:
+        return None
+    words = [x for x in (getattr(rule, field.name) for field in fields(rule)) if isinstance(x, str)]  # type: ignore[arg-type]
+    return library.functor(kind.__name__, " ".join(words))
 
 
 def state_names(work: Work) -> tuple[str, ...]:
@@ -141,8 +115,9 @@ def state_names(work: Work) -> tuple[str, ...]:
 
 def numbers_of(work: Work) -> tuple[Any, ...]:
     """What a row says in numbers; tensors by their value."""
-    rule = work.update.rule
-    numbers = (work.lr, work.eta, work.lam, work.gradient, *(getattr(rule, name) for name in RULES[type(rule)][1]))
+    rule, functor = work.update.rule, functor_of(work.update.rule)
+    assert functor is not None  # refusals saw to it
+    numbers = (work.lr, work.eta, work.lam, work.gradient, *(getattr(rule, name) for name in functor.hyper))
     return tuple(float(x) if isinstance(x, Tensor) else x for x in numbers)
 
 
@@ -150,14 +125,15 @@ def fill(row: Any, work: Work) -> None:
     """This step's numbers, and the words."""
     update, form = work.update, form_of(work.update.regularizer)
     place, decay = update.placed(work.lam).name, update.decay
-    row["rule"], names = RULES[type(update.rule)]
-    row["variant"], row["placement"] = variant(update.rule), PLACEMENTS[place]
+    functor = functor_of(update.rule)
+    assert functor is not None  # refusals saw to it
+    row["rule"], row["placement"] = functor.number, PLACEMENTS[place]
     row["threshold"] = place not in ("none", "before") and decay.needs_metric
     row["rounding"] = ("nearest", "stochastic", "kahan").index(work.memory.rounding)
     row["lr"], row["scale"] = work.lr, decay.scale(work.lr, work.eta, 1.0)
     row["gradient"] = work.gradient
     assert form is not None  # refusals saw to it
     form.fill(row, float(work.lam))
-    for i, name in enumerate(names):
+    for i, name in enumerate(functor.hyper):
         row["hyper"][i] = getattr(update.rule, name)
     row["ema_decay"] = -1 if work.ema_decay is None else work.ema_decay
