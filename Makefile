@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := pyproject.toml constraints.txt
-NATIVE := $(wildcard native/CMakeLists.txt native/editable/CMakeLists.txt native/*.[ch]pp native/*.h native/*/*.hpp)
+NATIVE := $(wildcard native/CMakeLists.txt native/editable/CMakeLists.txt native/*.[ch]pp native/*.h native/*.def \
+	native/*/*.hpp)
 LIBRARY := src/halflife/engines/libhalflife_native.so
 SANITIZED := build/sanitize/libhalflife_native.so
 THREADED := build/sanitize-threads/libhalflife_native.so
