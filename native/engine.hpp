@@ -1,11 +1,11 @@
 // What one instruction-set level offers to dispatch.cpp: the same functions, compiled for that level.
 #pragma once
-#include "halflife.h"
+#include "entry.hpp"
 
 namespace halflife {
 
 struct ClockNow {           // a tensor's clock, already moved on
-    double t, scalar[2];
+    double t, scalar[hl::SCALARS];
 };
 
 struct Engine {
@@ -19,6 +19,7 @@ struct Engine {
 // Group lasso's prox has no meaning for a part of a block, so that no chunk may end within one.
 static inline bool in_blocks(const hl_row &r) { return r.regularizer == HL_GROUP_LASSO && r.placement == HL_IMPLICIT; }
 
-constexpr int SLOT = 512, CHUNK = 16384;
+// SLOT: what Prepared in step.hpp takes, the functor and all that stands beside it, in whole lines of the cache.
+constexpr int SLOT = (hl::most_of_any_rule<double>().bytes + 384 + 63) / 64 * 64, CHUNK = 16384;
 
 }  // namespace halflife

@@ -6,7 +6,8 @@
 #include "decays.hpp"
 #include "engine.hpp"
 #include "formats/formats.hpp"
-#include "rules/rule.hpp"
+
+#include <utility>
 
 namespace hl {
 
@@ -24,7 +25,7 @@ using After = void (*)(const Place<T> &, int n, T *w, const T *u, const T *D, co
 // What a tensor's step needs, ready in T. `rule` holds the functor.
 template <class T>
 struct Prepared {
-    alignas(16) unsigned char rule[128];
+    alignas(16) unsigned char rule[most_of_any_rule<T>().bytes];
     Sweep<T> sweep;
     Before<T> before;
     After<T> after, bare; // bare: without decay
@@ -32,30 +33,32 @@ struct Prepared {
     T gradient, average, ema;
     int states;
     bool waits; // what reads the new weights waits for group lasso's shrink
+    bool keeps_ema;
     unsigned never_negative;
     uint32_t seed;
 };
 
-// One rule over a tile: its lines, once per coordinate.
-template <class F, class T, bool Metric>
-void sweep(const void *rule, int n, const T *g_, T gradient, T *const *s, T *u_, T *D_) {
+// One rule over a tile: its lines, once per coordinate. K counts the states that the functor's call names, of which it
+// may have fewer.
+template <class F, class T, bool Metric, size_t... K>
+void sweep(const void *rule, int n, const T *g_, T gradient, T *const *s_, T *u_, T *D_) {
     const F f = *static_cast<const F *>(rule);
     const T *__restrict g = g_;
     T *__restrict u = u_, *__restrict D = D_;
-    T *__restrict s0 = s[0], *__restrict s1 = s[1], *__restrict s2 = s[2];
+    T *const s[] = {(int(K) < F::states ? s_[K] : nullptr)...};
 #pragma omp simd
     for (int i = 0; i < n; ++i) {
-        T a = 0, b = 0, c = 0, direction, metric;
-        if constexpr (F::states > 0) a = s0[i];
-        if constexpr (F::states > 1) b = s1[i];
-        if constexpr (F::states > 2) c = s2[i];
-        f(T(0), gradient * g[i], a, b, c, direction, metric);
-        if constexpr (F::states > 0) s0[i] = a;
-        if constexpr (F::states > 1) s1[i] = b;
-        if constexpr (F::states > 2) s2[i] = c;
+        T state[] = {(int(K) < F::states ? s[K][i] : T(0))...}, direction, metric;
+        f(T(0), gradient * g[i], state[K]..., direction, metric);
+        (void(int(K) < F::states ? s[K][i] = state[K] : T(0)), ...);
         u[i] = direction;
         if constexpr (Metric) D[i] = metric;
     }
+}
+
+template <class F, class T, size_t... K>
+Sweep<T> sweep_of(bool metric, std::index_sequence<K...>) {
+    return metric ? sweep<F, T, true, K...> : sweep<F, T, false, K...>;
 }
 
 // One format to another.
@@ -197,8 +200,8 @@ void step_weights(const Prepared<T> &p, const uint8_t *mask, int n, T *w, const 
 
 template <class T>
 void tile(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, int n) {
-    alignas(64) T w_[TILE], g_[TILE], u[TILE], D[TILE], s_[3][TILE], anchor_[TILE], kahan_[TILE];
-    T *s[3] = {s_[0], s_[1], s_[2]}, *w = decode<T>(e.w, e.w_format, at, n, w_), *kahan = nullptr;
+    alignas(64) T w_[TILE], g_[TILE], u[TILE], D[TILE], s_[STATES][TILE], anchor_[TILE], kahan_[TILE];
+    T *s[STATES], *w = decode<T>(e.w, e.w_format, at, n, w_), *kahan = nullptr;
     const T *g = decode<T>(const_cast<void *>(e.g), e.g_format, at, n, g_), *anchor = u;
     if (e.anchor) anchor = decode<T>(const_cast<void *>(e.anchor), e.w_format, at, n, anchor_);
     const uint8_t *mask = e.mask ? e.mask + at : nullptr;
@@ -218,7 +221,7 @@ void tile(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, 
     for (int k = 0; k < p.states; ++k)
         if (s[k] == s_[k]) encode_state<T>(s[k], e, k, p.never_negative >> k & 1, at, n, p.seed + 101 + k);
     if (w == w_) store_weights<T>(w, kahan, e, r, at, n, p.seed + 7);
-    if (e.ema && !p.waits) average(static_cast<T *>(e.ema) + at, decode<T>(e.w, e.w_format, at, n, w_), n, p.ema);
+    if (p.keeps_ema && !p.waits) average(static_cast<T *>(e.ema) + at, decode<T>(e.w, e.w_format, at, n, w_), n, p.ema);
 }
 
 }  // namespace hl

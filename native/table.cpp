@@ -11,17 +11,6 @@
 #include <new>
 
 #include "regularizers/regularizers.hpp"
-#include "rules/adadelta.hpp"
-#include "rules/adagrad.hpp"
-#include "rules/adam.hpp"
-#include "rules/adamax.hpp"
-#include "rules/asgd.hpp"
-#include "rules/lion.hpp"
-#include "rules/nadam.hpp"
-#include "rules/radam.hpp"
-#include "rules/rmsprop.hpp"
-#include "rules/rprop.hpp"
-#include "rules/sgd.hpp"
 #include "step.hpp"
 
 namespace hl {
@@ -31,40 +20,18 @@ template <class F, class T>
 void use(Prepared<T> &p, const hl_row &r, Clock &k) {
     static_assert(sizeof(F) <= sizeof(p.rule));
     new (p.rule) F(r, k);
-    p.sweep = r.threshold == HL_METRIC ? sweep<F, T, true> : sweep<F, T, false>;
+    p.sweep = sweep_of<F, T>(r.threshold == HL_METRIC, std::make_index_sequence<(F::states > 3 ? F::states : 3)>());
     p.states = F::states;
     p.never_negative = F::never_negative;
-}
-
-template <class T, bool Momentum, bool Centered>
-void use_rmsprop(Prepared<T> &p, const hl_row &r, Clock &k) {
-    r.variant & 4 ? use<RMSprop<T, Momentum, Centered, true>, T>(p, r, k)
-                  : use<RMSprop<T, Momentum, Centered, false>, T>(p, r, k);
 }
 
 template <class T>
 void use_rule(Prepared<T> &p, const hl_row &r, Clock &k) {
     switch (r.rule) {
-    case HL_SGD:
-        return r.variant == 0   ? use<SGD<T>, T>(p, r, k)
-               : r.variant == 1 ? use<SGDMomentum<T, false>, T>(p, r, k)
-                                : use<SGDMomentum<T, true>, T>(p, r, k);
-    case HL_ASGD: return use<ASGD<T>, T>(p, r, k);
-    case HL_ADAGRAD: return use<Adagrad<T>, T>(p, r, k);
-    case HL_ADADELTA: return use<Adadelta<T>, T>(p, r, k);
-    case HL_RMSPROP: // bits: momentum, centered, eps inside
-        return r.variant & 1 ? r.variant & 2 ? use_rmsprop<T, true, true>(p, r, k) : use_rmsprop<T, true, false>(p, r, k)
-               : r.variant & 2 ? use_rmsprop<T, false, true>(p, r, k)
-                               : use_rmsprop<T, false, false>(p, r, k);
-    case HL_ADAM: // bits: max, eps inside
-        return r.variant & 1 ? r.variant & 2 ? use<Adam<T, true, true>, T>(p, r, k) : use<Adam<T, true, false>, T>(p, r, k)
-               : r.variant & 2 ? use<Adam<T, false, true>, T>(p, r, k)
-                               : use<Adam<T, false, false>, T>(p, r, k);
-    case HL_NADAM: return use<NAdam<T>, T>(p, r, k);
-    case HL_RADAM: return use<RAdam<T>, T>(p, r, k);
-    case HL_ADAMAX: return use<Adamax<T>, T>(p, r, k);
-    case HL_RPROP: return use<Rprop<T>, T>(p, r, k);
-    default: return use<Lion<T>, T>(p, r, k);
+#define HL_RULE(id, rule, variant, hypers, clock, ...) \
+    case HL_##id: return use<__VA_ARGS__, T>(p, r, k);
+#include "rules.def"
+#undef HL_RULE
     }
 }
 
@@ -108,7 +75,7 @@ template <class T>
 void prepare(const hl_entry &e, const hl_row &r, const halflife::ClockNow &now, void *slot, double *next) {
     static_assert(sizeof(Prepared<T>) <= halflife::SLOT);
     Prepared<T> &p = *new (slot) Prepared<T>;
-    Clock k{now.t, {now.scalar[0], now.scalar[1]}, e.first != 0, r.lr};
+    Clock k{now.t, now.scalar, next, e.first != 0, r.lr};
     use_rule<T>(p, r, k);
     use_regularizer<T>(p, r);
     const double tau = r.placement == HL_BEFORE ? r.lam : r.scale * r.lam;
@@ -118,7 +85,7 @@ void prepare(const hl_entry &e, const hl_row &r, const halflife::ClockNow &now, 
     p.ema = T(1 - r.ema_decay);
     p.seed = uint32_t(now.t) * 0x632BE5ABu;
     p.waits = halflife::in_blocks(r);
-    next[0] = k.next[0], next[1] = k.next[1];
+    p.keeps_ema = r.ema_decay >= 0;
 }
 
 void prepare_any(const hl_entry &e, const hl_row &r, const halflife::ClockNow &now, void *slot, double *next) {
@@ -136,7 +103,7 @@ void shrink_blocks(const hl_entry &e, const Prepared<T> &p, int64_t at, int64_t 
 #pragma omp simd
         for (int64_t i = 0; i < e.block; ++i) w[i] *= kept;
     }
-    if (e.ema) average(static_cast<T *>(e.ema) + at, static_cast<T *>(e.w) + at, n, p.ema);
+    if (p.keeps_ema) average(static_cast<T *>(e.ema) + at, static_cast<T *>(e.w) + at, n, p.ema);
 }
 
 template <class T>

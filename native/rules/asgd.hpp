@@ -4,6 +4,10 @@
 
 namespace hl {
 
+struct ASGDClock : WrittenAfter<2> { // eta, mu
+    static constexpr bool sees_new_weights = true;
+};
+
 template <class T>
 struct ASGD : Rule<1> {
     ASGD(const hl_row &r, Clock &k) {

@@ -23,4 +23,14 @@ struct NAdam : Rule<2, 2> {
     }
 };
 
+// The product of momenta moves before the rule reads it, in the precision in which it is kept, as torch has it.
+struct NAdamClock : Counted {
+    static constexpr bool moves_before = true;
+    static constexpr int scalars = 1;
+    static void before(const hl_row &r, double t, bool wide, double *product) {
+        const double mu = NAdam<double>::mu(r, t);
+        *product = wide ? *product * mu : double(float(*product) * float(mu));
+    }
+};
+
 }  // namespace hl

@@ -10,34 +10,16 @@ from typing import Any
 import torch
 
 import halflife
+from halflife import registry
 from halflife import regularizers as rz
 from halflife.decays import NAMED, Decay
-from halflife.step import check
-
-FLAGS: dict[str, list[dict[str, Any]]] = {
-    "sgd": [{}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True}],
-    "asgd": [{"lambd": 1e-2}, {"lambd": 1e-2, "alpha": 0.5, "t0": 5}],
-    "adagrad": [{}, {"lr_decay": 0.1}, {"initial_accumulator_value": 0.3, "eps": 1e-3}],
-    "adadelta": [{}, {"rho": 0.5, "eps": 1e-3}],
-    "rmsprop": [
-        {},
-        {"momentum": 0.9},
-        {"centered": True},
-        {"momentum": 0.5, "centered": True, "alpha": 0.9},
-        {"eps_inside": True, "eps": 1e-2},
-    ],
-    "adam": [{}, {"amsgrad": True, "betas": (0.5, 0.6)}, {"eps_inside": True, "eps": 1e-2}, {"betas": (0.5, 0.9)}],
-    "nadam": [{}, {"momentum_decay": 0.1, "betas": (0.8, 0.9)}],
-    "radam": [{}, {"betas": (0.8, 0.99)}, {"betas": (0.8, 0.65)}],  # the last stays between 4 and 5
-    "adamax": [{}, {"betas": (0.5, 0.7), "eps": 1e-2}],
-    "rprop": [{}, {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.1)}],
-    "lion": [{}, {"betas": (0.5, 0.8)}],
-}
+from halflife.update import check
 
 CLASSES: dict[str, type[halflife.Optimizer]] = {
-    **{"sgd": halflife.SGD, "asgd": halflife.ASGD, "adagrad": halflife.Adagrad, "adadelta": halflife.Adadelta},
-    **{"rmsprop": halflife.RMSprop, "adam": halflife.Adam, "nadam": halflife.NAdam, "radam": halflife.RAdam},
-    **{"adamax": halflife.Adamax, "rprop": halflife.Rprop, "lion": halflife.Lion},
+    entry.name.lower(): getattr(halflife, entry.name) for entry in registry.entries()
+}
+FLAGS: dict[str, list[dict[str, Any]]] = {
+    entry.name.lower(): [dict(variant) for variant in entry.variants] for entry in registry.entries()
 }
 
 MASK = torch.tensor([[True, False, True, True], [False, True, True, False], [True, True, False, True]])
@@ -95,10 +77,10 @@ class Cell:
         return f"{self.rule}{self.flag}-{decay}-{regularizer}"
 
 
-def legal(decay: Decay, regularizer: rz.Regularizer) -> bool:
-    """Whether the library composes the two."""
+def legal(cell: Cell) -> bool:
+    """Whether the library composes the three."""
     try:
-        check(decay, regularizer)
+        check(registry.entry_named(cell.rule).rule, cell.treatment, cell.regularizer)
     except ValueError:
         return False
     return True
@@ -108,5 +90,5 @@ VARIANTS = [(rule, flag) for rule, flags in FLAGS.items() for flag in range(len(
 TABLE = [
     cell
     for (rule, flag), decay, regularizer in product(VARIANTS, DECAYS, REGULARIZERS)
-    if legal((cell := Cell(rule, flag, decay, regularizer)).treatment, regularizer)
+    if legal(cell := Cell(rule, flag, decay, regularizer))
 ]

@@ -56,7 +56,7 @@ def by_oracle(cell: Cell, scale: float = 1.0) -> list[np.ndarray]:
     return last
 
 
-def by_library(cell: Cell, scale: float = 1.0, engine: str | None = None, **flags: Any) -> list[np.ndarray]:
+def by_library(cell: Cell, scale: float = 1.0, engine: Any = None, **flags: Any) -> list[np.ndarray]:
     """The same, by the optimizer, two groups under one of torch's schedulers; ``engine`` is which one must run."""
     dtype = torch.float64
     weights, grads = problem(cell)
@@ -65,7 +65,7 @@ def by_library(cell: Cell, scale: float = 1.0, engine: str | None = None, **flag
         {"params": [p], "lr": lr, "weight_decay": λ * scale} for p, lr, λ in zip(params, LR, WEIGHT_DECAY, strict=True)
     ]
     decay = cell.decay if isinstance(cell.decay, str) else cell.treatment
-    optimizer = CLASSES[cell.rule](groups, **cell.options, decay=decay, regularizer=cell.regularizer, **flags)
+    optimizer = CLASSES[cell.rule](groups, **cell.options, decay=decay, regularizer=cell.regularizer, engine=engine, **flags)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
     for k in range(STEPS):
         for p, g in zip(params, grads, strict=True):

@@ -55,13 +55,13 @@ def test_table_is_the_whole_table() -> None:
 @pytest.mark.parametrize("cell", TABLE, ids=str)
 def test_eager_follows_the_equations(cell: Cell) -> None:
     scale, expected = visible(cell)
-    assert distance(by_library(cell, scale, foreach=False), expected) <= TOLERANCE
+    assert distance(by_library(cell, scale, engine="eager"), expected) <= TOLERANCE
 
 
 @pytest.mark.parametrize("cell", [c for c in TABLE if c.regularizer.separable], ids=str)
 def test_foreach_follows_the_equations(cell: Cell) -> None:
     scale, expected = visible(cell)
-    assert distance(by_library(cell, scale, foreach=True), expected) <= TOLERANCE
+    assert distance(by_library(cell, scale, engine="foreach"), expected) <= TOLERANCE
 
 
 @pytest.mark.skipif(isinstance(load(), Missing), reason="the native engine is not built")
@@ -72,9 +72,9 @@ def test_native_follows_the_equations(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize(("rule", "flag"), VARIANTS)
-@pytest.mark.parametrize("foreach", [False, True])
-def test_no_decay_makes_all_decays_equal(rule: str, flag: int, foreach: bool) -> None:
-    runs = [by_library(Cell(rule, flag, decay, L2()), scale=0.0, foreach=foreach) for decay in DECAYS]
+@pytest.mark.parametrize("engine", ["eager", "foreach"])
+def test_no_decay_makes_all_decays_equal(rule: str, flag: int, engine: str) -> None:
+    runs = [by_library(Cell(rule, flag, decay, L2()), scale=0.0, engine=engine) for decay in DECAYS]
     assert all(distance(run, runs[0]) == 0 for run in runs)
     assert distance(runs[0], undecayed(Cell(rule, flag, "coupled", L2()))) <= TOLERANCE
 

@@ -161,7 +161,7 @@ def test_decays_once_whatever_the_dtypes(name: str) -> None:
 @pytest.mark.parametrize("name", BUILT)
 def test_foreach_walks_as_the_loop_does(name: str) -> None:
     """Elsewhere a foreach path ignores momentum at dampening 0."""
-    assert apart(run(ours(name, foreach=True)), run(ours(name, foreach=False))) <= 1e-14
+    assert apart(run(ours(name, engine="foreach")), run(ours(name, engine="eager"))) <= 1e-14
 
 
 @pytest.mark.parametrize("kind", [int, float, torch.tensor])

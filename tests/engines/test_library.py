@@ -6,16 +6,18 @@ import ctypes
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from halflife.engines import library
-from halflife.engines.library import HL_ABI, INSTALLED, Library, Missing, load, open_library
+from halflife.engines.library import HL_ABI, INSTALLED, Functor, Library, Missing, load, open_library
 
 HEADER = Path(__file__).parents[2] / "native" / "halflife.h"
 built = pytest.mark.skipif(not isinstance(load(), Library), reason=getattr(load(), "reason", ""))
@@ -120,7 +122,7 @@ def test_a_file_that_is_no_library_is_refused(plain: pytest.MonkeyPatch, tmp_pat
 @compiles
 def test_another_interface_is_refused(tmp_path: Path) -> None:
     text = reason(open_library(made(tmp_path, f"int hl_abi(void) {{ return {HL_ABI + 1}; }}")))
-    assert f"has interface {HL_ABI + 1}, and {HL_ABI} is needed: install halflife-optim again" in text
+    assert f"has interface {HL_ABI + 1}, and {HL_ABI} is needed: install halflife again" in text
 
 
 @compiles
@@ -145,23 +147,72 @@ def test_an_old_processor_is_refused(tmp_path: Path) -> None:
     assert "this processor lacks x86-64-v2" in reason(open_library(made(tmp_path, source)))
 
 
-class Row(ctypes.Structure):
-    _fields_ = [("words", ctypes.c_int32 * 6), ("lr", ctypes.c_double), ("scale", ctypes.c_double)]
-    _fields_ += [("lam", ctypes.c_double), ("gradient", ctypes.c_double), ("hyper", ctypes.c_double * 6)]
-    _fields_ += [("penalty", ctypes.c_double * 6), ("ema_decay", ctypes.c_double)]
-
-
-class Entry(ctypes.Structure):
-    _fields_ = [("w", ctypes.c_void_p), ("g", ctypes.c_void_p), ("parts", ctypes.c_void_p * 13)]
-    _fields_ += [("n", ctypes.c_int64), ("block", ctypes.c_int64)]
-    _fields_ += [("row", ctypes.c_int32), ("formats", ctypes.c_uint8 * 4), ("first", ctypes.c_int32 * 2)]
-
-
 def gradient_norm(g: torch.Tensor, gradient: float = 1.0, threads: int = 1) -> float:
     loaded = load()
     assert isinstance(loaded, Library)
-    entry, row = Entry(g=g.data_ptr(), n=g.numel()), Row(gradient=gradient)
-    return loaded.gradient_norm(ctypes.addressof(entry), 1, ctypes.addressof(row), threads)
+    entry, row = np.zeros(1, loaded.entry), np.zeros(1, loaded.row)
+    entry["g"], entry["n"], row["gradient"] = g.data_ptr(), g.numel(), gradient
+    return loaded.gradient_norm(entry.ctypes.data, 1, row.ctypes.data, threads)
+
+
+RULES = (
+    r"0\tToy\t\t2\t1\tbeta eps\n"
+    r"1\tToy\twith words\t1\t0\t\n"
+)
+SIZES = r"hyper\t2\npenalty\t6\nstate\t2\nclock\t2\nrow\t128\nentry\t128\n"
+
+
+def pretended(folder: Path, rules: str = RULES, sizes: str = SIZES) -> Library | Missing:
+    """A library that says this of itself, and does nothing."""
+    calls = f"int hl_abi(void) {{ return {HL_ABI}; }} void hl_step(void) {{}} void hl_gradient_norm(void) {{}}"
+    texts = {"hl_level": "v9", "hl_rules": rules, "hl_sizes": sizes}
+    said = [f'const char *{name}(void) {{ return "{text}"; }}' for name, text in texts.items()]
+    return open_library(made(folder, "\n".join([calls, *said])))
+
+
+@compiles
+def test_rules_and_layouts_are_what_the_library_says(tmp_path: Path) -> None:
+    found = pretended(tmp_path)
+    assert isinstance(found, Library), found
+    assert found.functor("Toy") == Functor(0, 2, 1, ("beta", "eps"))
+    assert found.functor("Toy", "with words") == Functor(1, 1, 0, ())
+    assert found.functor("Adam", "none outside") is None
+    arrays = {name: found.entry[name].shape for name in ("state", "scale", "clock")}
+    assert arrays == {"state": (2,), "scale": (2,), "clock": (2,)}
+    assert found.row["hyper"].shape == (2,)
+
+
+@compiles
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"rules": r"0\tToy\t\t2\t1\n"}, r"list of rules that cannot be read ('0\tToy\t\t2\t1')"),
+        ({"rules": r"0\tToy\t\ttwo\t1\tbeta\n"}, "list of rules that cannot be read"),
+        ({"rules": r"1\tToy\t\t2\t1\tbeta\n"}, "counts its rules wrongly"),
+        ({"rules": r"0\tToy\t\t2\t1\t\n1\tToy\t\t2\t1\t\n"}, "names one twice"),
+        ({"sizes": ""}, "does not say how long its tables' lines are"),
+        ({"sizes": SIZES.replace("state", "stat")}, "does not say how long its tables' lines are"),
+        ({"sizes": SIZES.replace("128", "many")}, "does not say how long its tables' lines are"),
+        ({"sizes": SIZES.replace(r"row\t128", r"row\t160")}, "160 bytes in its table's row, where 128 are expected"),
+        ({"sizes": SIZES.replace(r"clock\t2", r"clock\t3")}, "128 bytes in its table's entry, where 136 are expected"),
+    ],
+)
+def test_a_library_that_speaks_of_itself_otherwise_is_refused(said: dict[str, str], words: str, tmp_path: Path) -> None:
+    text = reason(pretended(tmp_path, **said))
+    assert words in text
+    assert text.endswith("install halflife again")
+    assert "libmade.so" in text
+
+
+@compiles
+@built
+def test_the_header_is_c_and_says_what_the_library_says(tmp_path: Path) -> None:
+    source = f'#include "{HEADER}"\nint rules = HL_RULES, row = sizeof(hl_row), nadam = HL_NADAM;'
+    header, loaded = ctypes.CDLL(str(made(tmp_path, source))), load()
+    assert isinstance(loaded, Library)
+    rules, row, nadam = (ctypes.c_int.in_dll(header, name).value for name in ("rules", "row", "nadam"))
+    assert (rules, row) == (len(loaded.functors), loaded.row.itemsize)
+    assert nadam == loaded.functors["NAdam", ""].number
 
 
 @built
@@ -170,8 +221,6 @@ def test_a_call_takes_addresses_and_returns_a_double() -> None:
     norm = gradient_norm(g, -0.5)
     assert norm == pytest.approx(0.5 * g.double().norm().item(), rel=1e-12)
     assert norm == gradient_norm(g, -0.5, threads=2)
-    assert ctypes.sizeof(Entry) == 152
-    assert ctypes.sizeof(Row) == 160
 
 
 THREADS = """
@@ -203,3 +252,46 @@ def test_one_thread_pool_serves_torch_and_us() -> None:
     assert before == after
     torch_brings = list((Path(torch.__file__).parent / "lib").glob("libgomp.so.1"))
     assert not torch_brings or eval(pools) == {str(torch_brings[0].resolve())}
+
+
+FORK = """
+    import os, torch, halflife
+    from halflife.engines.library import threads
+    torch.set_num_threads(2)
+    def model():
+        params = [torch.linspace(-1, 1, 200_000).requires_grad_() for _ in range(2)]
+        for p in params:
+            p.grad = p.detach().sin()
+        return params, halflife.AdamW(params, lr=0.1)
+    (twin, one), (params, optimizer) = model(), model()
+    for o in (one, one, optimizer):
+        o.step()
+    assert optimizer.engines()[0].name == "native" and threads() == 2
+    tasks = len(os.listdir("/proc/self/task"))
+    child = os.fork()
+    if child == 0:
+        optimizer.step()
+        torch.set_num_threads(4)
+        same = all(a.detach().numpy().tobytes() == b.detach().numpy().tobytes() for a, b in zip(params, twin))
+        os._exit(0 if same and threads() == 1 else 3)
+    assert threads() == 2
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), tasks)
+"""
+
+
+@built
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc")
+def test_a_process_forked_after_a_step_on_several_threads_steps_too() -> None:
+    """On one thread, for those of its parent are gone; to the same bits. Where it hangs, both processes are ended."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(FORK)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        said, _ = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        pytest.fail("the forked process waits for threads that are not there")
+    assert process.returncode == 0
+    status, tasks = map(int, said.split())
+    assert status == 0
+    assert tasks > 1

@@ -178,7 +178,7 @@ def test_sparse_gradients(name: str, flags: Any, state_dtype: Any, rounding: str
     runs = []
     for sparse in (True, False):
         p = torch.linspace(-1, 1, 300).view(60, 5).to(dtype).requires_grad_()
-        optimizer = ours(name)([p], lr=0.1, state_dtype=state_dtype, rounding=rounding, foreach=False, **flags)
+        optimizer = ours(name)([p], lr=0.1, state_dtype=state_dtype, rounding=rounding, engine="eager", **flags)
         for k in range(4):
             rows, values = torch.tensor([[1, 7, 7, 8 + k]]), torch.ones(4, 5).to(dtype)
             g = torch.sparse_coo_tensor(rows, values, p.shape, check_invariants=True)
@@ -240,7 +240,7 @@ def test_capturable_is_only_another_way(name: str, flags: Any, state_dtype: Any,
     if "capturable" not in ours(name)(weights()).defaults:
         return
     settings = {**flags, "state_dtype": state_dtype, "rounding": "stochastic"}
-    plain = train(ours(name)(weights(dtype), **settings, foreach=False), 3)
+    plain = train(ours(name)(weights(dtype), **settings, engine="eager"), 3)
     for foreach in (False, True):
         captured = train(ours(name)(weights(dtype), **settings, capturable=True, foreach=foreach), 3)
         assert (plain - captured).abs().mean() < 1e-3

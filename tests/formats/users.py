@@ -21,7 +21,7 @@ NARROW = [torch.float32, torch.bfloat16, "8bit"]
 SHAPES = ((3, 130), (257,), ())
 
 each_setting = pytest.mark.parametrize(("name", "flags"), SETTINGS, ids=str)
-each_engine = pytest.mark.parametrize("engine", [{"foreach": False}, {"foreach": True}], ids=["eager", "foreach"])
+each_engine = pytest.mark.parametrize("engine", [{"engine": "eager"}, {"engine": "foreach"}], ids=["eager", "foreach"])
 each_format = pytest.mark.parametrize("state_dtype", NARROW, ids=str)
 
 

@@ -80,7 +80,7 @@ def act(action: str, optimizer: Any, params: list[Any], seed: int) -> Any:  # no
     extra=st.sampled_from([{}, {"max_grad_norm": 0.5}, {"ema_decay": 0.9}, {"skip_nonfinite": True}]),
 )
 def test_native_and_its_eager_twin_stay_together(dtype: torch.dtype, name: str, actions: Any, extra: Any) -> None:
-    twins = [build(name, dtype, {**extra, "foreach": foreach}) for foreach in (None, False)]
+    twins = [build(name, dtype, {**extra, "engine": engine}) for engine in (None, "eager")]
     for action, seed in actions:
         twins = [(act(action, optimizer, params, seed), params) for optimizer, params in twins]
     tolerance = 1e-11 if dtype is torch.float64 else 2e-5

@@ -20,7 +20,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "NAdam": [{}, {"decoupled_weight_decay": True}],
 }
 SETTINGS = [(name, flags) for name in TORCH for flags in VARIANTS.get(name, [{}])]
-ENGINES = [{"foreach": False}, {"foreach": True}]
+ENGINES = [{"engine": "eager"}, {"engine": "foreach"}]
 HALVES = [torch.bfloat16, torch.float16]
 
 each = pytest.mark.parametrize("name", ALL)

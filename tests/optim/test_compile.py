@@ -29,7 +29,7 @@ from .users import each, ours
 
 pytestmark = marks
 
-ENGINES = {"native": {}, "foreach": {"foreach": True}, "eager": {"foreach": False}}
+ENGINES = {"native": {}, "foreach": {"engine": "foreach"}, "eager": {"engine": "eager"}}
 
 
 @pytest.mark.parametrize("settings", [{}, WHOLE], ids=["plain", "whole"])

@@ -72,7 +72,7 @@ def test_a_regularizer_of_ones_own(name: str) -> None:
 
     runs = [
         train(ours(name)(weights(), lr=0.1, weight_decay=0.3, decay="decoupled", regularizer=LogCosh(), **flags))
-        for flags in ({}, {"foreach": False}, {"foreach": True})
+        for flags in ({}, {"engine": "eager"}, {"engine": "foreach"})
     ]
     assert apart(runs[0], runs[1]) <= 1e-12
     assert apart(runs[2], runs[1]) <= 1e-12

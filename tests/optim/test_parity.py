@@ -53,24 +53,24 @@ def run(optimizer_class: type[torch.optim.Optimizer], dtype: torch.dtype, flags:
     return torch.cat([p.detach().flatten() for p in params])
 
 
-@pytest.mark.parametrize("foreach", [False, True])
+@pytest.mark.parametrize("engine", [None, "foreach", "eager"])
 @pytest.mark.parametrize("default", [torch.float32, torch.float64], ids=["default32", "default64"])
 @pytest.mark.parametrize(("name", "flags"), CASES)
-def test_float64(name: str, flags: dict[str, Any], default: torch.dtype, foreach: bool) -> None:
+def test_float64(name: str, flags: dict[str, Any], default: torch.dtype, engine: str | None) -> None:
     torch.set_default_dtype(default)
     try:
         theirs = run(getattr(torch.optim, name), torch.float64, flags)
-        ours = run(getattr(halflife, name), torch.float64, {**flags, "foreach": foreach})
+        ours = run(getattr(halflife, name), torch.float64, {**flags, "engine": engine})
     finally:
         torch.set_default_dtype(torch.float32)
     assert (theirs - ours).abs().max() <= 1e-12
 
 
-@pytest.mark.parametrize("foreach", [False, True])
+@pytest.mark.parametrize("engine", [None, "foreach", "eager"])
 @pytest.mark.parametrize(("name", "flags"), CASES)
-def test_float32(name: str, flags: dict[str, Any], foreach: bool) -> None:
+def test_float32(name: str, flags: dict[str, Any], engine: str | None) -> None:
     theirs = run(getattr(torch.optim, name), torch.float32, flags)
-    ours = run(getattr(halflife, name), torch.float32, {**flags, "foreach": foreach})
+    ours = run(getattr(halflife, name), torch.float32, {**flags, "engine": engine})
     assert (theirs - ours).abs().max() <= 1e-6 * theirs.abs().max()
 
 

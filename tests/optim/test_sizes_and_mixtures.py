@@ -23,7 +23,7 @@ def test_empty_and_single_numbers(name: str, engine: dict[str, bool], shapes: tu
     params = [torch.nn.Parameter(noise(shape)) for shape in shapes]
     alone = [torch.nn.Parameter(noise(shape).reshape(-1)) for shape in shapes]
     found = train(ours(name)(params, lr=0.1, **engine), lambda k, p: torch.full_like(p, 0.1 + k))
-    expected = train(ours(name)(alone, lr=0.1, foreach=False), lambda k, p: torch.full_like(p, 0.1 + k))
+    expected = train(ours(name)(alone, lr=0.1, engine="eager"), lambda k, p: torch.full_like(p, 0.1 + k))
     assert [tuple(x.shape) for x in found] == list(shapes)
     assert all((x.reshape(-1) == y).all() for x, y in zip(found, expected, strict=True))
 
@@ -39,9 +39,9 @@ def test_mixed_dtypes_in_one_group(name: str, engine: dict[str, bool]) -> None:
     together = ours(name)(mixture(), lr=0.1, weight_decay=0.2, **engine)
     found = train(together, random_gradients)
     for i, (x, p) in enumerate(zip(found, mixture(), strict=True)):
-        expected = train(ours(name)([p], lr=0.1, weight_decay=0.2, foreach=False), random_gradients)[0]
+        expected = train(ours(name)([p], lr=0.1, weight_decay=0.2, engine="eager"), random_gradients)[0]
         assert x.dtype == expected.dtype == mixture()[i].dtype
-        tolerance = 16 * torch.finfo(x.dtype).eps if engine != {"foreach": False} else 0
+        tolerance = 16 * torch.finfo(x.dtype).eps if engine != {"engine": "eager"} else 0
         assert (x - expected).abs().max() <= tolerance
 
 
@@ -56,6 +56,6 @@ def test_parameters_of_different_ages_in_one_group(name: str, engine: dict[str, 
             p.grad = noise((4,), 100 * i + k) if k >= 2 * i else None
         optimizer.step()
     for i, p in enumerate(params):
-        alone = ours(name)([torch.nn.Parameter(noise((4,), i))], lr=0.1, foreach=False)
+        alone = ours(name)([torch.nn.Parameter(noise((4,), i))], lr=0.1, engine="eager")
         expected = train(alone, lambda k, _, i=i: noise((4,), 102 * i + k), steps=6 - 2 * i)[0]
         assert (p - expected).abs().max() <= 1e-14

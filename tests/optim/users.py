@@ -16,7 +16,7 @@ ALL = [*TORCH, "Lion", "SGDW", "AdamL2", "ProxAdam", "AdamP", "ProxSGD"]
 CAPTURABLE = [name for name in ALL if "capturable" in inspect.signature(getattr(halflife, name)).parameters]
 EXTRAS = {"decay", "regularizer", "eps_inside", "weight_decay", "rounding", "state_dtype"}
 EXTRAS |= {"max_grad_norm", "ema_decay", "skip_nonfinite"}
-ENGINES: list[dict[str, Any]] = [{"foreach": False}, {"foreach": True}, {}]
+ENGINES: list[dict[str, Any]] = [{"engine": "eager"}, {"engine": "foreach"}, {}]
 
 
 each = pytest.mark.parametrize("name", ALL)

@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import minimize, minimize_scalar
 
 from halflife.decays import NAMED
-from halflife.engines.tensor_list import TensorList
+from halflife.engines.foreach import TensorList
 from halflife.regularizers import (
     KNOWN,
     L0,
@@ -30,7 +30,7 @@ from halflife.regularizers import (
     TowardInit,
     build,
 )
-from halflife.step import check
+from halflife.update import check
 
 ANCHOR = torch.tensor([0.3, -1.0, 0.0, 2.0, -0.2, 0.7], dtype=torch.float64)
 MASK = torch.tensor([True, False, True, True, False, True])

@@ -81,7 +81,7 @@ def test_bit_for_bit_as_without(name: str) -> None:
 @pytest.mark.parametrize(
     "kwargs",
     [
-        {"foreach": False},
+        {"engine": "eager"},
         {"decay": "independent", "amsgrad": True},
         {"decay": "proximal", "regularizer": L1()},
         {"decay": "proximal", "regularizer": GroupLasso(dim=0)},

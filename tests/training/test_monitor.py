@@ -115,7 +115,7 @@ def test_cautious_decay_says_what_it_skipped() -> None:
 
 
 @each
-@pytest.mark.parametrize("engine", [{}, {"foreach": False}], ids=["default", "eager"])
+@pytest.mark.parametrize("engine", [{}, {"engine": "eager"}], ids=["default", "eager"])
 def test_the_step_is_the_same_to_the_last_bit(name: str, engine: dict[str, Any]) -> None:
     kwargs = {"lr": 0.05, "weight_decay": 0.1, **engine}
     plain, optimizer = ours(name)(weights(torch.float32), **kwargs), ours(name)(weights(torch.float32), **kwargs)

@@ -14,7 +14,7 @@ SHAPES = ((3, 4), (5,), (), (0,))
 
 each = pytest.mark.parametrize("name", NAMES)
 each_of_torch = pytest.mark.parametrize("name", NAMES[:-1])
-each_engine = pytest.mark.parametrize("engine", [{"foreach": False}, {"foreach": True}], ids=["eager", "foreach"])
+each_engine = pytest.mark.parametrize("engine", [{"engine": "eager"}, {"engine": "foreach"}], ids=["eager", "foreach"])
 
 
 def ours(name: str) -> Any:

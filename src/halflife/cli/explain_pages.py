@@ -22,7 +22,7 @@ def show_page(paper: Paper, text: Text, decay: str | None = None) -> None:
 
 def _decay(paper: Paper, text: DecayText) -> None:
     decay = NAMED[text.name]
-    paper.title(text.name, text.title, f"a decay: Decay({decay.placement!r}, {decay.step!r}), placement × step")
+    paper.title(text.name, text.title, f"a decay: Decay({decay.placement!r}, {decay.multiplier!r}), placement × step")
     paper.heading("Equations")
     first, move = algebra.before(decay), RULES["Adam"].move
     paper.lines([*([first] if first else []), "u, D ← rule(g)", algebra.after(move, decay)])
@@ -30,7 +30,7 @@ def _decay(paper: Paper, text: DecayText) -> None:
     paper.pairs((("idea", text.idea), ("best for", text.use), ("not for", text.avoid), ("typical λ", text.lam)))
     show_example(paper, "Adam", text.name)
     implicit = decay.placement == "implicit"
-    paper.heading("By regularizer", f"y = w − lr·u,  τ = {algebra.REACH[decay.step]}" if implicit else "")
+    paper.heading("By regularizer", f"y = w − lr·u,  τ = {algebra.REACH[decay.multiplier]}" if implicit else "")
     paper.pairs(
         (name, algebra.with_regularizer(decay, regularizer))
         for name, regularizer in algebra.REGULARIZERS.items()

@@ -7,7 +7,7 @@ from math import isclose, sqrt
 
 import numpy as np
 
-from ..decays.step import STEPS
+from ..decays.scale import SCALES
 from .convention import Convention, Settings
 from .schedule import Array
 
@@ -65,7 +65,7 @@ def step_factors(eta: Array | None, betas: tuple[float, float]) -> StepFactors:
 
 def decay_factor(convention: Convention, lr: Array, eta: Array) -> Array:
     """What multiplies λ."""
-    return STEPS[convention.factor](lr, eta, 1.0) * np.ones_like(lr)
+    return SCALES[convention.factor](lr, eta, 1.0) * np.ones_like(lr)
 
 
 def effective_order(convention: Convention, momentum: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from ..optim import Optimizer
-from ..rules.rule import Rule, Scalar, Start, State, zeros
+from ..rules import Rule, Scalar, State, States, StateSpec
 
 FLOOR = 1e-15
 """Under the root in pytorch_optimizer: √(v + FLOOR)."""
@@ -41,8 +41,11 @@ class FrameworkAdam(Rule):
     order: Literal["before", "after"] = "before"
     weight_decay: Scalar = 0.0
 
-    def start(self, w: Tensor, lr: Scalar) -> Start:
-        return zeros(w, "exp_avg", "exp_avg_sq")
+    acts_on = "coordinates"
+
+    @property
+    def states(self) -> States:
+        return StateSpec("exp_avg"), StateSpec("exp_avg_sq", sign="never negative")
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, Tensor, State]:
         β1, β2 = self.beta1, self.beta2

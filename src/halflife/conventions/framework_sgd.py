@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 from ..optim import Optimizer
-from ..rules.rule import Rule, Scalar, Start, State, zeros
+from ..rules import Rule, Scalar, State, States, StateSpec
 from .framework_adam import with_renamed_setting
 
 
@@ -31,10 +31,13 @@ class FrameworkSGD(Rule):
     momentum: Scalar = 0.0
     momentum_type: Literal["momentum", "nesterov"] = "momentum"
 
-    counts_steps: ClassVar[bool] = False
+    acts_on = "coordinates"
+    metric = "identity"
+    counts_steps = False
 
-    def start(self, w: Tensor, lr: Scalar) -> Start:
-        return zeros(w, "momentum_buffer")
+    @property
+    def states(self) -> States:
+        return (StateSpec("momentum_buffer"),)
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
         μ, step = self.momentum, self.lr * g

@@ -33,7 +33,7 @@ class DecayShare(ABC):
             raise ValueError(self._inexpressible(decay, "spares the weights that the step moves away from zero"))
         c = self.fraction
         x = c / (1 - c) if decay.placement == "implicit" else c
-        if decay.step not in ("lr", "lr*schedule"):
+        if decay.multiplier not in ("lr", "lr*schedule"):
             return x
         if not lr > 0:
             raise ValueError(

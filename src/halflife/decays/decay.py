@@ -1,38 +1,48 @@
-"""A decay treatment: a placement and a step."""
+"""A decay treatment: a placement and what multiplies λ."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from warnings import warn
 
 from .placement import PLACEMENTS, Placement
-from .step import STEPS
+from .scale import SCALES
 
 
 @dataclass(frozen=True)
 class Decay:
-    """How λ enters the update: ``Decay(placement, step)``, any cell of the table.
+    """How λ enters the update: ``Decay(placement, multiplier)``, any cell of the table.
 
     ``placement``: "before" (coupled), "explicit", "cautious" or "implicit" (proximal).
-    ``step``, the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule", "lr/metric" (a threshold for each
-    coordinate) or "one" (λ alone); "none" goes with "before" alone, which has no step of its own.
+    ``multiplier``, the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule", "lr/metric" (a threshold for each
+    coordinate) or "one" (λ alone); "none" goes with "before" alone, which has no multiplier of its own.
 
     Raises ``ValueError`` for any other word or pair.
     """
 
     placement: str
-    step: str = "none"
+    multiplier: str = "none"
 
     def __post_init__(self) -> None:
-        for word, table, what in ((self.placement, PLACEMENTS, "placement"), (self.step, STEPS, "step")):
+        for word, table, what in (
+            (self.placement, PLACEMENTS, "placement"),
+            (self.multiplier, SCALES, "multiplier"),
+        ):
             if word not in table:
                 raise ValueError(f"{what}={word!r} is not known to Decay; choose one of {', '.join(map(repr, table))}.")
-        if (self.placement == "before") != (self.step == "none"):
-            given = f"Decay({self.placement!r}, {self.step!r})"
+        if (self.placement == "before") != (self.multiplier == "none"):
+            given = f"Decay({self.placement!r}, {self.multiplier!r})"
             raise ValueError(
-                f"{given} cannot be: a decay before the rule is scaled by the rule itself and takes step='none', "
-                f"and every other placement needs a step: 'lr', 'schedule', 'lr*schedule', 'lr/metric' or 'one'."
+                f"{given} cannot be: a decay before the rule is scaled by the rule itself and takes multiplier='none', "
+                f"and every other placement needs one: 'lr', 'schedule', 'lr*schedule', 'lr/metric' or 'one'."
             )
+
+    @property
+    def step(self) -> str:
+        """``multiplier``, under its former name."""
+        warn("Decay.step is called Decay.multiplier now.", DeprecationWarning, stacklevel=2)
+        return self.multiplier
 
     @property
     def place(self) -> Placement:
@@ -40,17 +50,17 @@ class Decay:
 
     def scale(self, lr: Any, eta: Any, D: Any) -> Any:
         """τ/λ, from the learning rate in force, the schedule's multiplier and the rule's metric."""
-        return STEPS[self.step](lr, eta, D)
+        return SCALES[self.multiplier](lr, eta, D)
 
     @property
     def needs_schedule(self) -> bool:
         """Whether τ depends on η, and so on the group's base learning rate."""
-        return "schedule" in self.step
+        return "schedule" in self.multiplier
 
     @property
     def needs_metric(self) -> bool:
         """Whether τ is a threshold for each coordinate."""
-        return self.step == "lr/metric"
+        return self.multiplier == "lr/metric"
 
     def __str__(self) -> str:
-        return self.placement if self.step == "none" else f"{self.placement} × {self.step}"
+        return self.placement if self.multiplier == "none" else f"{self.placement} × {self.multiplier}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,12 +18,20 @@ class WeightDecaySchedule(ABC):
 
     Give it as ``weight_decay=`` of an optimizer or of one parameter group, or ``attach`` it to an optimizer that is
     there already (any torch optimizer: it only writes ``group["weight_decay"]``). One schedule may serve many groups.
-    ``state_dict()`` holds the count; the schedule's own settings are code, as a lambda is.
+    ``state_dict()`` holds the count; the schedule's own settings are code, as a lambda is. A copy or pickle of
+    schedule and optimizer together has them attached to each other as before.
+
+    ``length`` is the count after which λ stays as it is, if there is one: a schedule that has not been stepped once by
+    the time that an optimizer of halflife has made as many steps warns, as does one whose λ somebody else overwrites.
     """
+
+    length: int | None = None
 
     def __init__(self) -> None:
         self.count = 0
         self._groups: list[tuple[weakref.ref[torch.optim.Optimizer], int]] = []
+        self._written: list[float | None] = []
+        self._warned = False
 
     @abstractmethod
     def at(self, count: int) -> float:
@@ -42,14 +51,19 @@ class WeightDecaySchedule(ABC):
         """Write λ into that parameter group of the optimizer, or into all of them, now and at every ``step()``."""
         indices = range(len(optimizer.param_groups)) if group is None else [group]
         self._groups += [(weakref.ref(optimizer), index) for index in indices]
+        self._written += [None for _ in indices]
         self._write()
+        watch = getattr(optimizer, "watch", None)  # an optimizer of halflife's tells if nobody calls step()
+        if watch is not None and self.length is not None:
+            watch(self)
 
     def step(self) -> None:
+        self._warn_if_overwritten()
         self.count += 1
         self._write()
 
     def _write(self) -> None:
-        for reference, index in self._groups:
+        for k, (reference, index) in enumerate(self._groups):
             optimizer = reference()
             if optimizer is not None:
                 λ = optimizer.param_groups[index]["weight_decay"]
@@ -57,6 +71,36 @@ class WeightDecaySchedule(ABC):
                     λ.fill_(self.value)
                 else:
                     optimizer.param_groups[index]["weight_decay"] = self.value
+                self._written[k] = self.value
+
+    def _warn_if_overwritten(self) -> None:
+        for (reference, index), written in zip(self._groups, self._written, strict=True):
+            optimizer = reference()
+            λ = None if optimizer is None or written is None else optimizer.param_groups[index]["weight_decay"]
+            if λ is not None and not isinstance(λ, Tensor) and λ != written:
+                self._warn(
+                    f"{type(self).__name__} wrote weight_decay={written:g} into parameter group {index}, where "
+                    f"{λ:g} is found: somebody else writes it too, and is overwritten at each step() of the schedule. "
+                    "(After load_state_dict of the optimizer, load the schedule's too.)"
+                )
+
+    def warn_if_still(self, steps: int) -> bool:
+        """A word if the schedule has never moved although that many steps were made; whether there is more to watch."""
+        if self.count or self.length is None or self._warned:
+            return False
+        if steps < self.length:
+            return True
+        self._warn(
+            f"{type(self).__name__} has not moved in {steps} steps of its optimizer, so that weight_decay stays "
+            f"{self.value:g}: call .step() of the schedule after optimizer.step(), as for a scheduler of the learning "
+            "rate. (If it is to be stepped once an epoch and the first is not over, all is well.)"
+        )
+        return False
+
+    def _warn(self, text: str) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(text, UserWarning, stacklevel=3)
 
     def state_dict(self) -> dict[str, int]:
         return {"count": self.count}
@@ -69,7 +113,13 @@ class WeightDecaySchedule(ABC):
         self._write()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_groups": []}
+        held = [(reference(), index) for reference, index in self._groups]
+        return {**self.__dict__, "_groups": held}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        alive = [(k, optimizer, index) for k, (optimizer, index) in enumerate(state["_groups"]) if optimizer is not None]
+        groups = [(weakref.ref(optimizer), index) for _, optimizer, index in alive]
+        self.__dict__.update(state, _groups=groups, _written=[state["_written"][k] for k, _, _ in alive])
 
 
 class ConstantWD(WeightDecaySchedule):
@@ -89,6 +139,7 @@ class LinearWD(WeightDecaySchedule):
     def __init__(self, start: float, end: float, steps: int) -> None:
         super().__init__()
         self.start, self.end, self.steps = start, end, _positive(steps, "steps")
+        self.length = self.steps
 
     def at(self, count: int) -> float:
         return self.start + (self.end - self.start) * min(1.0, count / self.steps)
@@ -100,6 +151,7 @@ class CosineWD(WeightDecaySchedule):
     def __init__(self, start: float, end: float, steps: int) -> None:
         super().__init__()
         self.start, self.end, self.steps = start, end, _positive(steps, "steps")
+        self.length = self.steps
 
     def at(self, count: int) -> float:
         return self.end + (self.start - self.end) * (1 + cos(pi * min(1.0, count / self.steps))) / 2

@@ -1,28 +1,29 @@
 """What runs an update: one machine, one file; ``choose`` picks one and says why."""
 
-from .choose import Choice, choose
+from .choose import ENGINES, Choice, Engine, choose
+from .global_gradient import GlobalGradOptions, StepDecision, StepGuard
 from .grid import EagerGrid, Grid, NativeGrid, grid
+from .group_step import GroupStep, Mode
 from .memory import Memory
-from .native import Table, gradient_norm
-from .native_rows import words_of
-from .whole_pass import Demands, Verdict
-from .work import Mode, Work, start_beside, start_state
+from .native_rows import static_key
+from .native_table import Table, gradient_norm
 
 __all__ = [
+    "ENGINES",
     "Choice",
-    "Demands",
     "EagerGrid",
+    "Engine",
+    "GlobalGradOptions",
     "Grid",
+    "GroupStep",
     "Memory",
     "Mode",
     "NativeGrid",
+    "StepDecision",
+    "StepGuard",
     "Table",
-    "Verdict",
-    "Work",
     "choose",
     "gradient_norm",
     "grid",
-    "start_beside",
-    "start_state",
-    "words_of",
+    "static_key",
 ]

@@ -1,20 +1,22 @@
-"""Which engine steps a group, and why: the one place that decides."""
+"""Which engine steps a tensor, and why: the one place that decides."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from ..regularizers import Regularizer
 from . import eager, foreach
+from .group_step import GroupStep
 from .library import Missing, load
-from .native import Table
-from .native_rows import refusals
-from .work import Work
+from .native_rows import PLAIN, group_obstacle, tensor_obstacle
+from .native_table import Table
+
+Engine = Literal["native", "foreach", "eager"]
+ENGINES = get_args(Engine)
 
 
 @dataclass(frozen=True)
@@ -22,65 +24,84 @@ class Choice:
     """An engine's name, the function that runs it, and the reason it was taken, in words."""
 
     name: str
-    run: Callable[[Work], None]
+    run: Callable[[GroupStep], None]
     reason: str
 
 
 SMALL = 1 << 11
 """Coordinates a tensor up to which, on a CPU, one call for many tensors beats one tensor staying in the cache."""
 
-
-def choose(
-    group: Mapping[str, Any],
-    params: Sequence[Tensor],
-    grads: Sequence[Tensor],
-    R: Regularizer,
-    work: Work | None = None,
-) -> Choice:
-    """The fastest engine that fits, unless ``foreach`` says otherwise; native only where the work is known."""
-    must = next(_only_eager(group, params, grads), None)
-    if must:
-        return Choice("eager", eager.run, must)
-    couples = None if R.separable else f"{R!r} couples the coordinates of a tensor"
-    if group.get("foreach"):
-        return (
-            Choice("eager", eager.run, couples) if couples else Choice("foreach", foreach.run, "foreach=True was given")
-        )
-    obstacle = "the work is not known" if work is None else _without_native(work)
-    if obstacle is None:
-        return Choice("native", run_native, "on the CPU, one pass over memory for all tensors of all groups")
-    if couples:
-        return Choice("eager", eager.run, couples if work is None else f"{couples}; not native: {obstacle}")
-    if group.get("fused"):
-        return Choice("foreach", foreach.run, f"fused=True was given, but {obstacle}")
-    choice = _fastest(params)
-    return choice if work is None else Choice(choice.name, choice.run, f"{choice.reason}; not native: {obstacle}")
+NATIVE_REASON = "on the CPU, one pass over memory for all tensors of all groups"
 
 
-def _without_native(work: Work) -> str | None:
-    library = load()
-    return (
-        f"there is no native engine: {library.reason}" if isinstance(library, Missing) else next(refusals(work), None)
-    )
-
-
-def run_native(work: Work) -> None:
+def run_native(step: GroupStep) -> None:
     """One group by itself."""
-    Table([work]).run([work])
+    table = Table([step])
+    table.fill([step])
+    table.run(list(step.params), [step.gradient])
 
 
-def _only_eager(group: Mapping[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor]) -> Iterator[str]:
-    """What no engine but eager can do, or was asked to do."""
-    if group.get("differentiable"):
-        yield "differentiable=True: autograd follows each operation"
-    if group.get("foreach") is False or group.get("fused") is False:
-        yield "foreach=False or fused=False was given"
-    if any(g.is_sparse for g in grads):
-        yield "a gradient is sparse"
-    if len({*map(id, params)}) < len(params):
-        yield "a parameter stands twice in the group"
-    if any(type(p) not in (Tensor, torch.nn.Parameter) for p in params):
-        yield "a parameter is a tensor subclass"
+def choose(step: GroupStep, asked: Engine | None = None) -> list[tuple[Choice, GroupStep]]:
+    """The fastest engine that fits for each of the step's tensors, or the one that was ``asked`` for where it fits.
+
+    torch's own flags, ``foreach`` and ``fused``, choose among implementations of torch that compute the same, so that
+    none of them asks for a slower one here. States that are missing are taken for what they will be.
+    """
+    everything = range(len(step.params))
+    if step.mode == "differentiable":
+        return [(Choice("eager", eager.run, "differentiable=True: autograd follows each operation"), step)]
+    if len({*map(id, step.params)}) < len(step.params):
+        return [(Choice("eager", eager.run, "a parameter stands twice in the group"), step)]
+    native, rest = [], list(everything)
+    if asked in (None, "native"):
+        native, rest, why = _native(step)
+    else:
+        why = None
+    found = [(Choice("native", run_native, NATIVE_REASON), step if not rest else step.part(native))] if native else []
+    special = [i for i in rest if _only_eager(step, i)]
+    common = [i for i in rest if i not in set(special)]
+    if special:
+        found.append((Choice("eager", eager.run, str(_only_eager(step, special[0]))), step.part(special)))
+    if common:
+        part = step if len(common) == len(everything) else step.part(common)
+        found.append((_without_native(part, asked, why), part))
+    return found or [(_without_native(step, asked, why), step)]
+
+
+def _native(step: GroupStep) -> tuple[list[int], list[int], str | None]:
+    """The tensors that the native engine takes, the others, and why not those."""
+    library = load()
+    obstacle = f"there is no native engine: {library.reason}" if isinstance(library, Missing) else group_obstacle(step)
+    if obstacle:
+        return [], list(range(len(step.params))), obstacle
+    takes, leaves = list[int](), list[int]()
+    for i, (p, g, state) in enumerate(zip(step.params, step.grads, step.states, strict=True)):
+        why = _only_eager(step, i) or tensor_obstacle(step, p, g, state)
+        obstacle = obstacle or why
+        (leaves if why else takes).append(i)
+    return takes, leaves, obstacle
+
+
+def _only_eager(step: GroupStep, i: int) -> str | None:
+    """Why no engine but eager can step this tensor, if that is so."""
+    if step.grads[i].is_sparse:
+        return "a gradient is sparse"
+    if type(step.params[i]) not in PLAIN or type(step.grads[i]) not in PLAIN:
+        return "a parameter or its gradient is a tensor subclass"
+    return None
+
+
+def _without_native(step: GroupStep, asked: Engine | None, why: str | None) -> Choice:
+    """Among eager and foreach; ``why`` says what is against the native engine."""
+    update, but = step.update, f"; not native: {why}" if why else ""
+    if asked == "eager":
+        return Choice("eager", eager.run, "engine='eager' was given")
+    if not update.regularizer.separable:
+        return Choice("eager", eager.run, f"{update.regularizer!r} couples the coordinates of a tensor{but}")
+    if asked == "foreach":
+        return Choice("foreach", foreach.run, "engine='foreach' was given")
+    choice = _fastest(step.params)
+    return Choice(choice.name, choice.run, f"{choice.reason}{but}")
 
 
 def _fastest(params: Sequence[Tensor]) -> Choice:

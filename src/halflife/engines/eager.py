@@ -6,45 +6,45 @@ from typing import Any
 
 from torch import Tensor
 
+from .group_step import Clock, GroupStep, as_real
 from .memory import ParameterState
-from .work import Clock, Work, as_real
 
 
-def run(work: Work) -> None:
+def run(step: GroupStep) -> None:
     """One step of every parameter of the group, in place."""
-    for p, g, state in zip(work.params, work.grads, work.states, strict=True):
-        clock = work.read_clock(state)
-        if g.is_sparse and work.update.rule.sparse == "touched":
-            _step_touched(work, p, g.coalesce(), state, clock)
+    for p, g, state in zip(step.params, step.grads, step.states, strict=True):
+        clock, as_is = step.read_clock(state), step.as_is(p, state)
+        if g.is_sparse and step.update.rule.sparse == "touched":
+            _step_touched(step, p, g.coalesce(), state, clock, as_is)
         else:
-            _step(work, p, g, state, clock)
-        work.average(p, state)
+            _step(step, p, g, state, clock, as_is)
+        step.average(p, state)
 
 
-def _step(work: Work, p: Tensor, g: Tensor, state: ParameterState, clock: Clock) -> None:
-    w = work.weights(p, state)
-    s: Any = work.states_of(p, state) | clock
-    g = work.scaled(work.gradient_of(p, g), p.device)
-    w, new = work.update(clock.get("step", 0.0), w, g, s, **work.numbers)
-    work.store(p, state, new, clock)
-    work.put(p, state, w, clock)
+def _step(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState, clock: Clock, as_is: bool) -> None:
+    w = step.weights(p, state, as_is)
+    s: Any = step.states_of(p, state, as_is) | clock
+    g = step.scaled(step.gradient_of(p, g, as_is), p.device)
+    w, new = step.update(clock.get("step", 0.0), w, g, s, **step.numbers)
+    step.store(p, state, new, clock, as_is)
+    step.put(p, state, w, clock, as_is)
 
 
-def _step_touched(work: Work, p: Tensor, g: Tensor, state: ParameterState, clock: Clock) -> None:
+def _step_touched(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState, clock: Clock, as_is: bool) -> None:
     """The rule on the coordinates that a sparse gradient names, and on no other.
 
     Where weights or states are not kept as they are computed with, all of them are decoded and encoded again, which
     changes the untouched ones by the dither at most where their block has a new scale.
     """
     where = tuple(g.indices())
-    w = work.weights(p, state)
-    s = {name: x for name, x in work.states_of(p, state).items() if name not in clock}
+    w = step.weights(p, state, as_is)
+    s = step.states_of(p, state, as_is)
     rows: Any = {name: x[where] for name, x in s.items()} | clock
-    g = work.scaled(as_real(g.values()).to(w.dtype), p.device)
-    w[where], new = work.update(clock["step"], w[where], g, rows, **work.numbers)
+    g = step.scaled(as_real(g.values()).to(w.dtype), p.device)
+    w[where], new = step.update(clock["step"], w[where], g, rows, **step.numbers)
     changed = {name: s[name] for name in s.keys() & new.keys()}
     for name, x in changed.items():
         x[where] = new[name]
-    if work.mode == "differentiable" or not work.memory.as_is(p):
-        work.store(p, state, changed, clock)
-        work.put(p, state, w, clock)
+    if step.mode == "differentiable" or not as_is:
+        step.store(p, state, changed, clock, as_is)
+        step.put(p, state, w, clock, as_is)

@@ -1,68 +1,266 @@
-"""The same rule over lists: one ``torch._foreach_*`` call for all tensors that share device, dtype and clock."""
+# pyright: reportUnknownMemberType=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
+"""The same rule over lists: one ``torch._foreach_*`` call for all tensors that share device, dtype and clock.
+
+What an update computes on the way is five or six times as large as its weights. So lists, and single tensors where
+each coordinate is for itself, are cut into batches that are stepped one after the other.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections import defaultdict
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .memory import ParameterState
-from .tensor_list import TensorList
-from .work import Clock, Work, as_real
+from .formats import BLOCK, wide
+from .group_step import Clock, GroupStep, as_real
+from .memory import SCALE, ParameterState
 
-Row = tuple[Tensor, Tensor, ParameterState, Clock]
+BATCH = 1 << 25
+"""Bytes of weights, as they are computed with, that are stepped at once: so that some 256 MB hold what arises then."""
 
 
-def run(work: Work) -> None:
+class Row(NamedTuple):
+    """One tensor, or a piece of one that begins at coordinate ``at``, with its gradient, state and clock."""
+
+    p: Tensor
+    g: Tensor
+    state: ParameterState
+    clock: Clock
+    at: int = 0
+
+
+def run(step: GroupStep) -> None:
     """One step of every parameter of the group, in place."""
-    for rows in _alike(work).values():
-        _step(work, rows)
-        _average(work, rows)
+    for rows in _alike(step).values():
+        for batch in _batches(rows):
+            if len(batch) == 1 and _bytes(batch[0].p) > BATCH and _may_be_cut(step, batch[0]):
+                _step_in_pieces(step, batch[0])
+            else:
+                _step(step, batch)
+            _average(step, batch)
 
 
-def _alike(work: Work) -> dict[Any, list[Row]]:
+def _alike(step: GroupStep) -> dict[Any, list[Row]]:
     """The parameters that can go in one list: same device, dtype and states and, read as numbers, same clock."""
     buckets: dict[Any, list[Row]] = defaultdict(list)
-    for p, g, state in zip(work.params, work.grads, work.states, strict=True):
-        clock = work.read_clock(state)
-        times = tuple(clock.values()) if work.mode == "plain" else ()
-        buckets[p.device, p.dtype, g.dtype, tuple(state), times].append((p, g, state, clock))
+    for p, g, state in zip(step.params, step.grads, step.states, strict=True):
+        clock = step.read_clock(state)
+        times = tuple(clock.values()) if step.mode == "plain" else ()
+        dtypes = tuple((name, state[name].dtype) for name in step.known(state))
+        buckets[p.device, p.dtype, g.dtype, dtypes, times].append(Row(p, g, state, clock))
     return buckets
 
 
-def _step(work: Work, rows: list[Row]) -> None:
-    w = TensorList([work.weights(p, state) for p, _, state, _ in rows])
-    g = work.scaled(TensorList([work.gradient_of(p, g) for p, g, _, _ in rows]), rows[0][0].device)
-    states = [work.states_of(p, state) for p, _, state, _ in rows]
+def _bytes(p: Tensor) -> int:
+    return p.numel() * wide(p.dtype).itemsize
+
+
+def _batches(rows: list[Row]) -> Iterator[list[Row]]:
+    """Neighbours of at most ``BATCH`` bytes together; a larger tensor by itself."""
+    batch, size = list[Row](), 0
+    for row in rows:
+        if batch and size + _bytes(row.p) > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += _bytes(row.p)
+    yield batch
+
+
+def _may_be_cut(step: GroupStep, row: Row) -> bool:
+    """Whether pieces of the flat tensor step as the whole does: nothing in rule or regularizer knows its place."""
+    update = step.update
+    alone = update.rule.acts_on == "coordinates" and update.regularizer.separable and not _knows_places(update.regularizer)
+    held = [row.p, row.g, *(row.state[name] for name in ("kahan", *step.known(row.state)) if name in row.state)]
+    return alone and step.mode != "differentiable" and all(x.layout == torch.strided and x.is_contiguous() for x in held)
+
+
+def _knows_places(setting: Any) -> bool:
+    """Whether a regularizer has a number for each coordinate, as a mask has."""
+    if isinstance(setting, Tensor):
+        return setting.dim() > 0
+    parts = setting if isinstance(setting, tuple | list) else getattr(setting, "__dict__", {}).values()
+    return any(map(_knows_places, parts))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _step_in_pieces(step: GroupStep, row: Row) -> None:
+    """One tensor, stepped piece by piece; each piece has views of the states, and copies of the single numbers."""
+    size = max(1, BATCH // wide(row.p.dtype).itemsize // BLOCK) * BLOCK
+    names, scalars, last = step.state_names, step.update.rule.scalars, dict[str, Any]()
+    p, g = row.p.detach().view(-1), row.g.detach().view(-1)
+    for at in range(0, p.numel(), size):
+        state = {name: row.state[name].clone() for name in step.clock_names() if row.state.get(name) is not None}
+        for name in ("anchor", "kahan", *names):
+            if row.state.get(name) is not None:
+                state[name] = row.state[name].view(-1)[at : at + size]
+            if name + SCALE in row.state:
+                state[name + SCALE] = row.state[name + SCALE][at // BLOCK : (at + size) // BLOCK]
+        clock = {name: x.clone() if isinstance(x, Tensor) else x for name, x in row.clock.items()}
+        _step(step, [Row(p[at : at + size], g[at : at + size], state, clock, at)])
+        for name in (name for name in names if name in state and row.state.get(name) is None):
+            last.setdefault(name, torch.empty_like(row.p, dtype=state[name].dtype)).view(-1)[at : at + size] = state[name]
+        last.update({name: state[name] for name in scalars})
+    for name, x in last.items():
+        if name in scalars:
+            row.state[name].copy_(x)
+        else:
+            row.state[name] = x
+
+
+def _step(step: GroupStep, rows: list[Row]) -> None:
+    as_is = step.as_is(rows[0].p, rows[0].state)
+    w = TensorList([step.weights(row.p, row.state, as_is) for row in rows])
+    g = step.scaled(TensorList([step.gradient_of(row.p, row.g, as_is) for row in rows]), rows[0].p.device)
+    states: Any = [step.states_of(row.p, row.state, as_is) for row in rows]
     s: Any = {name: TensorList([state[name] for state in states]) for name in states[0]}
-    s |= rows[0][3] if work.mode == "plain" else {}
-    w_new, new = work.update(s.get("step", 0.0), w, g, s, **work.numbers)  # type: ignore[arg-type]
-    _store(work, rows, s, new)
-    _put(work, rows, w_new)  # type: ignore[arg-type]
+    clocks = {name: TensorList([row.clock[name] for row in rows]) for name in rows[0].clock}  # type: ignore[misc]
+    s |= rows[0].clock if step.mode == "plain" else clocks
+    w_new, new = step.update(s.get("step", 0.0), w, g, s, **step.numbers)  # type: ignore[arg-type]
+    _store(step, rows, s, new, as_is)
+    _put(step, rows, w_new, as_is)  # type: ignore[arg-type]
 
 
-def _store(work: Work, rows: list[Row], s: Any, new: Any) -> None:
-    as_is = work.memory.as_is(rows[0][0])
+def _store(step: GroupStep, rows: list[Row], s: Any, new: Any, as_is: bool) -> None:
     for name, x in new.items():
         if as_is and isinstance(x, TensorList) and isinstance(s.get(name), TensorList):
             torch._foreach_copy_(s[name].tensors, x.tensors)
         else:
-            for i, (p, _, state, clock) in enumerate(rows):
-                work.store(p, state, {name: x.tensors[i] if isinstance(x, TensorList) else x}, clock)
+            for i, row in enumerate(rows):
+                own = {name: x.tensors[i] if isinstance(x, TensorList) else x}
+                step.store(row.p, row.state, own, row.clock, as_is, row.at)
 
 
-def _put(work: Work, rows: list[Row], w: TensorList) -> None:
-    if work.memory.as_is(rows[0][0]) or work.memory.rounding == "nearest":
-        torch._foreach_copy_([as_real(p) for p, _, _, _ in rows], w.tensors)
+def _put(step: GroupStep, rows: list[Row], w: TensorList, as_is: bool) -> None:
+    if as_is or step.memory.rounding == "nearest":
+        torch._foreach_copy_([as_real(row.p) for row in rows], w.tensors)
     else:
-        for (p, _, state, clock), x in zip(rows, w.tensors, strict=True):
-            work.put(p, state, x, clock)
+        for row, x in zip(rows, w.tensors, strict=True):
+            step.put(row.p, row.state, x, row.clock, as_is, row.at)
 
 
-def _average(work: Work, rows: list[Row]) -> None:
-    if work.ema_decay is not None:
-        averages: list[Tensor] = [state["ema"] for _, _, state, _ in rows]
-        weights = [p.to(average.dtype) for (p, *_), average in zip(rows, averages, strict=True)]
-        torch._foreach_lerp_(averages, weights, 1 - work.ema_decay)
+def _average(step: GroupStep, rows: list[Row]) -> None:
+    if step.ema_decay is not None:
+        averages: list[Tensor] = [row.state["ema"] for row in rows]
+        weights = [row.p.to(average.dtype) for row, average in zip(rows, averages, strict=True)]
+        torch._foreach_lerp_(averages, weights, 1 - step.ema_decay)
+
+
+Operand = Any  # a TensorList of the same length, a number or a 0-d tensor
+
+
+class TensorList:
+    """A list of tensors with the operators and methods of a tensor, each applied to every tensor of the list.
+
+    The other operand is a list of the same length, a number or a 0-d tensor. What the rules use most is one foreach
+    kernel; any other method or torch function (comparisons, ``where``, ``torch.tanh`` in a rule of one's own) goes
+    through the list tensor by tensor.
+    """
+
+    __slots__ = ("tensors",)
+
+    def __init__(self, tensors: Sequence[Tensor]):
+        self.tensors = list(tensors)
+
+    def map(self, f: Callable[..., Tensor], *others: Operand, **named: Operand) -> TensorList:
+        """``f`` of each tensor, and of each other operand's tensor where that is a list."""
+        rows = [[_at(other, i) for other in others] for i in range(len(self.tensors))]
+        names = [{name: _at(other, i) for name, other in named.items()} for i in range(len(self.tensors))]
+        return TensorList([f(x, *row, **name) for x, row, name in zip(self.tensors, rows, names, strict=True)])
+
+    @classmethod
+    def __torch_function__(cls, f: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> TensorList:
+        """``torch.f(…)`` with a list among its arguments, tensor by tensor."""
+        named: dict[str, Any] = kwargs or {}
+        length = next(len(a.tensors) for a in (*args, *named.values()) if isinstance(a, TensorList))
+        rows = ((tuple(_at(a, i) for a in args), {n: _at(a, i) for n, a in named.items()}) for i in range(length))
+        return TensorList([f(*row, **names) for row, names in rows])
+
+    def __getattr__(self, name: str) -> Callable[..., TensorList]:
+        method: Any = None if name.startswith("__") else getattr(Tensor, name, None)
+        if not inspect.isroutine(method):
+            raise AttributeError(f"TensorList has no {name!r}: it has no shape or dtype of its own")
+        return functools.partial(self.map, method)
+
+    def _each(self, kernel: Callable[..., Sequence[Tensor]], other: Operand, **alpha: Any) -> TensorList:
+        return TensorList(kernel(self.tensors, other.tensors if isinstance(other, TensorList) else other, **alpha))
+
+    def _each_tensor(self, kernel: Callable[..., Sequence[Tensor]], other: Operand) -> TensorList:
+        """For kernels that take a list or a number, but no 0-d tensor, as their second operand."""
+        return self._each(kernel, TensorList([other] * len(self.tensors)) if isinstance(other, Tensor) else other)
+
+    def __neg__(self) -> TensorList:
+        return TensorList(torch._foreach_neg(self.tensors))
+
+    def __add__(self, other: Operand) -> TensorList:
+        return self._each(torch._foreach_add, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Operand) -> TensorList:
+        return self._each_tensor(torch._foreach_sub, other)
+
+    def __rsub__(self, other: Operand) -> TensorList:
+        return (-self) + other
+
+    def __mul__(self, other: Operand) -> TensorList:
+        return self._each(torch._foreach_mul, other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Operand) -> TensorList:
+        return self._each(torch._foreach_div, other)
+
+    def __rtruediv__(self, other: Operand) -> TensorList:
+        inverse = TensorList(torch._foreach_reciprocal(self.tensors))
+        return inverse if isinstance(other, int | float) and other == 1 else inverse * other
+
+    def __pow__(self, other: Operand) -> TensorList:
+        return self._each_tensor(torch._foreach_pow, other)
+
+    def __rpow__(self, other: Operand) -> TensorList:
+        return self.map(lambda exponent: other**exponent)
+
+    def __lt__(self, other: Operand) -> TensorList:
+        return self.map(torch.lt, other)
+
+    def __le__(self, other: Operand) -> TensorList:
+        return self.map(torch.le, other)
+
+    def __gt__(self, other: Operand) -> TensorList:
+        return self.map(torch.gt, other)
+
+    def __ge__(self, other: Operand) -> TensorList:
+        return self.map(torch.ge, other)
+
+    def __eq__(self, other: object) -> TensorList:  # type: ignore[override]
+        return self.map(torch.eq, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def add(self, other: Operand, alpha: float = 1) -> TensorList:
+        return self._each(torch._foreach_add, other, alpha=alpha)
+
+    def sqrt(self) -> TensorList:
+        return TensorList(torch._foreach_sqrt(self.tensors))
+
+    def abs(self) -> TensorList:
+        return TensorList(torch._foreach_abs(self.tensors))
+
+    def sign(self) -> TensorList:
+        return TensorList(torch._foreach_sign(self.tensors))
+
+    def maximum(self, other: Operand) -> TensorList:
+        return self._each_tensor(torch._foreach_maximum, other)
+
+    def clamp(self, min: float | None = None, max: float | None = None) -> TensorList:
+        raised = self.tensors if min is None else torch._foreach_clamp_min(self.tensors, min)
+        return TensorList(raised if max is None else torch._foreach_clamp_max(raised, max))
+
+
+def _at(operand: Operand, i: int) -> Any:
+    return operand.tensors[i] if isinstance(operand, TensorList) else operand

@@ -19,9 +19,6 @@ HALF = (torch.bfloat16, torch.float16)
 BLOCK = 256
 """Consecutive numbers that share one scale, their largest magnitude."""
 
-NEVER_NEGATIVE = frozenset({"exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum", "acc_delta", "exp_inf", "step_size"})
-"""States whose codes need no sign: 5 bits of exponent for them, 4 for all others; 3 of mantissa for both."""
-
 NEAREST_8BIT = 1 << 19
 """The rounding term that takes x to the nearest code; a dither of 20 random bits takes its place in training."""
 
@@ -40,13 +37,13 @@ def seed_of(t: Scalar, salt: int) -> Scalar:
     return (whole * 0x632BE5AB + salt) & 0xFFFFFFFF
 
 
-def dither(n: int, seed: Scalar, device: torch.device | str = "cpu") -> Tensor:
-    """32 random bits for each i below n, as int32: a hash of the counter, the same on every machine::
+def dither(n: int, seed: Scalar, device: torch.device | str = "cpu", at: int = 0) -> Tensor:
+    """32 random bits for each of n neighbours i from ``at`` on, as int32: a hash of the counter, the same on every machine::
 
     x = i·0x9E3779B1 + seed;  x ^= x >> 16
     x *= 0x85EBCA6B;          x ^= x >> 13
     """
-    x = torch.arange(n, device=device, dtype=torch.int32 if n < 1 << 31 else torch.int64).to(torch.int32)
+    x = torch.arange(at, at + n, device=device, dtype=torch.int32 if at + n < 1 << 31 else torch.int64).to(torch.int32)
     x *= _as_int32(0x9E3779B1)
     x += seed.to(device=device, dtype=torch.int32) if isinstance(seed, Tensor) else _as_int32(int(seed))
     x ^= (x >> 16) & 0xFFFF  # the masks make a logical shift of the arithmetic one
@@ -62,7 +59,7 @@ def _as_int32(x: int) -> int:
 def encode_8bit(x: Tensor, r: Tensor | int, *, signed: bool) -> tuple[Tensor, Tensor]:
     """Codes shaped as x and the blocks' scales; ``r``, from 0 to 2²⁰ − 1, is the rounding term.
 
-    With y = x·(1/scale) and ``bits`` those of the float32 y::
+    With y = x·(1/scale) and ``bits`` those of the float32 y, 5 of exponent without a sign, 4 with one, 3 of mantissa::
 
         unsigned:  code = clamp(((bits + r) >> 20) − 761, 1, 255), 0 for x = 0
         signed:    code = clamp(((bits(|y|) + r) >> 20) − 889, 0, 127), and 0x80 for the sign bit of x
@@ -93,7 +90,7 @@ def decode_8bit(codes: Tensor, scale: Tensor, *, signed: bool) -> Tensor:
 @functools.cache
 def _units(signed: bool) -> Tensor:
     """What the 256 codes stand for where the scale is 1."""
-    codes = torch.arange(256, dtype=torch.int32)
+    codes = torch.arange(256, dtype=torch.int32, device="cpu")  # whatever device factories are told to use at that time
     magnitude = codes & _MAGNITUDE if signed else codes
     units = ((magnitude + (_SIGNED if signed else _UNSIGNED)) << 20).view(torch.float32)
     units = units.masked_fill(magnitude == 0, 0.0)

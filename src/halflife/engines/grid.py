@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import vmap
 
-from ..step import Update
-from .library import Missing, load, threads
-from .native import Table
-from .native_rows import fill, refusals, state_names
-from .work import ParameterState, Work, start_state
+from ..update import Update
+from .group_step import GroupStep
+from .library import Library, Missing, load, threads
+from .memory import ParameterState
+from .native_rows import fill, group_obstacle, tensor_obstacle
+from .native_table import Table
 
 
 class Grid(ABC):
@@ -66,8 +67,10 @@ def grid(
     update: Update, weights: Sequence[Tensor], lrs: Sequence[float], lams: Sequence[float], eta: float = 1.0
 ) -> Grid:
     """The fastest grid that takes this update and these weights."""
-    work = _work(update, [w[0] for w in weights], lrs[0], eta, lams[0], [{} for _ in weights])
-    native = not isinstance(load(), Missing) and update.regularizer.separable and not any(refusals(work))
+    first, none = [w[0] for w in weights], [ParameterState() for _ in weights]
+    step = _group_step(update, first, lrs[0], eta, lams[0], none)
+    native = not isinstance(load(), Missing) and update.regularizer.separable and not group_obstacle(step)
+    native = native and not any(tensor_obstacle(step, w, w, {}) for w in first)
     return (NativeGrid if native else EagerGrid)(update, weights, lrs, lams, eta)
 
 
@@ -80,30 +83,31 @@ class NativeGrid(Grid):
         self, update: Update, weights: Sequence[Tensor], lrs: Sequence[float], lams: Sequence[float], eta: float
     ) -> None:
         super().__init__(update, weights, lrs, lams, eta)
-        names = state_names(_work(update, [], float(lrs[0]), eta, float(lams[0]), []))
+        library = load()
+        assert isinstance(library, Library)
+        self.library = library
+        names = _group_step(update, [], float(lrs[0]), eta, float(lams[0]), []).state_names
         for w, state in zip(self.weights, self.states, strict=True):
             state.update({name: torch.zeros_like(w) for name in names if name not in state})
         first, last = self._entries_of(0, eta), self._entries_of(len(lrs) - 1, eta)
         index = np.arange(len(lrs))
         self.table = np.broadcast_to(first, (len(lrs), len(first))).copy()
-        kinds = self.table.dtype
-        for name in (name for name in kinds.names or () if kinds[name].base == np.uint64):
+        pointers = [name for name in library.entry.names or () if library.entry[name].base == np.uint64]
+        for name in pointers:
             stride = (last[name].astype(np.int64) - first[name].astype(np.int64)) // max(1, len(lrs) - 1)
             self.table[name] += _outer(index, stride).astype(np.uint64)
         self.table["row"] = index[:, None]
         self.sizes = np.array([w[0].nbytes for w in self.weights])
-        self.rows = np.zeros(len(lrs), self.library.row)
+        self.rows = np.zeros(len(lrs), library.row)
         for row, lr, lam in zip(self.rows, self.lrs, self.lams, strict=True):
-            fill(row, _work(update, [], float(lr), eta, float(lam), []))
+            fill(row, _group_step(update, [], float(lr), eta, float(lam), []))
         self.keep(self.alive)
 
     def _entries_of(self, k: int, eta: float) -> NDArray[Any]:
         """One replica's entries, as a table of this replica alone has them."""
         weights = [w[k] for w in self.weights]
         states = [{name: x[k] for name, x in state.items()} for state in self.states]
-        table = Table([_work(self.update, weights, float(self.lrs[k]), eta, float(self.lams[k]), states)])
-        self.library = table.library
-        return table.entries
+        return Table([_group_step(self.update, weights, float(self.lrs[k]), eta, float(self.lams[k]), states)]).entries
 
     def keep(self, alive: Tensor) -> None:
         super().keep(alive)
@@ -151,19 +155,20 @@ def _dtype_of(name: str, scalars: tuple[str, ...], w: Tensor) -> torch.dtype:
     return torch.float32 if name in scalars else w.dtype
 
 
-def _work(
+def _group_step(
     update: Update, params: list[Tensor], lr: float, eta: float, lam: float, states: list[ParameterState]
-) -> Work:
+) -> GroupStep:
     """One replica's step; the gradients, which are not there yet, are taken to lie as the weights do."""
-    return Work(update, lr, eta, lam, params, params, states)
+    return GroupStep(update, lr, eta, lam, params, params, states)
 
 
 def _stacked_states(update: Update, w: Tensor, lrs: NDArray[Any], lams: NDArray[Any]) -> ParameterState:
     """Each replica's states before its first step."""
     states: list[ParameterState] = []
     for x, lr, lam in zip(w, lrs, lams, strict=True):
-        work = _work(update, [x], float(lr), 1.0, float(lam), [])
-        states.append(start_state(work, x, x.device, torch.float32))
+        step, state = _group_step(update, [x], float(lr), 1.0, float(lam), []), ParameterState()
+        step.begin(x, state, (x.device, torch.float32))
+        states.append(state)
     return {name: torch.stack([state[name] for state in states]).contiguous() for name in states[0]}
 
 

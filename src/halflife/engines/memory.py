@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ..rules import Scalar
-from .formats import HALF, NEAREST_8BIT, NEVER_NEGATIVE, decode_8bit, dither, dithered, encode_8bit, seed_of, wide
+from .formats import HALF, NEAREST_8BIT, decode_8bit, dither, dithered, encode_8bit, seed_of, wide
 
 Rounding = Literal["nearest", "stochastic", "kahan"]
 StateDtype = torch.dtype | Literal["8bit"] | None
 ParameterState = dict[str, Any]
 
 SCALE = "_scale"
-BESIDE = ("kahan", "ema")
-"""What lies in a parameter's state that the rule does not see."""
+"""What is added to a state's name for the scales of its 8-bit codes."""
 
 WEIGHT_SALT, FIRST_STATE_SALT = 7, 101
 
@@ -37,12 +36,20 @@ class Memory:
 
     ``state_dtype`` is of the rule's states for each coordinate. None keeps them in the parameter's dtype, rounded to
     nearest, as torch does; torch.float32 rounds to nearest too; torch.bfloat16 and "8bit" are dithered, the k-th state
-    (from 0, in the order of ``rule.start``) by the bits of seed(t, 101 + k). First values, and what is loaded from
-    another format, are rounded to nearest. Random bits go by the flat, row-major index, whatever the strides.
+    (from 0, in the order of ``rule.states``) by the bits of seed(t, 101 + k). First values, and what is loaded from
+    another format, are rounded to nearest. Random bits go by the flat, row-major index, whatever the strides. A state
+    that somebody else put there in another floating-point dtype stays in it where ``state_dtype`` is None.
+
+    ``never_negative`` names the states whose 8-bit codes need no sign.
     """
 
     rounding: Rounding = "nearest"
     state_dtype: StateDtype = None
+    never_negative: frozenset[str] = field(default=frozenset(), compare=False)
+
+    def signed(self, name: str) -> bool:
+        """Whether a state's codes need a sign."""
+        return name not in self.never_negative
 
     def as_is(self, p: Tensor) -> bool:
         """Whether what lies in memory is what is computed with."""
@@ -60,37 +67,35 @@ class Memory:
         w = p.to(wide(p.dtype), copy=True)
         return w.add_(state["kahan"]) if self.rounding == "kahan" and p.dtype in HALF else w
 
-    def write_weights(self, p: Tensor, state: ParameterState, w: Tensor, t: Scalar) -> None:
+    def write_weights(self, p: Tensor, state: ParameterState, w: Tensor, t: Scalar, at: int = 0) -> None:
         if p.dtype not in HALF or self.rounding == "nearest":
             p.copy_(w)
         elif self.rounding == "stochastic":
-            p.copy_(dithered(w, p.dtype, dither(p.numel(), seed_of(t, WEIGHT_SALT), p.device)))
+            p.copy_(dithered(w, p.dtype, dither(p.numel(), seed_of(t, WEIGHT_SALT), p.device, at)))
         else:
             p.copy_(w)
             rest = w - p
             state["kahan"].copy_(rest.masked_fill_(~rest.isfinite(), 0.0))
 
-    def read_states(self, p: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:
-        """All that the rule and the regularizer may read, by name; 0-d clocks as they are."""
-        dtype = wide(p.dtype)
-        return {
-            name: decoded(state, name, dtype) if x.shape == p.shape else x
-            for name, x in state.items()
-            if name not in BESIDE and not is_scale(name, state)
-        }
+    def write_state(
+        self, p: Tensor, state: ParameterState, name: str, x: Tensor, seed: Scalar | None, at: int = 0
+    ) -> None:
+        """Keep a new state under its name, rounded by the dither of ``seed``, or to nearest where that is None.
 
-    def write_state(self, p: Tensor, state: ParameterState, name: str, x: Tensor, seed: Scalar | None) -> None:
-        """Keep a new state under its name, rounded by the dither of ``seed``, or to nearest where that is None."""
+        ``at`` is the place of the first coordinate, where x is a piece of a tensor: a multiple of ``BLOCK``.
+        """
         x = x.to_dense() if x.is_sparse else x
         if self.state_dtype == "8bit":
-            r = NEAREST_8BIT if seed is None else dither(x.numel(), seed, x.device) & 0xFFFFF
-            codes, scale = encode_8bit(x, r, signed=is_signed(name))
+            r = NEAREST_8BIT if seed is None else dither(x.numel(), seed, x.device, at) & 0xFFFFF
+            codes, scale = encode_8bit(x, r, signed=self.signed(name))
             _keep(state, name, codes)
             _keep(state, name + SCALE, scale)
         elif self.state_dtype == torch.bfloat16 and seed is not None:
-            _keep(state, name, dithered(x, torch.bfloat16, dither(x.numel(), seed, x.device)))
+            _keep(state, name, dithered(x, torch.bfloat16, dither(x.numel(), seed, x.device, at)))
         else:
-            _keep(state, name, x, self.dtype_of_states(p))
+            old = state.get(name) if self.state_dtype is None else None
+            own = old.dtype if isinstance(old, Tensor) and old.is_floating_point() else self.dtype_of_states(p)
+            _keep(state, name, x, own)
 
     def dtype_of_states(self, p: Tensor) -> torch.dtype:
         """What the states' own tensors are in: codes are bytes."""
@@ -99,21 +104,11 @@ class Memory:
         return self.state_dtype if isinstance(self.state_dtype, torch.dtype) else torch.uint8
 
 
-def is_signed(name: str) -> bool:
-    """Whether a state's codes need a sign."""
-    return name not in NEVER_NEGATIVE
-
-
-def is_scale(name: str, state: Mapping[str, Any]) -> bool:
-    """Whether this is the scale of another entry's codes."""
-    return name.endswith(SCALE) and name.removesuffix(SCALE) in state
-
-
-def decoded(state: Mapping[str, Any], name: str, dtype: torch.dtype) -> Tensor:
+def decoded(state: Mapping[str, Any], name: str, dtype: torch.dtype, signed: bool) -> Tensor:
     """A state as a dense tensor of numbers, whatever it is kept in."""
     x: Tensor = state[name]
     if x.dtype is torch.uint8:
-        return decode_8bit(x, state[name + SCALE], signed=is_signed(name)).to(dtype)
+        return decode_8bit(x, state[name + SCALE], signed=signed).to(dtype)
     return (x.to_dense() if x.is_sparse else x).to(dtype)
 
 

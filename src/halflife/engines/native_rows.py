@@ -3,80 +3,153 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
-from typing import Any
+from functools import cache
+from math import inf, prod
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .. import rules
-from ..rules import Rule
-from .formats import BLOCK, HALF, wide
+from .. import regularizers as rz
+from ..regularizers import Regularizer
+from ..rules import ASGD, Rule, Scalar, hyper_parameters, words
+from ..update import Update
+from .formats import HALF, wide
+from .group_step import GroupStep
 from .library import Functor, Missing, load
 from .memory import SCALE, ParameterState
-from .penalties import form_of, penalty_refusals
-from .work import Work
 
+PLAIN = (Tensor, torch.nn.Parameter)
 PLACEMENTS = {"none": 0, "before": 1, "explicit": 2, "cautious": 3, "implicit": 4}
-"""The numbers of hl_placement in native/halflife.h."""
+ROUNDINGS = ("nearest", "stochastic", "kahan")
+REGULARIZERS: dict[type[Regularizer], tuple[int, tuple[str, ...]]] = {
+    rz.L2: (0, ()),
+    rz.L1: (1, ()),
+    rz.ElasticNet: (2, ("l1_ratio",)),
+    rz.L0: (3, ()),
+    rz.LHalf: (4, ()),
+    rz.Huber: (5, ("delta",)),
+    rz.Box: (6, ("lo", "hi")),
+    rz.NonNegative: (7, ()),
+    rz.TowardInit: (8, ()),
+    rz.GroupLasso: (9, ()),
+}
+"""Each compiled one's number, as in native/halflife.h, and its settings in the order in which its functor reads them."""
+
+SUM = 16
+"""What is added to that number where a ridge or bounds stand beside it."""
+
+ALONE = (rz.Box, rz.NonNegative, rz.GroupLasso)
+"""What is not compiled beside others."""
 
 
-def refusals(work: Work) -> Iterator[str]:
-    """Why the native engine cannot step this group, if it cannot."""
-    update = work.update
-    if work.mode != "plain":
-        yield f"{work.mode}=True needs the step in torch's own operations"
-    if functor_of(update.rule) is None:
-        yield f"the rule {type(update.rule).__name__} is not compiled"
-    yield from penalty_refusals(work)
-    if not all(p.is_cpu for p in work.params):
-        yield "a parameter is not on the CPU"
-    elif not all(_readable(p, g) for p, g in zip(work.params, work.grads, strict=False)):
-        yield "a parameter or gradient is complex, sparse or has gaps in memory"
-    elif not all(_alike(work, p, state) for p, state in zip(work.params, work.states, strict=False)):
-        yield "a state lies in memory otherwise than its parameter"
+def functor_of(rule: Rule) -> Functor | None:
+    """The compiled functor of this very class of rules, under its words; a class that derives from one has none.
+
+    Raises ``RuntimeError``, naming the rule, if the library's functor is not what the rule declares.
+    """
+    name, library = vars(type(rule)).get("functor"), load()
+    if name is None or isinstance(library, Missing):
+        return None
+    return _matched(name, words(rule), tuple(hyper_parameters(rule)), tuple(spec.shape for spec in rule.states))
 
 
-def _readable(p: Tensor, g: Tensor) -> bool:
-    """Whether the two are one run of memory each, in the same order."""
-    if not (p.is_floating_point() and g.is_floating_point()) or g.layout != torch.strided or p.shape != g.shape:
+@cache
+def _matched(name: str, variant: str, hyper: tuple[str, ...], shapes: tuple[str, ...]) -> Functor:
+    library = load()
+    assert not isinstance(library, Missing)
+    functor = library.functors.get((name, variant))
+    scalars = shapes.count("scalar")
+    declared = hyper, len(shapes) - scalars, scalars
+    if functor is None or (functor.hyper, functor.states, functor.scalars) != declared:
+        has = "none" if functor is None else f"one of {functor.states} states, {functor.scalars} scalars, {functor.hyper}"
+        raise RuntimeError(
+            f"the rule {name} ({variant or 'no variants'}) declares a native functor of {declared[1]} states, {scalars} "
+            f"scalars and the hyper-parameters {hyper}, and {library.path} has {has}; install halflife again, or set "
+            "HALFLIFE_NATIVE=0."
+        )
+    return functor
+
+
+def group_obstacle(step: GroupStep) -> str | None:
+    """Why the native engine cannot step any tensor of this group, if it cannot."""
+    if step.mode != "plain":
+        return f"{step.mode}=True needs the step in torch's own operations"
+    if functor_of(step.update.rule) is None:
+        return f"the rule {type(step.update.rule).__name__} is not compiled"
+    return next(_regularizer_obstacles(step), None)
+
+
+def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState) -> str | None:
+    """Why the native engine cannot step this tensor of a group that it can step otherwise."""
+    if not p.is_cpu:
+        return "a parameter is not on the CPU"
+    if not (is_plain(p) and is_plain(g)):
+        return "a parameter or gradient is no plain tensor with memory of its own"
+    if not _same_order(p, g):
+        return "a parameter or gradient is complex or has gaps in memory"
+    if not _states_fit(step, p, state):
+        return "a state lies in memory otherwise than its parameter"
+    return _block_obstacle(step, p)
+
+
+def is_plain(x: Any) -> bool:
+    """Whether this is torch's own class of tensor, strided, on the CPU, with all of its numbers in its own memory."""
+    if type(x) not in PLAIN or x.layout is not torch.strided or not x.is_cpu or x.is_neg() or x.is_inference():
         return False
-    if p.is_neg() or g.is_neg() or not g.is_cpu:
+    try:
+        at, held = x.data_ptr(), x.untyped_storage().nbytes()
+    except RuntimeError:  # a wrapper of torch.func, which has no memory
+        return False
+    reach = sum((size - 1) * stride for size, stride in zip(x.shape, x.stride(), strict=True)) + 1
+    return x.numel() == 0 or (at != 0 and (x.storage_offset() + reach) * x.element_size() <= held)
+
+
+def _same_order(p: Tensor, g: Tensor) -> bool:
+    """Whether the two are one run of memory each, in the same order."""
+    if not (p.is_floating_point() and g.is_floating_point()) or p.shape != g.shape:
+        return False
+    if p.dtype not in _FLOATS or g.dtype not in _FLOATS:
         return False
     if p.is_contiguous():
         return g.is_contiguous()
     return p.stride() == g.stride() and dense(p)
 
 
-def _alike(work: Work, p: Tensor, state: ParameterState) -> bool:
+_FLOATS = (torch.float32, torch.float64, *HALF)
+
+
+def _states_fit(step: GroupStep, p: Tensor, state: ParameterState) -> bool:
     """Whether all that lies beside a parameter has the size, format and order that the table takes it to have."""
-    memory, half = work.memory, p.dtype in HALF
-    if not memory.as_is(p) and not p.is_contiguous():
+    memory, names = step.memory, step.known(state)
+    clocks = [state[name] for name in step.clock_names() if name in step.needed(p) and name in state]
+    kept = {state[name].dtype for name in names if name != "anchor"}
+    beside = ({*names, *step.needed(p)} & state.keys()) - {*step.clock_names()}
+    formats = {"anchor": p.dtype, "kahan": p.dtype, "ema": wide(p.dtype)}
+    if not (memory.as_is(p) and kept <= {p.dtype}) and not p.is_contiguous():
         return False  # codes and dithers count in row-major order
-    formats = {name: memory.dtype_of_states(p) for name in state_names(work)}
-    formats |= {"anchor": p.dtype, "kahan": p.dtype, "ema": wide(p.dtype)}
-    clocks = [state[name] for name in ("step", *work.update.rule.scalars) if name in state]
+    if len(kept) > 1 or (kept and memory.state_dtype is not None and kept != {memory.dtype_of_states(p)}):
+        return False
     return (
-        all(_fits(state[name], p, dtype) for name, dtype in formats.items() if name in state)
-        and all(_scaled(state, name, p) for name, dtype in formats.items() if dtype is torch.uint8 and name in state)
-        and ("kahan" in state) == (half and memory.rounding == "kahan")
-        and all(x.numel() == 1 and x.is_cpu and x.dtype == clocks[0].dtype for x in clocks)
+        (p.dtype == torch.float64 or torch.float64 not in kept)
+        and all(_fits(state[name], p, formats.get(name)) for name in beside)
+        and all(_scaled(state, name, p) for name in names if state[name].dtype is torch.uint8)
+        and all(is_plain(x) and x.numel() == 1 and x.dtype == clocks[0].dtype for x in clocks)
         and (not clocks or clocks[0].dtype in (torch.float32, torch.float64))
     )
 
 
-def _fits(x: Tensor, p: Tensor, dtype: torch.dtype) -> bool:
-    """Whether a tensor can be walked as its parameter is."""
-    plain = x.is_cpu and x.layout == torch.strided and not x.is_neg()
-    same_order = plain and (x.stride() == p.stride() or (x.is_contiguous() and p.is_contiguous()))
-    return same_order and x.shape == p.shape and x.dtype == dtype
+def _fits(x: Tensor, p: Tensor, dtype: torch.dtype | None) -> bool:
+    """Whether a tensor can be walked as its parameter is; of this dtype, or of any that the library knows."""
+    if not is_plain(x) or x.shape != p.shape or x.dtype not in ((dtype,) if dtype else (*_FLOATS, torch.uint8)):
+        return False
+    return x.stride() == p.stride() or (x.is_contiguous() and p.is_contiguous())
 
 
 def _scaled(state: ParameterState, name: str, p: Tensor) -> bool:
-    """Whether a state in codes has a scale for each of its blocks."""
-    scale = state.get(name + SCALE)
-    blocks = -(-p.numel() // BLOCK)
-    return scale is not None and scale.shape == (blocks,) and scale.dtype == torch.float32 and scale.is_contiguous()
+    """Whether the scales of a state in codes can be read; ``GroupStep.begin`` saw to it that they are there."""
+    scale = state[name + SCALE]
+    return is_plain(scale) and scale.dtype == torch.float32 and scale.is_contiguous()
 
 
 def dense(x: Tensor) -> bool:
@@ -89,51 +162,139 @@ def dense(x: Tensor) -> bool:
     return True
 
 
-def words_of(work: Work) -> tuple[Any, ...]:
+def static_key(step: GroupStep) -> tuple[Any, ...]:
     """What a row says in words; the rest of it is numbers, which may change from step to step."""
-    update = work.update
-    rule, form, place = update.rule, form_of(update.regularizer), update.placed(work.lam).name
-    penalty = form and form.words()
-    return (type(rule), functor_of(rule), place, update.decay, penalty, work.memory, work.ema_decay)
+    update = step.update
+    compiled, place = compiled_form(update.regularizer), update.placed(step.lam).name
+    key = compiled and compiled.static_key()
+    return (type(update.rule), words(update.rule), place, update.decay, key, step.memory, step.ema_decay)
 
 
-def functor_of(rule: Rule) -> Functor | None:
-    """The rule's functor in its words, if it is one of halflife's own and compiled."""
-    library, kind = load(), type(rule)
-    if isinstance(library, Missing) or getattr(rules, kind.__name__, None) is not kind:
-        return None
-    words = [x for x in (getattr(rule, field.name) for field in fields(rule)) if isinstance(x, str)]  # type: ignore[arg-type]
-    return library.functor(kind.__name__, " ".join(words))
-
-
-def state_names(work: Work) -> tuple[str, ...]:
-    """The rule's per-coordinate states, in the order of its functor's references."""
-    rule = work.update.rule
-    momentum = isinstance(rule, rules.SGD) and rule.look != "plain"
-    return ("momentum_buffer",) if momentum else work.state_names
-
-
-def numbers_of(work: Work) -> tuple[Any, ...]:
-    """What a row says in numbers; tensors by their value."""
-    rule, functor = work.update.rule, functor_of(work.update.rule)
-    assert functor is not None  # refusals saw to it
-    numbers = (work.lr, work.eta, work.lam, work.gradient, *(getattr(rule, name) for name in functor.hyper))
-    return tuple(float(x) if isinstance(x, Tensor) else x for x in numbers)
-
-
-def fill(row: Any, work: Work) -> None:
+def fill(row: Any, step: GroupStep) -> None:
     """This step's numbers, and the words."""
-    update, form = work.update, form_of(work.update.regularizer)
-    place, decay = update.placed(work.lam).name, update.decay
-    functor = functor_of(update.rule)
-    assert functor is not None  # refusals saw to it
+    update = step.update
+    place, decay, functor = update.placed(step.lam).name, update.decay, functor_of(update.rule)
+    assert functor is not None  # group_obstacle saw to it
     row["rule"], row["placement"] = functor.number, PLACEMENTS[place]
     row["threshold"] = place not in ("none", "before") and decay.needs_metric
-    row["rounding"] = ("nearest", "stochastic", "kahan").index(work.memory.rounding)
-    row["lr"], row["scale"] = work.lr, decay.scale(work.lr, work.eta, 1.0)
-    row["gradient"] = work.gradient
-    assert form is not None  # refusals saw to it
-    form.fill(row, float(work.lam))
-    for i, name in enumerate(functor.hyper):
-        row["hyper"][i] = getattr(update.rule, name)
-    row["ema_decay"] = -1 if work.ema_decay is None else work.ema_decay
+    row["rounding"] = ROUNDINGS.index(step.memory.rounding)
+    row["lr"], row["scale"] = step.lr, decay.scale(step.lr, step.eta, 1.0)
+    row["gradient"] = step.gradient
+    fill_regularizer(row, update, step.lam)
+    for i, x in enumerate(hyper_parameters(update.rule).values()):
+        row["hyper"][i] = x
+    row["ema_decay"] = -1 if step.ema_decay is None else step.ema_decay
+
+
+def fill_regularizer(row: Any, update: Update, lam: Scalar) -> None:
+    """What a row says of the regularizer, λ among it."""
+    form = compiled_form(update.regularizer)
+    assert form is not None  # group_obstacle saw to it
+    form.fill(row, float(lam))
+
+
+class CompiledForm(NamedTuple):
+    """``factor·R + ridge·½‖w‖²``, infinite where w is outside lo and hi, on the coordinates where the mask is true."""
+
+    R: Regularizer
+    factor: float = 1.0
+    ridge: float = 0.0
+    lo: float = -inf
+    hi: float = inf
+    mask: Tensor | None = None
+
+    @property
+    def is_sum(self) -> bool:
+        return self.ridge != 0 or self.lo > -inf or self.hi < inf
+
+    def static_key(self) -> tuple[Any, ...]:
+        """All that it says, and where the mask lies and how."""
+        R, x = self.R, self.mask
+        settings = [getattr(R, name) for name in REGULARIZERS[type(R)][1]]
+        blocks = R.dim if isinstance(R, rz.GroupLasso) else None
+        layout = None if x is None else (x.data_ptr(), x.shape, x.dtype, x.stride(), x.untyped_storage().nbytes())
+        return (type(R), *settings, blocks, *self[1:5], layout)
+
+    def fill(self, row: Any, lam: float) -> None:
+        """Write what a row says of the regularizer; λ too, for a multiple of R alone is a multiple of λ."""
+        number, settings = REGULARIZERS[type(self.R)]
+        row["regularizer"] = number + SUM * self.is_sum
+        row["lam"] = lam if self.is_sum else self.factor * lam
+        own = [getattr(self.R, name) for name in settings]
+        row["penalty"] = [*own, *[0.0] * (2 - len(own)), self.ridge, self.factor, self.lo, self.hi]
+
+
+def compiled_form(R: Regularizer) -> CompiledForm | None:
+    """That form of a regularizer, None if it has none."""
+    if type(R) in REGULARIZERS:
+        return CompiledForm(R)
+    if type(R) is rz.Scaled:
+        form = compiled_form(R.of)
+        return form and form._replace(factor=R.factor * form.factor, ridge=R.factor * form.ridge)
+    if type(R) is rz.OnSubset:
+        form = compiled_form(R.of)
+        return form._replace(mask=R.mask) if form and form.mask is None else None
+    return _form_of_sum(R) if type(R) is rz.Sum else None
+
+
+def _form_of_sum(R: rz.Sum) -> CompiledForm | None:
+    """The parts in the order in which the sum's prox takes them: ridges, one other, bounds."""
+    ridge, bounds, rest = R.sorted_parts()
+    form = compiled_form(rest[0]) if rest else CompiledForm(rz.L2(), ridge)
+    if len(rest) > 1 or form is None or form.mask is not None or isinstance(form.R, ALONE):
+        return None
+    lo, hi = form.lo, form.hi
+    for bound in bounds:
+        least, most = (bound.lo, bound.hi) if isinstance(bound, rz.Box) else (0.0, inf)
+        lo, hi = min(max(lo, least), most), min(max(hi, least), most)
+    return form._replace(ridge=form.ridge + ridge if rest else 0.0, lo=lo, hi=hi)
+
+
+def _regularizer_obstacles(step: GroupStep) -> Iterator[str]:
+    """Why the native engine cannot take this group's regularizer, if it cannot."""
+    R = step.update.regularizer
+    form = compiled_form(R)
+    if form is None:
+        yield f"{R!r} is not compiled"
+    elif isinstance(form.R, rz.GroupLasso) and step.update.decay.needs_metric:
+        yield f"{form.R!r} is compiled for one threshold a block alone"
+    elif isinstance(form.R, rz.GroupLasso) and isinstance(step.update.rule, ASGD):
+        yield f"ASGD averages what {form.R!r} is yet to shrink"
+
+
+def _block_obstacle(step: GroupStep, p: Tensor) -> str | None:
+    """Why this tensor does not fit the regularizer's mask or blocks as they lie in memory, if it does not.
+
+    GroupLasso waits for a whole block, which it finds in memory as the step left it.
+    """
+    form = compiled_form(step.update.regularizer)
+    assert form is not None
+    if form.mask is not None and not (form.mask.dtype == torch.bool and _mask_fits(form.mask, p)):
+        return "OnSubset's mask is not of the parameter's shape, or lies in memory in another order"
+    if not isinstance(form.R, rz.GroupLasso):
+        return None
+    if p.dtype in HALF:
+        return f"{form.R!r} would see weights rounded to half precision"
+    return None if not p.numel() or block_of(form.R, p) else f"the blocks of {form.R!r} do not lie together in memory"
+
+
+def _mask_fits(mask: Tensor, p: Tensor) -> bool:
+    """Whether a mask can be walked as the parameter is, to its end."""
+    same_order = mask.stride() == p.stride() or (mask.is_contiguous() and p.is_contiguous())
+    return is_plain(mask) and mask.shape == p.shape and same_order
+
+
+def block_of(R: rz.GroupLasso, p: Tensor) -> int:
+    """How many neighbours in memory make one block of R; 0 where a block is no such run."""
+    dims = sorted(d % p.dim() for d in ((R.dim,) if isinstance(R.dim, int) else R.dim))
+    together = p.is_contiguous() and len(dims) > 0 and dims == list(range(dims[0], p.dim()))
+    return prod(p.shape[dims[0] :]) if together else 0
+
+
+def enter_regularizer(entry: Any, regularizer: Regularizer, p: Tensor) -> None:
+    """Write what one parameter's entry says of the regularizer."""
+    form = compiled_form(regularizer)
+    if form is not None and form.mask is not None:
+        entry["mask"] = form.mask.data_ptr()
+    if form is not None and isinstance(form.R, rz.GroupLasso):
+        entry["block"] = block_of(form.R, p)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..decays import NAMED, Decay
-from ..step import check
+from ..update import check
 from .regularizers import REGULARIZERS
 from .texts import RegularizerText, RuleText
 
@@ -23,7 +23,7 @@ def before(decay: Decay, regularizer: RegularizerText | None = None) -> str:
 
 def after(move: str, decay: Decay, regularizer: RegularizerText | None = None, *, flat: bool = False) -> str:
     """The new weight. ``move`` has ``{w}`` where it starts; ``flat`` drops a D that is 1."""
-    τ = REACH[decay.step].removesuffix("/D") if flat else REACH[decay.step]
+    τ = REACH[decay.multiplier].removesuffix("/D") if flat else REACH[decay.multiplier]
     if decay.placement == "before":
         return "w ← " + move.format(w="w")
     if decay.placement == "implicit":

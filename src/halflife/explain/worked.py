@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .. import optim
 from ..decays import NAMED
-from ..step import Update
+from ..update import Update
 from .hand.decays import DECAYS
 from .hand.rules import RULES
 from .hand.sheet import Line, Sheet

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import optim
-from ..step import Update
+from ..update import Update
 
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Three decades, which hold the best λ of every optimizer whose λ is not multiplied by lr at each step."""
@@ -40,7 +40,7 @@ class Contender:
     def update(self) -> Update:
         """rule × decay × regularizer, to be applied to stacked weights."""
         optimizer = self.build([torch.zeros(1, requires_grad=True)], lr=1.0, lam=1.0)
-        return optimizer._work(optimizer.param_groups[0], []).update
+        return optimizer.view(optimizer.param_groups[0]).update
 
 
 CONTENDERS: dict[str, Contender] = {

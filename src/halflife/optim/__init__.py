@@ -1,7 +1,7 @@
 """The torch.optim face."""
 
 from .optimizer import Optimizer
-from .presets import (
+from .classes import (
     ASGD,
     SGD,
     SGDW,

@@ -3,85 +3,83 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from ..decays import Decay
-from ..engines.memory import SCALE
+from ..engines import GroupStep
+from ..engines.formats import BLOCK, wide
+from ..engines.group_step import as_clock
+from ..engines.memory import SCALE, ParameterState, decoded
 from ..regularizers import KNOWN, Regularizer, build
-from .groups import BASE_LR, WIDE, clock_place
-from .precision import FORMATS
-from .restore import restored
+from .groups import BASE_LR, GLOBAL, LOCAL, Group, GroupView
 
-if TYPE_CHECKING:
-    from .optimizer import Optimizer
-
-Group = dict[str, Any]
 StateDict = dict[str, Any]
 
 NEWER: dict[str, Any] = {
-    **{"maximize": False, "foreach": None, "capturable": False, "differentiable": False, "fused": None},
-    **{"amsgrad": False, "nesterov": False, "decoupled_weight_decay": False},
+    "maximize": False,
+    "foreach": None,
+    "capturable": False,
+    "differentiable": False,
+    "fused": None,
+    "amsgrad": False,
+    "nesterov": False,
+    "decoupled_weight_decay": False,
 }
 """Flags that torch added over the years: an older dict lacks them, and torch fills them in like this."""
-OURS = (BASE_LR, "decay", "regularizer", "eps_inside", *FORMATS, *WIDE, "ema_decay")
+OURS = (BASE_LR, "base_lr", "decay", "regularizer", "eps_inside", *LOCAL, *GLOBAL, "ema_decay")
+"""Settings that torch's dicts do not have."""
 
 
-def save(optimizer: Optimizer) -> StateDict:
-    """torch's layout: groups with indices for parameters, states by index; hooks run as in torch."""
-    for hook in optimizer._optimizer_state_dict_pre_hooks.values():
-        hook(optimizer)
-    unique = dict.fromkeys(chain.from_iterable(group["params"] for group in optimizer.param_groups))
+def pack(groups: list[Group], state: Mapping[Any, Any]) -> StateDict:
+    """torch's layout: groups with indices for parameters, states by index."""
+    unique = dict.fromkeys(chain.from_iterable(group["params"] for group in groups))
     index = {p: i for i, p in enumerate(unique)}
-    groups = [_packed(group, index) for group in optimizer.param_groups]
-    state: dict[Any, Any] = {index.get(p, p): s for p, s in optimizer.state.items()}
-    state_dict: StateDict = {"state": state, "param_groups": groups}
-    for hook in optimizer._optimizer_state_dict_post_hooks.values():
-        replaced = hook(optimizer, state_dict)
-        state_dict = state_dict if replaced is None else replaced
-    return state_dict
+    packed = [_packed(group, index) for group in groups]
+    return {"state": {index.get(p, p): s for p, s in state.items()}, "param_groups": packed}
 
 
 def _packed(group: Group, index: dict[Tensor, int]) -> Group:
-    packed = {name: value for name, value in group.items() if name != "params" and name not in FORMATS}
+    packed = {name: value for name, value in group.items() if name != "params" and name not in LOCAL}
     if isinstance(packed.get("decay"), Decay):
-        packed["decay"] = [packed["decay"].placement, packed["decay"].step]
+        packed["decay"] = [packed["decay"].placement, packed["decay"].multiplier]
     if isinstance(packed.get("regularizer"), Regularizer):
         packed["regularizer"] = packed["regularizer"].spec()
     return {**packed, "params": [index[p] for p in group["params"]]}
 
 
-def load(optimizer: Optimizer, state_dict: StateDict) -> None:
-    """Check first, copy, and only then put everything in place; hooks run as in torch."""
-    state_dict = state_dict.copy()
-    for hook in optimizer._optimizer_load_state_dict_pre_hooks.values():
-        replaced = hook(optimizer, state_dict)
-        state_dict = state_dict if replaced is None else replaced
+def unpack(
+    state_dict: StateDict, groups: list[Group], view: Callable[[Group], GroupView], required: Collection[str]
+) -> StateDict:
+    """New groups and states for these parameters, from what was saved; the live ones are only read.
+
+    ``required`` are the settings that a saved group must have. Raises an error that names the key for what is missing
+    or of a wrong shape.
+    """
     saved = _require(state_dict, "param_groups", "the state_dict")
-    _same_sizes(optimizer.param_groups, saved)
-    pairs = zip(optimizer.param_groups, saved, strict=True)
-    groups = [_merged(live, new, _required(optimizer), i) for i, (live, new) in enumerate(pairs)]
+    _same_sizes(groups, saved)
+    needed = {*required} - {"params", *OURS, *NEWER}
+    merged = [_merged(live, new, needed, i) for i, (live, new) in enumerate(zip(groups, saved, strict=True))]
     owner = {
         i: (p, group)
-        for new, group in zip(saved, groups, strict=True)
+        for new, group in zip(saved, merged, strict=True)
         for i, p in zip(new["params"], group["params"], strict=True)
     }
     state: defaultdict[Any, Any] = defaultdict(dict)
     for i, entries in _require(state_dict, "state", "the state_dict").items():
         if i in owner:
-            state[owner[i][0]] = _restored(optimizer, *owner[i], entries, i)
+            p, group = owner[i]
+            state[p] = _loaded(view(group), p, entries, i)
         elif isinstance(i, int):
             raise KeyError(f"the state_dict has a state for parameter {i}, which none of its parameter groups lists")
         else:
             state[i] = deepcopy(entries)
-    optimizer.__setstate__({"state": state, "param_groups": groups})
-    for hook in optimizer._optimizer_load_state_dict_post_hooks.values():
-        hook(optimizer)
+    return {"state": state, "param_groups": merged}
 
 
 def _require(mapping: Mapping[str, Any], key: str, where: str) -> Any:
@@ -105,36 +103,88 @@ def _same_sizes(live: list[Group], saved: list[Group]) -> None:
             )
 
 
-def _required(optimizer: Optimizer) -> set[str]:
-    """The settings that a group must have: all of torch's constructor, or all of ours where torch has none."""
-    names = optimizer._torch_names or tuple(optimizer._face.parameters)
-    return {*names} - {"params", *OURS, *NEWER}
-
-
 def _merged(live: Group, saved: Group, required: set[str], index: int) -> Group:
     """The saved settings on the live parameters; what torch's dicts never have stays as it is."""
     for name in sorted(required):
         _require(saved, name, f"parameter group {index} of the state_dict")
-    saved = {name: value for name, value in saved.items() if name not in FORMATS}
+    given = {name: value for name, value in saved.items() if name not in LOCAL and name != "params"}
     kept = {name: value for name, value in live.items() if name not in required}
     filled = {name: value for name, value in NEWER.items() if name in live}
-    merged = {**kept, **filled, **deepcopy({name: value for name, value in saved.items() if name != "params"})}
+    merged = {**kept, **filled, **deepcopy(given)}
     if isinstance(merged.get("decay"), list | tuple):
         merged["decay"] = Decay(*merged["decay"])
     if isinstance(merged.get("regularizer"), Mapping):
         own = live.get("regularizer")
         mine = isinstance(own, Regularizer) and type(own).__name__ == merged["regularizer"].get("name")
-        merged["regularizer"] = own if mine and type(own).__name__ not in KNOWN else build(merged["regularizer"], KNOWN)
+        known = type(own).__name__ in KNOWN
+        merged["regularizer"] = own if mine and not known else build(merged["regularizer"], KNOWN)
     return {"params": live["params"], **merged}
 
 
-def _restored(optimizer: Optimizer, p: Tensor, group: Group, entries: Any, index: int) -> dict[str, Any]:
+def _loaded(view: GroupView, p: Tensor, entries: Any, index: int) -> ParameterState:
     """One parameter's state: every key that its rule needs, of the right shape, copied to where it belongs."""
     if not isinstance(entries, Mapping):
         raise TypeError(f"the state of parameter {index} must be a dict by name, but is {type(entries).__name__}")
     saved = {name: value for name, value in cast("Mapping[str, Any]", entries).items() if value is not None}
-    work, of = optimizer._work(group, []), f"of parameter {index}"
-    codes = [name + SCALE for name, value in saved.items() if isinstance(value, Tensor) and value.dtype is torch.uint8]
-    for name in (*work.clock_names(), *work.state_names, *codes) if saved else ():
-        _require(saved, name, f"the state {of} in the state_dict")
-    return restored(work, p, clock_place(group, p), saved, of)
+    return convert_state(view, p, saved, f"of parameter {index}")
+
+
+def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str) -> ParameterState:
+    """The state of p in the form that this optimizer keeps it in.
+
+    Bit for bit where the formats are the same, else decoded and rounded to nearest. What the optimizer has no use for,
+    of step count, remainder and average, is left out; entries under names that are not its own are copied as they are.
+    ``of`` names the parameter in errors. Raises ``KeyError`` for a state that is there in part, ``ValueError`` for a
+    wrong shape.
+    """
+    step = view.step((), ())
+    needed, rule, place = step.needed(p), step.update.rule, view.clock_place(p)
+    coded = [name + SCALE for name, x in saved.items() if isinstance(x, Tensor) and _is_coded(step, name, x)]
+    begun = [spec.name for spec in rule.states if spec.begins == "before the first step"]
+    if any(name in saved for name in (*begun, *step.state_names)):
+        for name in (*(("step",) if rule.counts_steps else ()), *begun, *coded):
+            _require(saved, name, f"the state {of} in the state_dict")
+    state = ParameterState()
+    for name, value in saved.items():
+        what = f"{name!r} {of}"
+        if (name in ("step", "kahan", "ema") and name not in needed) or name in coded:
+            continue
+        if name in step.clock_names():
+            state[name] = as_clock(value, place, what).to(place[0], copy=True)
+        elif name in (*step.state_names, "anchor", "kahan", "ema"):
+            _put(step, p, state, saved, name, what)
+        else:
+            state[name] = value.detach().clone().to(p.device) if isinstance(value, Tensor) else deepcopy(value)
+    return state
+
+
+def _is_coded(step: GroupStep, name: str, x: Tensor) -> bool:
+    return name in step.state_names and x.dtype is torch.uint8
+
+
+def _put(step: GroupStep, p: Tensor, state: ParameterState, saved: Mapping[str, Any], name: str, what: str) -> None:
+    value, memory = saved[name], step.memory
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{what} must be a tensor of shape {tuple(p.shape)}, but is {value!r}")
+    value, coded = value.detach(), value.dtype is torch.uint8
+    _check_shape(value, p.shape, what)
+    if coded:
+        _check_shape(saved[name + SCALE], torch.Size([-(-p.numel() // BLOCK)]), f"the scale of {what}")
+    own_format = name in ("anchor", "kahan")
+    if coded and memory.state_dtype == "8bit":
+        for key in (name, name + SCALE):
+            state[key] = saved[key].detach().clone().to(p.device)
+    elif name == "ema":
+        state[name] = value.clone().to(device=p.device, dtype=wide(p.dtype))
+    elif coded or (memory.state_dtype not in (None, value.dtype) and not own_format):
+        numbers = decoded(saved, name, wide(p.dtype), memory.signed(name)).detach().to(p.device)
+        memory.write_state(p, state, name, numbers, None)
+    else:
+        own = p.dtype if memory.state_dtype is None or own_format else value.dtype
+        state[name] = value.clone().to(dtype=own if p.is_floating_point() else value.dtype, device=p.device)
+
+
+def _check_shape(value: Any, shape: torch.Size, what: str) -> None:
+    if not isinstance(value, Tensor) or value.shape != shape:
+        found = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
+        raise ValueError(f"{what} has shape {found} in the state_dict, but the parameter has shape {tuple(shape)}")

@@ -1,18 +1,27 @@
-"""A parameter group's numbers and words, read as what the engines need."""
+"""A parameter group, read as what the engines need, and checked when it is added."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from functools import cached_property
+from math import log
+from pathlib import Path
+from typing import Any, Protocol, get_args, runtime_checkable
+from warnings import warn
 
 import torch
 from torch import Tensor
 
 from ..decays import NAMED, Decay, named
-from ..engines import Demands, Mode, Work
-from ..regularizers import L2, Regularizer
+from ..decays.schedule import WeightDecaySchedule
+from ..engines import ENGINES, Engine, GroupStep, Memory, Mode
+from ..engines.memory import ParameterState, Rounding
+from ..regularizers import L2, OnSubset, Regularizer, TowardInit
 from ..rules import Rule, Scalar
-from ..step import Update, check
-from .precision import check_formats, memory_of
+from ..update import Update, check
 
 BASE_LR = "halflife_base_lr"
 """The group's own α, as it was when the group was added. A private key: torch's schedulers write ``initial_lr``."""
@@ -20,23 +29,136 @@ BASE_LR = "halflife_base_lr"
 SKIPPED = "halflife_skipped_steps"
 """How many steps were skipped; the same number in every group, so that checkpoints and copies keep it."""
 
-WIDE = ("max_grad_norm", "skip_nonfinite")
+GLOBAL = ("max_grad_norm", "skip_nonfinite")
 """Settings of the whole optimizer, which stand in every group alike."""
 
+LOCAL = ("rounding", "state_dtype", "engine")
+"""Settings of the memory and the machine at hand: a checkpoint neither has them nor changes them."""
+
+LARGE_DECAY = 0.01
+"""The share of the weights from which on a decay that leaves the learning rate out is probably meant to be times lr."""
+
 Group = dict[str, Any]
+_STATE_DTYPES = (None, torch.float32, torch.bfloat16, "8bit")
 
 
-def admit(group: Group, first: Group) -> None:
-    """Check what the group says, against the first group where all must say the same; note its base learning rate."""
-    group[BASE_LR] = number(group["lr"])
-    group[SKIPPED] = first.get(SKIPPED, 0)
-    check_formats(group)
-    check_pass(group, first)
-    decay, regularizer = decay_of(group), regularizer_of(group)
-    check(decay, regularizer)
-    for p in group["params"]:
-        regularizer.check(p)
-    multiplier(group, decay)
+@runtime_checkable
+class DecaySpec(Protocol):
+    """What may be given as ``weight_decay=`` in a number's place: λ for a treatment and a base learning rate."""
+
+    def resolve(self, decay: Decay, lr: float) -> float: ...
+
+
+class GroupView:
+    """What a parameter group says, in the algebra's terms; made anew when the group has changed.
+
+    ``group`` is the dict as torch has it, ``rule`` what its flags stand for. Raises ``TypeError`` or ``ValueError`` for
+    a setting that is none, at once or when it is asked for.
+    """
+
+    def __init__(self, group: Group, rule: Rule) -> None:
+        self.group, self.rule = group, rule
+        self.lr, self.lam = (scalar(group[name], name) for name in ("lr", "weight_decay"))
+        if isinstance(self.lam, int | float) and not self.lam >= 0:
+            raise ValueError(f"a parameter group's weight_decay must be at least 0, but is {self.lam}.")
+
+    @cached_property
+    def decay(self) -> Decay:
+        return decay_of(self.group)
+
+    @cached_property
+    def regularizer(self) -> Regularizer:
+        return regularizer_of(self.group)
+
+    @cached_property
+    def update(self) -> Update:
+        """rule × decay × regularizer."""
+        return Update(self.rule, self.decay, self.regularizer)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What the group's numbers are kept in."""
+        unsigned = frozenset(spec.name for spec in self.rule.states if spec.sign == "never negative")
+        return Memory(self.group.get("rounding", "nearest"), self.group.get("state_dtype"), unsigned)
+
+    @property
+    def mode(self) -> Mode:
+        """How the engine is to compute, from torch's flags."""
+        if self.group.get("differentiable"):
+            return "differentiable"
+        return "capturable" if self.group.get("capturable") else "plain"
+
+    @property
+    def engine(self) -> Engine | None:
+        return self.group.get("engine")
+
+    @property
+    def base_lr(self) -> float:
+        """α: what was given as ``base_lr``, else the peak that OneCycleLR wrote down, else lr as it was at first."""
+        given = (self.group.get(name) for name in ("base_lr", "max_lr"))
+        return number(next((x for x in given if x is not None), self.group[BASE_LR]))
+
+    def multiplier(self, lr: Scalar) -> Scalar:
+        """η = lr/α, the schedule's multiplier, where the decay needs it; α is a constant, also to autograd.
+
+        Raises ``ValueError`` where it is needed and α is 0.
+        """
+        λ, α = self.lam, self.base_lr
+        if not self.decay.needs_schedule or (isinstance(λ, int | float) and λ == 0):
+            return 1.0
+        if α == 0:
+            raise ValueError(
+                f"decay '{self.decay}' measures the schedule as η = lr/α, and the group was added with lr=0, which says "
+                "nothing of its peak; give base_lr=, the highest learning rate to come, to the optimizer or the group."
+            )
+        return lr / α
+
+    def clock_place(self, p: Tensor) -> tuple[torch.device, torch.dtype]:
+        """Where torch keeps the step count: on the CPU in the default dtype, unless a graph or a fused kernel reads it."""
+        on_device = self.group.get("capturable") or self.group.get("fused")
+        wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
+        return p.device if on_device else torch.device("cpu"), torch.float64 if wide else torch.float32
+
+    def step(self, params: Sequence[Tensor], states: Sequence[ParameterState] = (), factor: Scalar = 1.0) -> GroupStep:
+        """The group's step on these of its parameters; ``factor`` multiplies every gradient."""
+        return GroupStep(
+            update=self.update,
+            lr=self.lr,
+            eta=self.multiplier(self.lr),
+            lam=self.lam,
+            params=params,
+            grads=[p if p.grad is None else p.grad for p in params],
+            states=states or [{} for _ in params],
+            mode=self.mode,
+            gradient=-factor if self.group.get("maximize") else factor,
+            memory=self.memory,
+            ema_decay=self.group.get("ema_decay"),
+        )
+
+    def check(self, first: Group) -> None:
+        """Raise ``ValueError`` for what the group says wrongly, by itself or beside the optimizer's ``first`` group."""
+        _check_formats(self.group, self.memory)
+        _check_global(self.group, first)
+        check(self.rule, self.decay, self.regularizer)
+        for p in self.group["params"]:
+            self.rule.check(p)
+            self.regularizer.check(p)
+        self.multiplier(self.lr)
+
+    def warn_of_large_decay(self) -> None:
+        """A word where λ looks as if it were meant to be multiplied by the learning rate, and is not."""
+        share = number(self.lam) if shrinks(self.regularizer) else 0.0
+        if self.decay.multiplier in ("schedule", "one") and share >= LARGE_DECAY:
+            left = 1 / (1 + share) if self.decay.placement == "implicit" else 1 - share
+            steps = log(0.5) / log(left) if 0 < left < 1 else 0
+            warn(
+                f"weight_decay={share:g} with decay '{self.decay}' leaves the learning rate out: each step at full "
+                f"learning rate takes {1 - left:.2g} of the weights, half of them in {steps:.3g} steps. If it was tuned "
+                f"for torch's AdamW, the same decay is lr·λ = {share * self.base_lr:.3g} here; or give "
+                "weight_decay=halflife.HalfLife(steps=…).",
+                UserWarning,
+                stacklevel=level_of_caller(),
+            )
 
 
 def decay_of(group: Group) -> Decay:
@@ -60,9 +182,20 @@ def regularizer_of(group: Group) -> Regularizer:
     return given
 
 
-def scalar(x: Any) -> Scalar:
-    """A hyper-parameter as a number or a 0-d tensor."""
-    return x.squeeze() if isinstance(x, Tensor) and x.dim() else x
+def scalar(x: Any, name: str) -> Scalar:
+    """A hyper-parameter as a number or a 0-d tensor. Raises ``TypeError`` for anything else."""
+    if isinstance(x, Tensor):
+        return x.squeeze() if x.dim() else x
+    if isinstance(x, int | float):
+        return x
+    if isinstance(x, DecaySpec | WeightDecaySchedule):
+        raise TypeError(
+            f"a parameter group's {name} is {x!r}, which becomes a number when its group is added; in a group that is "
+            "there already, give a number, what .resolve(decay, lr) returns, or .attach(optimizer) a schedule."
+        )
+    if hasattr(x, "__float__") and not isinstance(x, str):
+        return float(x)
+    raise TypeError(f"a parameter group's {name} must be a number, but is {x!r}.")
 
 
 def number(x: Any) -> float:
@@ -70,43 +203,60 @@ def number(x: Any) -> float:
     return float(x.detach()) if isinstance(x, Tensor) else float(x)
 
 
-def multiplier(group: Group, decay: Decay) -> Scalar:
-    """η = lr/α, the schedule's multiplier; α is a constant, also to autograd.
+def note_base_lr(group: Group, own: Iterable[str]) -> None:
+    """Take note of α as a group is added; ``own`` are the settings that it brought along itself.
 
-    Raises ``ValueError`` where it is needed and α is 0.
+    Groups with ``lr_scale`` (MAE's, timm's layer decay) are given lr·lr_scale at every step by their training loop, and
+    so is the α that they have from the optimizer.
     """
-    λ, α = group["weight_decay"], group[BASE_LR]
-    if not decay.needs_schedule or (isinstance(λ, int | float) and λ == 0):
-        return 1.0
-    if α == 0:
+    scale = number(group.get("lr_scale", 1.0))
+    group[BASE_LR] = number(group["lr"]) * (1.0 if "lr" in own else scale)
+    if group.get("base_lr") is not None and "base_lr" not in own:
+        group["base_lr"] = number(group["base_lr"]) * scale
+
+
+def warn_of_near_misses(group: Group, known: Iterable[str]) -> None:
+    """A word on a setting that no one reads and that looks like another misspelt."""
+    settings = [*known, "params", "param_names", "lr_scale"]
+    for name in group.keys() - {*settings, BASE_LR, SKIPPED, "max_lr", "min_lr", "initial_lr"}:
+        near = get_close_matches(str(name), settings, n=1, cutoff=0.85)
+        if near:
+            warn(
+                f"a parameter group sets {name!r}, which the optimizer does not read; did you mean {near[0]!r}?",
+                UserWarning,
+                stacklevel=level_of_caller(),
+            )
+
+
+def resolved(spec: DecaySpec, group: Group) -> float:
+    """λ for this group, from its own treatment and learning rate.
+
+    Raises ``ValueError`` for a regularizer that takes no share of the weights away.
+    """
+    regularizer = regularizer_of(group)
+    if not shrinks(regularizer):
         raise ValueError(
-            f"decay '{decay}' measures the schedule as lr/(base lr), and this group was added with lr=0; "
-            "give it its peak learning rate and let the scheduler start from 0."
+            f"{spec!r} says what share of the weights a decay takes, and {regularizer!r} does not take a share; give "
+            "weight_decay as a number, or leave regularizer=None, which is ½‖w‖²."
         )
-    return scalar(group["lr"]) / α
+    α = group.get("base_lr")
+    return spec.resolve(decay_of(group), number(group["lr"] if α is None else α))
 
 
-def mode_of(group: Group) -> Mode:
-    """How the engine is to compute, from torch's flags."""
-    if group.get("differentiable"):
-        return "differentiable"
-    return "capturable" if group.get("capturable") else "plain"
+def shrinks(regularizer: Regularizer) -> bool:
+    """Whether the decay multiplies the weights, or their distance to where they began, by a factor."""
+    if isinstance(regularizer, OnSubset):
+        return shrinks(regularizer.of)
+    return isinstance(regularizer, L2 | TowardInit)
 
 
-def clock_place(group: Group, p: Tensor) -> tuple[torch.device, torch.dtype]:
-    """Where torch keeps the step count: on the CPU in the default dtype, unless a graph or a fused kernel reads it."""
-    on_device = group.get("capturable") or group.get("fused")
-    wide = torch.get_default_dtype() == torch.float64 and not group.get("fused")
-    return p.device if on_device else torch.device("cpu"), torch.float64 if wide else torch.float32
-
-
-def shared(groups: list[Group]) -> dict[str, Any]:
+def shared(groups: list[Group]) -> Group:
     """What a late group must say as the first one does."""
-    return {name: groups[0][name] for name in WIDE if groups and name in groups[0]}
+    return {name: groups[0][name] for name in GLOBAL if groups and name in groups[0]}
 
 
-def check_pass(group: Group, first: Group) -> None:
-    """Raise ``ValueError`` for settings of the whole pass that are out of range, or not the first group's."""
+def _check_global(group: Group, first: Group) -> None:
+    """Raise ``ValueError`` for settings of the whole optimizer that are out of range, or not the first group's."""
     norm, d, skip = (group.get(name) for name in ("max_grad_norm", "ema_decay", "skip_nonfinite"))
     if norm is not None and not norm > 0:
         raise ValueError(f"max_grad_norm must be None or above 0 (inf only measures), but {norm} was given.")
@@ -114,7 +264,7 @@ def check_pass(group: Group, first: Group) -> None:
         raise ValueError(f"ema_decay must be None, or at least 0 and below 1, but {d} was given.")
     if skip not in (None, False, True):
         raise ValueError(f"skip_nonfinite must be True or False, but {skip!r} was given.")
-    for name in WIDE:
+    for name in GLOBAL:
         if group.get(name) != first.get(name):
             raise ValueError(
                 f"{name} is one setting for the whole optimizer, {first.get(name)!r} here, but a parameter group has "
@@ -122,45 +272,33 @@ def check_pass(group: Group, first: Group) -> None:
             )
 
 
-def work_of(group: Group, rule: Rule, params: list[Tensor], factor: Scalar = 1.0) -> Work:
-    """The group's step on these parameters, without their states; ``factor`` multiplies every gradient."""
-    decay = decay_of(group)
-    return Work(
-        update=Update(rule, decay, regularizer_of(group)),
-        lr=scalar(group["lr"]),
-        eta=multiplier(group, decay),
-        lam=scalar(group["weight_decay"]),
-        params=params,
-        grads=[p.grad for p in params if p.grad is not None],
-        states=[],
-        mode=mode_of(group),
-        gradient=-factor if group["maximize"] else factor,
-        memory=memory_of(group),
-        ema_decay=group.get("ema_decay"),
-    )
-
-
-def refuse_sparse(name: str, work: Work) -> None:
-    """torch's two errors for sparse gradients, and one for the decays that read the direction's coordinates."""
-    update = work.update
-    if not any(g.is_sparse for g in work.grads):
-        return
-    if update.rule.sparse == "refused":
-        raise RuntimeError(f"{name} does not support sparse gradients")
-    place = update.placed(work.lam)
-    if place.name in ("before", "cautious") or (place.name != "none" and update.rule.sparse == "touched"):
-        raise RuntimeError(
-            f"weight_decay by {update.decay} is not compatible with sparse gradients in {name}; "
-            "set weight_decay=0 for that group, or use SGD with an explicit or implicit decay."
+def _check_formats(group: Group, memory: Memory) -> None:
+    """Raise ``ValueError`` for a rounding, a state format or an engine that is not known, or not for these parameters."""
+    for name, given, known in (
+        ("rounding", memory.rounding, get_args(Rounding)),
+        ("engine", group.get("engine"), (None, *ENGINES)),
+    ):
+        if given not in known:
+            raise ValueError(f"{name}={given!r} is not known; choose one of {', '.join(map(repr, known))}.")
+    if not any(memory.state_dtype is known or memory.state_dtype == known for known in _STATE_DTYPES):
+        raise ValueError(
+            f"state_dtype={memory.state_dtype!r} is not known; choose None (the parameter's own dtype), torch.float32, "
+            "torch.bfloat16 or '8bit'."
         )
+    if group.get("differentiable") and memory not in (Memory(), Memory(state_dtype=torch.float32)):
+        raise ValueError(
+            "differentiable=True goes with rounding='nearest' and state_dtype=None or torch.float32 alone: "
+            "codes and dithers have no derivative."
+        )
+    if memory.state_dtype is not None and any(p.is_complex() for p in group["params"]):
+        raise ValueError("state_dtype goes with real parameters alone; leave it None for a group of complex ones.")
 
 
-def demands_of(optimizer: torch.optim.Optimizer) -> Demands | None:
-    """What is asked of the gradients as a whole: by the groups, and by a ``GradScaler``; None if nothing is."""
-    first = optimizer.param_groups[0] if optimizer.param_groups else {}
-    norm, skip = first.get("max_grad_norm"), first.get("skip_nonfinite")
-    scale, found = getattr(optimizer, "grad_scale", None), getattr(optimizer, "found_inf", None)
-    if norm is None and not skip and scale is None and found is None:
-        return None
-    plain = mode_of(first) == "plain" and all(p.is_cpu for group in optimizer.param_groups for p in group["params"])
-    return Demands(norm, "skip" if skip else "step", scale, found, read=plain)
+def level_of_caller() -> int:
+    """How many frames up the line of code lies that called into this package, outside of it and torch."""
+    package = sys.modules[__name__.partition(".")[0]]
+    inside = tuple(f"{Path(module.__file__ or '').parent}{os.sep}" for module in (torch, package))
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from ..decays import named
 from ..decays.schedule import WeightDecaySchedule
-from ..engines import Choice, Memory, Work, choose, start_beside, start_state
-from ..rules import Rule, Scalar
-from . import checkpoints, doors, signature
-from .amounts import Amount, placeholder, resolved
-from .average import averaged
-from .compiling import step_compiling
+from ..engines import Choice, GlobalGradOptions, StepDecision
+from ..engines.global_gradient import STEP, FastNorm
+from ..registry import RuleFactory, by_fields, entry_of
+from ..rules import Scalar
+from . import checkpoints, signature
 from .groups import (
     SKIPPED,
+    DecaySpec,
     Group,
-    admit,
-    clock_place,
-    decay_of,
-    demands_of,
-    regularizer_of,
+    GroupView,
+    note_base_lr,
+    resolved,
+    scalar,
     shared,
-    work_of,
+    warn_of_near_misses,
 )
-from .restore import reform
-from .scaling import UnderScaler
-from .stepping import Stepping
+from .stepper import Stepper
 
 KEYWORDS: dict[str, Any] = {
     **{"decay": None, "regularizer": None},
     **{"rounding": "nearest", "state_dtype": None},
     **{"max_grad_norm": None, "ema_decay": None, "skip_nonfinite": False},
+    **{"base_lr": None, "engine": None},
 }
 
 
-class Optimizer(UnderScaler, torch.optim.Optimizer):
+class Optimizer(torch.optim.Optimizer):
     """rule × decay × regularizer, as a ``torch.optim.Optimizer``.
 
     Every class takes, beside its rule's hyper-parameters, ``weight_decay`` (a number, a 0-d tensor, a schedule from
@@ -61,7 +61,7 @@ class Optimizer(UnderScaler, torch.optim.Optimizer):
     regularizer cannot follow.
     """
 
-    _door: ClassVar[doors.Door]
+    _factory: ClassVar[RuleFactory]
     _face: ClassVar[inspect.Signature]
     _torch_names: ClassVar[tuple[str, ...]] = ()
     _fixed: ClassVar[dict[str, Any]] = {}
@@ -79,11 +79,14 @@ class Optimizer(UnderScaler, torch.optim.Optimizer):
         super().__init_subclass__()
         cls._fixed = fixed or cls._fixed
         added = {**(extra or {}), **KEYWORDS}
-        if inspect.isclass(rule):
-            cls._door, cls._face = staticmethod(doors.by_fields(rule)), signature.of_rule(rule, added)  # type: ignore[arg-type]
+        torch_class = next((c for c in cls.__mro__ if c.__module__.startswith("torch.optim.") and c is not torch.optim.Optimizer), None)
+        if rule is not None:
+            entry = entry_of(rule)
+            cls._factory = staticmethod(entry.factory if entry else by_fields(rule))
+        if rule is not None and torch_class is None:
+            cls._face = signature.of_rule(rule, added)
         elif rule is not None:
-            torch_class = next(c for c in cls.__mro__ if c.__module__.startswith("torch.optim"))
-            cls._door, cls._face = staticmethod(rule), signature.of_torch(torch_class, added)
+            cls._face = signature.of_torch(torch_class, added)
             cls._torch_names = tuple(inspect.signature(torch_class).parameters)
         cls._face = signature.with_defaults(cls._face, defaults)
         cls.__signature__ = signature.of_init(cls.__init__) if "__init__" in cls.__dict__ else cls._face
@@ -95,19 +98,21 @@ class Optimizer(UnderScaler, torch.optim.Optimizer):
         if self._default_decay and settings["decay"] is not None:
             settings["weight_decay"] = self._same_decay_per_step(settings["decay"])
         params, λ = settings.pop("params"), settings["weight_decay"]
-        self._schedule = λ if isinstance(λ, WeightDecaySchedule | Amount) else None
-        settings["weight_decay"] = placeholder(λ)
+        self._schedule = λ if isinstance(λ, WeightDecaySchedule | DecaySpec) else None
+        settings["weight_decay"] = _placeholder(λ)
         signature.check_one_element("weight_decay", settings["weight_decay"])
         inherited = {name: settings.pop(name) for name in self._torch_names if name in settings}
         self._extra = {**settings, **self._fixed}
         signature.check_settings(settings)
-        self._stepping, self._memories = Stepping(), dict[int, Memory]()
+        self._stepper = Stepper(type(self).__name__, type(self)._factory)
+        self._unmoved, self._steps_since = list[WeightDecaySchedule](), 0
+        self._zero_grad_hooks: OrderedDict[int, Callable[[Optimizer], None]] = OrderedDict()
         if self._torch_names:
             super().__init__(params, **inherited)
             self.defaults.update(self._extra)
         else:
             super().__init__(params, dict(settings))
-        if isinstance(λ, Amount):
+        if isinstance(λ, DecaySpec):
             self.defaults["weight_decay"] = λ  # for groups added to a copy
 
     @classmethod
@@ -118,30 +123,38 @@ class Optimizer(UnderScaler, torch.optim.Optimizer):
         """
         default = {name: p.default for name, p in cls._face.parameters.items()}
         λ, lr = default["weight_decay"], default["lr"]
-        was_paper, is_paper = (d is not None and named(d).step == "schedule" for d in (default["decay"], decay))
+        was_paper, is_paper = (d is not None and named(d).multiplier == "schedule" for d in (default["decay"], decay))
         return λ if was_paper == is_paper else λ * lr if is_paper else λ / lr
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group, as in torch; its learning rate at this moment is its own base learning rate α."""
-        schedule = None
+        own, given = frozenset[str](), None
         if isinstance(param_group, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
-            schedule = param_group.get("weight_decay", self._schedule or self.defaults.get("weight_decay"))
+            own = frozenset(param_group)
+            given = param_group.get("weight_decay", self._schedule or self.defaults.get("weight_decay"))
             if self._default_decay and "decay" in param_group:
                 param_group.setdefault("weight_decay", self._same_decay_per_step(param_group["decay"]))
             for name, value in {**self._extra, **shared(self.param_groups)}.items():
                 param_group.setdefault(name, value)
-            if isinstance(schedule, WeightDecaySchedule):
-                param_group["weight_decay"] = schedule.value
-            elif isinstance(schedule, Amount):
-                param_group["weight_decay"] = resolved(schedule, {**self.defaults, **param_group})
+            if isinstance(given, WeightDecaySchedule):
+                param_group["weight_decay"] = given.value
+            elif isinstance(given, DecaySpec):
+                param_group["weight_decay"] = resolved(given, {**self.defaults, **param_group})
+            scalar(param_group.get("weight_decay", 0.0), "weight_decay")
         super().add_param_group(param_group)
         try:
-            admit(param_group, self.param_groups[0])
+            note_base_lr(param_group, own)
+            param_group[SKIPPED] = self.param_groups[0].get(SKIPPED, 0)
+            view = self.view(param_group)
+            view.check(self.param_groups[0])
         except Exception:
             self.param_groups.pop()
             raise
-        if isinstance(schedule, WeightDecaySchedule):
-            schedule.attach(self, len(self.param_groups) - 1)
+        warn_of_near_misses(param_group, self.defaults)
+        if isinstance(given, WeightDecaySchedule):
+            given.attach(self, len(self.param_groups) - 1)
+        elif not (self._default_decay or isinstance(given, DecaySpec)) or "weight_decay" in own:
+            view.warn_of_large_decay()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Perform one optimization step; returns the closure's loss, if a closure is given."""
@@ -153,43 +166,65 @@ class Optimizer(UnderScaler, torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         with torch.set_grad_enabled(bool(self.defaults["differentiable"])):
-            step = step_compiling if compiling else Stepping.step
-            if not step(self._stepping, self, self._judge):
-                self._count_skipped()
+            if compiling:
+                _step_in_graph(self)
+            else:
+                self.make_step()
         return loss
 
-    def _count_skipped(self) -> None:
-        for group in self.param_groups:
-            group[SKIPPED] = group.get(SKIPPED, 0) + 1
+    def make_step(self) -> bool:
+        """What ``step`` does once hooks and closure are done with: step, or skip and count that; whether it stepped."""
+        stepped = self._stepper.step(self.param_groups, self.state, self._guard)
+        if self._unmoved and stepped:
+            self._steps_since += 1
+            self._unmoved = [schedule for schedule in self._unmoved if schedule.warn_if_still(self._steps_since)]
+        if not stepped:
+            for group in self.param_groups:
+                group[SKIPPED] = group.get(SKIPPED, 0) + 1
+        return stepped
 
-    def _judge(self, grads: list[Tensor], norm: Callable[[], float] | None) -> Scalar | None:
-        """The factor that multiplies every gradient; None to skip the step. ``norm`` is a faster way to theirs."""
-        demands = demands_of(self)
-        if demands is None:
-            return 1.0
-        verdict = demands.of(grads, norm)
-        self.grad_norm = verdict.norm
-        return verdict.factor if verdict.act == "step" else None
+    def new_stepper(self) -> Stepper:
+        """Another stepper for groups like this optimizer's, some of their parameters by themselves for instance."""
+        return Stepper(type(self).__name__, type(self)._factory)
 
-    def _work(self, group: Group, params: list[Tensor], factor: Scalar = 1.0) -> Work:
-        return work_of(group, self._rule(group), params, factor)
+    def watch(self, schedule: WeightDecaySchedule) -> None:
+        """Have a schedule of λ that is attached here, and is never stepped, warn once."""
+        self._unmoved, self._steps_since = [*self._unmoved, schedule], 0
 
-    def _rule(self, group: Group) -> Rule:
-        return type(self)._door(group)
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """As in torch; then whoever asked for it is told."""
+        super().zero_grad(set_to_none)
+        for hook in tuple(self._zero_grad_hooks.values()):
+            hook(self)
 
-    def _reform(self, index: int, group: Group, work: Work) -> None:
-        """Bring the states to the group's formats, where these were changed since its last step."""
-        if self._memories.setdefault(index, work.memory) != work.memory:
-            self._memories[index] = work.memory
-            reform(work, group, self.state)
+    def register_zero_grad_hook(self, hook: Callable[[Optimizer], None]) -> RemovableHandle:
+        """Have ``hook(optimizer)`` called after each ``zero_grad()``."""
+        handle = RemovableHandle(self._zero_grad_hooks)
+        self._zero_grad_hooks[handle.id] = hook
+        return handle
 
-    def _state_of(self, work: Work, group: Group, p: Tensor) -> dict[str, Any]:
-        state = self.state[p]
-        if not state:
-            state.update(start_state(work, p, *clock_place(group, p)))
-        elif work.lacks(p, state):
-            state.update({**start_beside(work, p, *clock_place(group, p)), **state})
-        return state
+    def global_grad_options(self) -> GlobalGradOptions | None:
+        """What is asked of all gradients together, by the groups and by a ``GradScaler``; None if nothing is."""
+        first = self.param_groups[0] if self.param_groups else {}
+        norm, skip = first.get("max_grad_norm"), first.get("skip_nonfinite")
+        scale, found = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
+        if norm is None and not skip and scale is None and found is None:
+            return None
+        plain = not (first.get("differentiable") or first.get("capturable"))
+        read = plain and all(p.is_cpu for group in self.param_groups for p in group["params"])
+        return GlobalGradOptions(norm, "skip" if skip else "step", scale, found, read=read)
+
+    def _guard(self, grads: Sequence[Tensor], fast_norm: FastNorm | None) -> StepDecision:
+        options = self.global_grad_options()
+        if options is None:
+            return STEP
+        decision = options.decide(grads, fast_norm)
+        self.grad_norm = decision.norm
+        return decision
+
+    def view(self, group: Group) -> GroupView:
+        """A parameter group in the algebra's terms: its rule, decay, regularizer, and the ``update`` of the three."""
+        return self._stepper.view(group)
 
     @property
     def skipped_steps(self) -> int:
@@ -200,49 +235,116 @@ class Optimizer(UnderScaler, torch.optim.Optimizer):
         """
         return max((group.get(SKIPPED, 0) for group in self.param_groups), default=0)
 
-    def averaged(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def averaged(self) -> Generator[None, None, None]:
         """``with optimizer.averaged():`` puts the averages kept by ``ema_decay`` in the parameters' place for a while.
 
-        On leaving, also by an exception, the parameters have their own bits again.
+        On leaving, also by an exception, the parameters have their own bits again; what is written into them within the
+        block is lost, and so is a step. The average moves when its parameter is stepped; before that, the parameter is
+        its own average. Raises ``RuntimeError`` if no group keeps an average.
         """
-        return averaged(self)
+        if all(group.get("ema_decay") is None for group in self.param_groups):
+            raise RuntimeError("no parameter group keeps an average of its weights; give ema_decay, 0.999 for instance.")
+        params: list[Tensor] = [p for group in self.param_groups for p in group["params"]]
+        pairs = [(p, self.state[p]["ema"]) for p in params if "ema" in self.state.get(p, {})]
+        own = [p.detach().clone() for p, _ in pairs]
+        try:
+            with torch.no_grad():
+                for p, ema in pairs:
+                    p.copy_(ema)
+            yield
+        finally:
+            with torch.no_grad():
+                for (p, _), w in zip(pairs, own, strict=True):
+                    p.copy_(w)
 
     def _check_graph_capture(self) -> None:
         check = getattr(super(), "_accelerator_graph_capture_health_check", None)
         (check or super()._cuda_graph_capture_health_check)()
 
+    @property
+    def _step_supports_amp_scaling(self) -> bool:
+        """By this a ``torch.amp.GradScaler`` leaves unscaling and the verdict to ``step()``.
+
+        True only where a step gains by it, as with torch's own if fused: it looks at all gradients anyway, or they may
+        be half, which torch does not unscale at all, and this in float32. Else the scaler divides the gradients itself
+        and calls no step that is to be skipped, as trainers expect: Lightning clips for no optimizer that says True.
+        """
+        if self.__dict__.get("_said_to_unscale", False) or not self.param_groups:
+            return self.__dict__.get("_said_to_unscale", False)
+        group = self.param_groups[0]
+        looks = group.get("max_grad_norm") is not None or group.get("skip_nonfinite") or group.get("fused")
+        return bool(looks) or group.get("rounding", "nearest") != "nearest"
+
+    @_step_supports_amp_scaling.setter
+    def _step_supports_amp_scaling(self, said: bool) -> None:
+        """Torch's constructors do, for ``fused=True``."""
+        self.__dict__["_said_to_unscale"] = said
+
+    def unscale_in_step(self, said: bool) -> None:
+        """Have a ``GradScaler`` come to ``step()`` with its scale, or decide by itself again."""
+        self._step_supports_amp_scaling = said
+
     def engines(self) -> list[Choice]:
         """For each parameter group, the engine that a step would take now, and why."""
-        chosen: list[Choice] = []
-        for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None] or group["params"]
-            work = self._work(group, params)
-            chosen.append(choose(group, params, work.grads, regularizer_of(group), work))
-        return chosen
+        return self._stepper.choices(self.param_groups, self.state)
 
     def __repr__(self) -> str:
         text = super().__repr__()
         for index, (group, choice) in enumerate(zip(self.param_groups, self.engines(), strict=True)):
-            update = f"{type(self._rule(group)).__name__} × ({decay_of(group)}) × {regularizer_of(group)!r}"
+            view = self.view(group)
+            update = f"{type(view.rule).__name__} × ({view.decay}) × {view.regularizer!r}"
             title = f"Parameter Group {index}\n"
             text = text.replace(title, f"{title}    update: {update}\n    engine: {choice.name} ({choice.reason})\n")
         return text
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's: plain numbers, strings and tensors, so that ``torch.load(weights_only=True)`` reads it."""
-        return checkpoints.save(self)
+        for pre_hook in self._optimizer_state_dict_pre_hooks.values():
+            pre_hook(self)
+        state_dict = checkpoints.pack(self.param_groups, self.state)
+        for post_hook in self._optimizer_state_dict_post_hooks.values():
+            replaced = post_hook(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
+        return state_dict
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load what ``state_dict()`` of this class, or of torch's class of the same name, returned.
 
         Raises an error that names the key for a wrong or truncated one, and then changes nothing.
         """
-        checkpoints.load(self, state_dict)
+        state_dict = state_dict.copy()
+        for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
+            replaced = pre_hook(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
+        required = self._torch_names or tuple(self._face.parameters)
+        self.__setstate__(checkpoints.unpack(state_dict, self.param_groups, self.view, required))
+        for post_hook in self._optimizer_load_state_dict_post_hooks.values():
+            post_hook(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = {name: self.__dict__[name] for name in ("_extra", "_schedule", "_default_decay") if name in self.__dict__}
+        return {**super().__getstate__(), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         unpickled: dict[str, Any] = {"_extra": {}, "_schedule": None, "_default_decay": False}
-        unpickled |= {"_stepping": Stepping(), "_memories": {}}
+        unpickled["_stepper"] = Stepper(type(self).__name__, type(self)._factory)
+        unpickled |= {"_unmoved": [], "_steps_since": 0, "_zero_grad_hooks": OrderedDict()}
         self.__dict__.update({**unpickled, **self.__dict__})
         for group in self.param_groups:
             group.update(self._fixed)
+
+
+def _step_in_graph(optimizer: Optimizer) -> None:
+    """The step in a graph of ``torch.compile``, by a module that takes as long to import as all of torch."""
+    from .traced import step_traced  # noqa: PLC0415
+
+    step_traced(optimizer)
+
+
+def _placeholder(weight_decay: Any) -> Any:
+    """The number that the constructor of torch is shown: 0 where the groups' own are still to be found."""
+    if isinstance(weight_decay, WeightDecaySchedule):
+        return weight_decay.value
+    return 0.0 if isinstance(weight_decay, DecaySpec) else weight_decay

@@ -13,22 +13,32 @@ import itertools
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
 from torch import Tensor
 from torch._dynamo.comptime import ComptimeContext, comptime
 
-from .compiling import step_untraced
-from .stepping import Judge, Stepping
+from ..engines.native_rows import PLAIN
 
-if TYPE_CHECKING:
-    from .optimizer import Optimizer
+TRACEABLE = torch.__version__ >= "2.13"
+"""Whether this torch can call a function on the live optimizer while it traces: 2.6 cannot, 2.13 is tested."""
+
+
+class Steps(Protocol):
+    """What is asked of an optimizer here."""
+
+    param_groups: list[dict[str, Any]]
+    defaults: dict[str, Any]
+    grad_norm: Any
+
+    def make_step(self) -> bool: ...
+
 
 _counter = itertools.count()
-_keys: WeakKeyDictionary[Optimizer, int] = WeakKeyDictionary()
-_live: WeakValueDictionary[int, Optimizer] = WeakValueDictionary()
+_keys: WeakKeyDictionary[Steps, int] = WeakKeyDictionary()
+_live: WeakValueDictionary[int, Steps] = WeakValueDictionary()
 
 SCHEDULED = ("lr", "weight_decay")
 """What torch's schedulers and ours write in place where it is a tensor."""
@@ -46,8 +56,11 @@ class Plan:
     measured: bool
 
 
-def step_traced(stepping: Stepping, optimizer: Optimizer, judge: Judge) -> bool:
-    """``stepping.step`` as one operator in the graph; where it cannot be one, outside of the graph."""
+def step_traced(optimizer: Steps) -> None:
+    """``optimizer.make_step()`` as one operator in the graph; where it cannot be one, outside of the graph."""
+    if not TRACEABLE:
+        step_untraced(optimizer)
+        return
     comptime(_break_before_unseen_writes)
     plan = _plan_of(optimizer)
     groups = optimizer.__dict__["param_groups"]  # as an attribute, Dynamo would guard every number in it
@@ -55,21 +68,27 @@ def step_traced(stepping: Stepping, optimizer: Optimizer, judge: Judge) -> bool:
     places = [i for i, p in enumerate(params) if p.grad is not None]
     grads = [params[i].grad for i in places]
     if plan is None or any(g.is_sparse for g in grads):
-        return step_untraced(stepping, optimizer, judge)
+        step_untraced(optimizer)
+        return
     numbers = [groups[k // len(SCHEDULED)][SCHEDULED[k % len(SCHEDULED)]] for k in plan.number_places]
     scaler = [getattr(optimizer, name, None) for name in SCALER]
     norm = _step([params[i] for i in places], grads, numbers, *scaler, places, plan.number_places, plan.key)
     if plan.measured:
         optimizer.grad_norm = norm
-    return True
+
+
+@torch._disable_dynamo
+def step_untraced(optimizer: Steps) -> None:
+    """The step left to Python, counting included: a group that traced code writes to becomes capturable."""
+    optimizer.make_step()
 
 
 @torch.compiler.assume_constant_result  # pyright: ignore[reportUnknownMemberType]
-def _plan_of(optimizer: Optimizer) -> Plan | None:
+def _plan_of(optimizer: Steps) -> Plan | None:
     """Called while tracing, with the live optimizer; None where one operator cannot stand for its step."""
     groups = optimizer.param_groups
     params: list[Tensor] = [p for group in groups for p in group["params"]]
-    plain = all(type(p) in (Tensor, torch.nn.Parameter) and not p.is_sparse for p in params)
+    plain = all(type(p) in PLAIN and not p.is_sparse for p in params)
     if optimizer.defaults["differentiable"] or not plain or len({*map(id, params)}) < len(params):
         return None
     key = _keys.setdefault(optimizer, next(_counter))
@@ -109,8 +128,7 @@ def _run(
         lent.append((optimizer.param_groups[index], SCHEDULED[name], x))
     handed = dict(zip(places, grads, strict=True))
     with torch.no_grad(), _weights([own[i] for i in places], params), _gradients(own, handed), _lent(lent):
-        if not optimizer._stepping.step(optimizer, optimizer._judge):
-            optimizer._count_skipped()
+        optimizer.make_step()
     norm, (device, dtype) = optimizer.grad_norm, _norm_place(params)
     return torch.as_tensor(torch.nan if norm is None else norm, device=device, dtype=dtype).detach().clone()
 

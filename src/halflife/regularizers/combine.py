@@ -97,7 +97,7 @@ class Sum(Regularizer):
         object.__setattr__(self, "parts", saved.get("parts", parts))
         if not self.parts:
             raise ValueError("Sum needs at least one regularizer, but none was given.")
-        _, bounds, rest = self._sorted()
+        _, bounds, rest = self.sorted_parts()
         clippable = all(r.separable and r.convex for r in rest) or not bounds
         _inherit(self, self.parts, len(rest) <= 1 and clippable)
 
@@ -105,7 +105,8 @@ class Sum(Regularizer):
         for part in self.parts:
             part.check(w)
 
-    def _sorted(self) -> tuple[float, list[Regularizer], list[Regularizer]]:
+    def sorted_parts(self) -> tuple[float, list[Regularizer], list[Regularizer]]:
+        """The ridges' weight together, the bounds, and the rest, in the order in which the prox takes them."""
         ridge, bounds, rest = 0.0, list[Regularizer](), list[Regularizer]()
         for part in self.parts:
             if isinstance(part, L2):
@@ -128,7 +129,7 @@ class Sum(Regularizer):
         return sum(others, first)
 
     def prox(self, y: Tensor, tau: Scalar) -> Tensor:
-        ridge, bounds, rest = self._sorted()
+        ridge, bounds, rest = self.sorted_parts()
         shrink = 1 + tau * ridge
         y = y / shrink
         for part in rest:

@@ -10,7 +10,7 @@ from .nadam import NAdam
 from .radam import RAdam
 from .rmsprop import RMSprop
 from .rprop import Rprop
-from .rule import Rule, Scalar, State
+from .rule import Rule, Scalar, State, States, StateSpec, hyper_parameters, settings, words
 from .sgd import SGD
 
 __all__ = [
@@ -28,4 +28,9 @@ __all__ = [
     "Rule",
     "Scalar",
     "State",
+    "StateSpec",
+    "States",
+    "hyper_parameters",
+    "settings",
+    "words",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .rule import Rule, Scalar, Start, State, zeros
+from .rule import Rule, Scalar, State, States, StateSpec
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,12 @@ class Adadelta(Rule):
     rho: Scalar = 0.9
     eps: Scalar = 1e-6
 
-    def start(self, w: Tensor, lr: Scalar) -> Start:
-        return zeros(w, "square_avg", "acc_delta")
+    acts_on = "coordinates"
+    functor = "Adadelta"
+
+    @property
+    def states(self) -> States:
+        return StateSpec("square_avg", sign="never negative"), StateSpec("acc_delta", sign="never negative")
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, Tensor, State]:
         ρ, ε = self.rho, self.eps

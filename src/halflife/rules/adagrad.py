@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from .rule import Rule, Scalar, Start, State
+from .rule import Rule, Scalar, Start, State, States, StateSpec
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,13 @@ class Adagrad(Rule):
     initial_accumulator_value: float = 0.0
     eps: Scalar = 1e-10
 
-    sparse: ClassVar[Literal["refused", "whole", "touched"]] = "touched"
+    acts_on = "coordinates"
+    functor = "Adagrad"
+    sparse = "touched"
+
+    @property
+    def states(self) -> States:
+        return (StateSpec("sum", sign="never negative"),)
 
     def start(self, w: Tensor, lr: Scalar) -> Start:
         return {"sum": torch.full_like(w, self.initial_accumulator_value)}

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from .rule import Rule, Scalar, Start, State, zeros
+from .rule import Rule, Scalar, State, States, StateSpec
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,13 @@ class Adam(Rule):
     bound: Literal["none", "max"] = "none"
     eps_place: Literal["outside", "inside"] = "outside"
 
-    def start(self, w: Tensor, lr: Scalar) -> Start:
-        return zeros(w, "exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if self.bound == "max" else ()))
+    acts_on = "coordinates"
+    functor = "Adam"
+
+    @property
+    def states(self) -> States:
+        moments = StateSpec("exp_avg"), StateSpec("exp_avg_sq", sign="never negative")
+        return (*moments, StateSpec("max_exp_avg_sq", sign="never negative")) if self.bound == "max" else moments
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, Tensor, State]:
         β1, β2, ε = self.beta1, self.beta2, self.eps

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .rule import Rule, Scalar, Start, State, zeros
+from .rule import Rule, Scalar, State, States, StateSpec
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,12 @@ class Adamax(Rule):
     beta2: Scalar = 0.999
     eps: Scalar = 1e-8
 
-    def start(self, w: Tensor, lr: Scalar) -> Start:
-        return zeros(w, "exp_avg", "exp_inf")
+    acts_on = "coordinates"
+    functor = "Adamax"
+
+    @property
+    def states(self) -> States:
+        return StateSpec("exp_avg"), StateSpec("exp_inf", sign="never negative")
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, Tensor, State]:
         β1, β2, ε = self.beta1, self.beta2, self.eps

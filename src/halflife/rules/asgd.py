@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
 from ..arithmetic import axpy
-from .rule import Rule, Scalar, Start, State, where, zeros
+from .rule import Rule, Scalar, Start, State, States, StateSpec, where, zeros
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,13 @@ class ASGD(Rule):
     alpha: Scalar = 0.75
     t0: Scalar = 1e6
 
-    scalars: ClassVar[tuple[str, ...]] = ("eta", "mu")
+    acts_on = "coordinates"
+    functor = "ASGD"
+    metric = "identity"
+
+    @property
+    def states(self) -> States:
+        return StateSpec("ax"), StateSpec("eta", "scalar"), StateSpec("mu", "scalar")
 
     def start(self, w: Tensor, lr: Scalar) -> Start:
         return {"eta": lr, "mu": 1.0, **zeros(w, "ax")}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from .rule import Rule, Scalar, Start, State, zeros
+from .rule import Rule, Scalar, State, States, StateSpec
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,14 @@ class Lion(Rule):
     beta1: Scalar = 0.9
     beta2: Scalar = 0.99
 
-    counts_steps: ClassVar[bool] = False
+    acts_on = "coordinates"
+    functor = "Lion"
+    metric = "identity"
+    counts_steps = False
 
-    def start(self, w: Tensor, lr: Scalar) -> Start:
-        return zeros(w, "exp_avg")
+    @property
+    def states(self) -> States:
+        return (StateSpec("exp_avg"),)
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
         β1, β2, m = self.beta1, self.beta2, s["exp_avg"]

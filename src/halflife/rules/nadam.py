@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from .rule import Rule, Scalar, Start, State, zeros
+from .rule import Rule, Scalar, Start, State, States, StateSpec, zeros
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,13 @@ class NAdam(Rule):
     eps: Scalar = 1e-8
     momentum_decay: Scalar = 4e-3
 
-    scalars: ClassVar[tuple[str, ...]] = ("mu_product",)
+    acts_on = "coordinates"
+    functor = "NAdam"
+
+    @property
+    def states(self) -> States:
+        moments = StateSpec("exp_avg"), StateSpec("exp_avg_sq", sign="never negative")
+        return (*moments, StateSpec("mu_product", "scalar"))
 
     def start(self, w: Tensor, lr: Scalar) -> Start:
         return {"mu_product": 1.0, **zeros(w, "exp_avg", "exp_avg_sq")}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .rule import Rule, Scalar, Start, State, where, zeros
+from .rule import Rule, Scalar, State, States, StateSpec, where
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,12 @@ class RAdam(Rule):
     beta2: Scalar = 0.999
     eps: Scalar = 1e-8
 
-    def start(self, w: Tensor, lr: Scalar) -> Start:
-        return zeros(w, "exp_avg", "exp_avg_sq")
+    acts_on = "coordinates"
+    functor = "RAdam"
+
+    @property
+    def states(self) -> States:
+        return StateSpec("exp_avg"), StateSpec("exp_avg_sq", sign="never negative")
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, Tensor | float, State]:
         β1, β2, ε = self.beta1, self.beta2, self.eps

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from .rule import Rule, Scalar, Start, State, zeros
+from .rule import Rule, Scalar, State, States, StateSpec
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class RMSprop(Rule):
         v ← αv + (1−α)g²
         moment="centered":  ḡ ← αḡ + (1−α)g,   v' = max(v − ḡ², 0)  (else v' = v)
         eps_place="outside":  D = √v' + ε         "inside":  D = √(v' + ε)
-        look="plain":  u = g/D                   "momentum":  b ← μb + g/D,  u = b
+        momentum_type="plain":  u = g/D          "momentum":  b ← μb + g/D,  u = b
 
     Shapes: all as the parameter. State: ``step``, ``square_avg`` (v), ``grad_avg`` (ḡ), ``momentum_buffer`` (b).
     Source: Hinton's lecture 6 (2012); centered: Graves 2013, https://arxiv.org/abs/1308.0850.
@@ -30,14 +30,18 @@ class RMSprop(Rule):
     alpha: Scalar = 0.99
     eps: Scalar = 1e-8
     momentum: Scalar = 0.0
-    look: Literal["plain", "momentum"] = "plain"
+    momentum_type: Literal["plain", "momentum"] = "plain"
     moment: Literal["raw", "centered"] = "raw"
     eps_place: Literal["outside", "inside"] = "outside"
 
-    def start(self, w: Tensor, lr: Scalar) -> Start:
-        buffer = ("momentum_buffer",) if self.look == "momentum" else ()
-        mean = ("grad_avg",) if self.moment == "centered" else ()
-        return zeros(w, "square_avg", *buffer, *mean)
+    acts_on = "coordinates"
+    functor = "RMSprop"
+
+    @property
+    def states(self) -> States:
+        buffer = (StateSpec("momentum_buffer"),) if self.momentum_type == "momentum" else ()
+        mean = (StateSpec("grad_avg"),) if self.moment == "centered" else ()
+        return (StateSpec("square_avg", sign="never negative"), *buffer, *mean)
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, Tensor, State]:
         α, ε = self.alpha, self.eps
@@ -48,6 +52,6 @@ class RMSprop(Rule):
             v_used = (v - ḡ * ḡ).clamp(min=0)
         D = v_used.sqrt() + ε if self.eps_place == "outside" else (v_used + ε).sqrt()
         u = g / D
-        if self.look == "momentum":
+        if self.momentum_type == "momentum":
             new["momentum_buffer"] = u = self.momentum * s["momentum_buffer"] + u
         return u, D, new

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .rule import Rule, Scalar, Start, State, zeros
+from .rule import Rule, Scalar, Start, State, States, StateSpec, zeros
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,14 @@ class Rprop(Rule):
     eta_plus: Scalar = 1.2
     step_size_min: float = 1e-6
     step_size_max: float = 50.0
+
+    acts_on = "coordinates"
+    functor = "Rprop"
+    metric = "identity"
+
+    @property
+    def states(self) -> States:
+        return StateSpec("step_size", sign="never negative"), StateSpec("prev")
 
     def start(self, w: Tensor, lr: Scalar) -> Start:
         return {"step_size": torch.zeros_like(w) + lr, **zeros(w, "prev")}

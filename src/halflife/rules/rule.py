@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Literal
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -15,26 +16,64 @@ State = Mapping[str, Tensor]
 Start = Mapping[str, Tensor | float]
 
 
+@dataclass(frozen=True)
+class StateSpec:
+    """One of a rule's states: its name, as torch names it, and what is known of it beforehand.
+
+    ``shape``: as the parameter's, or one "scalar" for all coordinates. ``sign``: "never negative" states need no sign
+    bit in 8-bit codes. ``begins``: with a first value, before the first step, or with the first gradient, which it is
+    made of: until then the rule does not find it in ``s``.
+    """
+
+    name: str
+    shape: Literal["parameter", "scalar"] = "parameter"
+    sign: Literal["any", "never negative"] = "any"
+    begins: Literal["before the first step", "with the first gradient"] = "before the first step"
+
+
+States = tuple[StateSpec, ...]
+
+
 class Rule(ABC):
     """One paper: ``u, D, s = rule(t, w, g, s)``, a pure function of its arguments.
 
     A rule is a frozen dataclass of its hyper-parameters (floats or 0-d tensors) and knows neither the learning rate,
     nor weight decay, nor mutation. ``w``, ``g`` and the per-coordinate states have the parameter's shape; the scalars
     named in ``scalars`` and the step count ``t`` (from 1) are floats or 0-d tensors. ``D`` is the diagonal metric (the
-    denominator), 1.0 where the rule has none.
+    denominator), 1.0 where that is the identity.
+
+    Declared, never found out by trying: ``states``, which it keeps; ``acts_on``, "coordinates" if each is for itself, so
+    that a tensor may be cut anywhere, else "tensors"; ``metric``, None where there is no diagonal one that a threshold could be divided by;
+    ``check``, which parameters it takes; ``counts_steps``; ``sparse``, what it does with sparse gradients; ``functor``,
+    its name among the native library's, whose hyper-parameters are its own fields in their order.
 
     What torch's optimizers need beyond that: ``tick`` moves a scalar on with the clock before the rule reads it
     (NAdam), ``rate`` replaces the learning rate (ASGD, Adagrad, Rprop), ``move`` takes the step (ASGD shrinks w on the
     way) and ``finish`` sees the new weights (ASGD's average).
     """
 
+    acts_on: ClassVar[Literal["coordinates", "tensors"]] = "tensors"
+    metric: ClassVar[Literal["identity", "diagonal"] | None] = "diagonal"
+    functor: ClassVar[str | None] = None
     counts_steps: ClassVar[bool] = True
-    scalars: ClassVar[tuple[str, ...]] = ()
     sparse: ClassVar[Literal["refused", "whole", "touched"]] = "refused"
 
+    @property
+    def states(self) -> States:
+        """What is kept from step to step, in the order in which a native functor takes it."""
+        return ()
+
+    @property
+    def scalars(self) -> tuple[str, ...]:
+        """The states that are one number for all coordinates."""
+        return tuple(state.name for state in self.states if state.shape == "scalar")
+
+    def check(self, p: Tensor) -> None:
+        """Raise ``ValueError``, with what would be taken, if the rule cannot step this parameter."""
+
     def start(self, w: Tensor, lr: Scalar) -> Start:
-        """The state before the first step: zeros and the like, and a number for each of ``scalars``."""
-        return {}
+        """The first values of ``states``, those aside that begin with a gradient; zeros unless a rule says otherwise."""
+        return zeros(w, *(state.name for state in self.states if state.begins == "before the first step"))
 
     def tick(self, t: Scalar, s: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
         return s
@@ -50,6 +89,21 @@ class Rule(ABC):
 
     def finish(self, lr: Scalar, t: Scalar, w: Tensor, s: State) -> State:
         return {}
+
+
+def words(rule: Rule) -> str:
+    """The rule's own words, its choices between equations, in the order of its fields: "none outside" for Adam."""
+    return " ".join(value for value in settings(rule).values() if isinstance(value, str))
+
+
+def hyper_parameters(rule: Rule) -> dict[str, Any]:
+    """Its numbers, by name, in the order of its fields."""
+    return {name: value for name, value in settings(rule).items() if not isinstance(value, str)}
+
+
+def settings(rule: Rule) -> dict[str, Any]:
+    """All its fields."""
+    return {f.name: getattr(rule, f.name) for f in fields(rule)}  # type: ignore[arg-type]
 
 
 def zeros(w: Tensor, *names: str) -> dict[str, Tensor | float]:

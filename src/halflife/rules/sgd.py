@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor
 
-from .rule import Rule, Scalar, State
+from .rule import Rule, Scalar, State, States, StateSpec
 
 
 @dataclass(frozen=True)
 class SGD(Rule):
     """SGD: ``b₁ = g₁``, then ``b = μb + (1−τ)g``; the metric is 1.
 
-    =============  =============
-    ``look``       direction u
-    =============  =============
-    ``plain``      g
-    ``momentum``   b
-    ``nesterov``   g + μb
-    =============  =============
+    =================  =============
+    ``momentum_type``  direction u
+    =================  =============
+    ``plain``          g
+    ``momentum``       b
+    ``nesterov``       g + μb
+    =================  =============
 
     Shapes: g, b and u as the parameter. State: ``momentum_buffer`` (absent for ``plain`` and before the first step).
     Source: Polyak 1964; Sutskever et al. 2013, https://proceedings.mlr.press/v28/sutskever13.html.
@@ -30,15 +30,23 @@ class SGD(Rule):
 
     momentum: Scalar = 0.0
     dampening: Scalar = 0.0
-    look: Literal["plain", "momentum", "nesterov"] = "plain"
+    momentum_type: Literal["plain", "momentum", "nesterov"] = "plain"
 
-    counts_steps: ClassVar[bool] = False
-    sparse: ClassVar[Literal["refused", "whole", "touched"]] = "whole"
+    acts_on = "coordinates"
+    functor = "SGD"
+    metric = "identity"
+    counts_steps = False
+    sparse = "whole"
+
+    @property
+    def states(self) -> States:
+        buffer = StateSpec("momentum_buffer", begins="with the first gradient")
+        return () if self.momentum_type == "plain" else (buffer,)
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
-        if self.look == "plain":
+        if self.momentum_type == "plain":
             return g, 1.0, {}
         μ, τ = self.momentum, self.dampening
         b = μ * s["momentum_buffer"] + (1 - τ) * g if "momentum_buffer" in s else g
-        u = g + μ * b if self.look == "nesterov" else b
+        u = g + μ * b if self.momentum_type == "nesterov" else b
         return u, 1.0, {"momentum_buffer": b}

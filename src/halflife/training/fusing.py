@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ..engines import StepDecision
+from ..engines.global_gradient import STEP
 from ..optim import Optimizer
-from ..optim.precision import LostDecays
-from .lone import Lone, refuse_settings
+from ..optim.groups import Group
+from ..optim.stepper import StepWarnings
 from .monitor import Monitor
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
 REDUCERS = ("DistributedDataParallel", "FullyShardedDataParallel")
+
+NEED_ALL = {
+    "max_grad_norm": "clips by the norm of all gradients",
+    "skip_nonfinite": "decides on a step by all gradients",
+}
 
 
 def fuse_with_backward(model: nn.Module, optimizer: Optimizer) -> Fused:
@@ -36,7 +43,8 @@ def fuse_with_backward(model: nn.Module, optimizer: Optimizer) -> Fused:
             loss(first_half).backward()
         loss(second_half).backward()  # steps with the sum
 
-    A closure is stepped by its own ``backward()``, as in Lightning. ``clip_grad_norm_`` would find no gradients.
+    A closure is stepped by its own ``backward()``, as in Lightning. ``clip_grad_norm_`` would find no gradients. A batch
+    may be given up, by ``optimizer.zero_grad()`` or an exception within ``backward()``: what it has stepped stays so.
 
     Raises ``ValueError`` for what needs all gradients at once (``max_grad_norm``, ``skip_nonfinite``, DDP, FSDP) and
     for ``differentiable=True``; and later ``RuntimeError`` for a ``GradScaler``, and for a second backward before
@@ -82,16 +90,19 @@ class Fused:
         self.optimizer = optimizer
         self._accumulating = False
         self._stepped: set[Tensor] = set()
-        self._lost_decays: dict[Any, LostDecays] = {}
-        optimizer._step_supports_amp_scaling = True  # so that a scaler comes to _before_step, which refuses it
+        self._backward: int | None = None  # the pass that is under way, until it has ended well
+        self._warnings: dict[Any, StepWarnings] = {}
+        self._groups, self._seen = dict[Tensor, Group](), list[Any]()
+        optimizer.unscale_in_step(True)  # so that a scaler comes to _before_step, which refuses it
         self._handles: list[RemovableHandle] = [
             optimizer.register_step_pre_hook(self._before_step),
-            optimizer.register_step_post_hook(self._after_step),
+            optimizer.register_step_post_hook(self._end),
+            optimizer.register_zero_grad_hook(self._end),
         ]
-        for index, group in enumerate(optimizer.param_groups):
+        for group in optimizer.param_groups:
             for p in group["params"]:
                 if p.requires_grad:
-                    self._handles.append(p.register_post_accumulate_grad_hook(self._hook(index, p)))
+                    self._handles.append(p.register_post_accumulate_grad_hook(self._hook(p)))
 
     @contextmanager
     def accumulate(self) -> Generator[None, None, None]:
@@ -107,7 +118,7 @@ class Fused:
         for handle in self._handles:
             handle.remove()
         if self._handles:
-            self.optimizer._step_supports_amp_scaling = False
+            self.optimizer.unscale_in_step(False)
         self._handles = []
 
     def __enter__(self) -> Fused:
@@ -116,30 +127,62 @@ class Fused:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def _hook(self, index: int, p: Tensor) -> Callable[[Tensor], None]:
-        name, lost = type(self.optimizer).__name__, self._lost_decays.setdefault((index, p.dtype), LostDecays())
-        lone: Lone = type(name, (Lone,), {})(self.optimizer, index, p, lost)  # errors name the optimizer's class
+    def _hook(self, p: Tensor) -> Callable[[Tensor], None]:
+        stepper = self.optimizer.new_stepper()
 
         @torch._disable_dynamo
         def step(_: Tensor) -> None:
             if self._accumulating:
                 return
+            self._note_backward()
             if p in self._stepped:
                 raise RuntimeError(
                     f"a parameter of shape {tuple(p.shape)} has got a second gradient before optimizer.step(), which "
                     "ends a step. To accumulate gradients, put every backward() but the last into `with "
-                    "fused.accumulate():`. (Reentrant checkpointing of a shared module gives two: use_reentrant=False.)"
+                    "fused.accumulate():`; to give a batch up, call optimizer.zero_grad(). (Reentrant checkpointing of a "
+                    "shared module gives two: use_reentrant=False.)"
                 )
+            group = self._group_of(p)
+            stepper.warnings = self._warnings.setdefault((id(group), p.dtype), StepWarnings(self._index_of(group)))
             with torch.no_grad():
                 for monitor in watchers(self.optimizer):
                     if isinstance(monitor, Monitor):
-                        monitor.look_at(index, p)
-                lone.step()
+                        monitor.look_at(group, p)
+                stepper.step([{**group, "params": [p]}], self.optimizer.state, self._guard)
             p.grad = None
             self._stepped.add(p)
             self.optimizer.__dict__["_opt_called"] = True  # what torch's schedulers warn by if it is not there
 
         return step
+
+    def _note_backward(self) -> None:
+        """Take what was stepped for given up where the pass that stepped it did not come to its end."""
+        this = torch._C._current_graph_task_id()
+        if this == self._backward:
+            return
+        if self._backward is not None:
+            self._stepped.clear()
+        self._backward = this
+        torch.autograd.Variable._execution_engine.queue_callback(self._backward_ended)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+    def _backward_ended(self) -> None:
+        self._backward = None
+
+    def _group_of(self, p: Tensor) -> Group:
+        """The group that has the parameter now: groups may be reordered, and parameters moved, at any time."""
+        groups = self.optimizer.param_groups
+        seen = [(id(group), id(group["params"]), len(group["params"])) for group in groups]
+        if seen != self._seen:
+            self._groups, self._seen = {q: group for group in groups for q in group["params"]}, seen
+        return self._groups[p]
+
+    def _index_of(self, group: Group) -> int:
+        return next(k for k, other in enumerate(self.optimizer.param_groups) if other is group)
+
+    def _guard(self, *_: Any) -> StepDecision:
+        if self.optimizer.global_grad_options() is not None:
+            refuse_settings(self.optimizer.param_groups)
+        return STEP
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         if getattr(optimizer, "grad_scale", None) is not None or getattr(optimizer, "found_inf", None) is not None:
@@ -148,5 +191,16 @@ class Fused:
                 "scaled ones already; start again with bfloat16 autocast, which needs no scaler, or without fusing."
             )
 
-    def _after_step(self, *_: Any) -> None:
+    def _end(self, *_: Any) -> None:
         self._stepped.clear()
+
+
+def refuse_settings(groups: list[Group]) -> None:
+    """Raise ``ValueError`` for a setting that needs all gradients at once."""
+    for group in groups:
+        for name, what in NEED_ALL.items():
+            if group.get(name):
+                raise ValueError(
+                    f"{name}={group[name]!r} {what}, and a step fused with backward never has them all; leave {name} "
+                    "out, or do not fuse."
+                )

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ..decays import Decay
-from ..engines.work import as_real
+from ..engines.group_step import as_real
 from ..optim import Optimizer
-from ..optim.groups import decay_of, multiplier, number, regularizer_of
+from ..optim.groups import GroupView, number
 from ..regularizers import L2, Regularizer, Scaled
 from ..rules import SGD, Adadelta, Adam, Adamax, Lion, RAdam, RMSprop, Rule
 
@@ -109,10 +109,10 @@ def _flat(x: Tensor) -> Tensor:
 
 def measurement_of(optimizer: Optimizer, index: int, step: int, skipped: bool, sums: Sums) -> Measurement:
     """The group's numbers of this step, from its settings and its sums."""
-    group = optimizer.param_groups[index]
-    decay, λ, lr = decay_of(group), number(group["weight_decay"]), number(group["lr"])
+    group, view = optimizer.param_groups[index], optimizer.view(optimizer.param_groups[index])
+    λ, lr = number(view.lam), number(view.lr)
     norm, clip = _clipping(optimizer, group)
-    cautious = decay.placement == "cautious" and not skipped
+    cautious = view.decay.placement == "cautious" and not skipped
     return Measurement(
         step=step,
         group=str(group.get("name", index)),
@@ -121,7 +121,7 @@ def measurement_of(optimizer: Optimizer, index: int, step: int, skipped: bool, s
         weight_norm=sqrt(sums.new2),
         change=sqrt(sums.Δ2 / sums.w2) if sums.w2 else None,
         angle=_angle(sums),
-        equilibrium=None if skipped else _equilibrium(optimizer, group, decay, λ, lr, sums),
+        equilibrium=None if skipped else _equilibrium(view, λ, lr, sums),
         decay_share=sqrt(sums.d2) / (sqrt(sums.d2) + sqrt(sums.r2)) if sums.d2 + sums.r2 else None,
         cautious_skipped=sums.skipped / sums.n if cautious else None,
         clip_factor=None if skipped else clip,
@@ -139,12 +139,10 @@ def _angle(sums: Sums) -> float | None:
     return atan2(sqrt(across2), sqrt(sums.w2) + sums.wΔ / sqrt(sums.w2))
 
 
-def _equilibrium(
-    optimizer: Optimizer, group: dict[str, Any], decay: Decay, λ: float, lr: float, sums: Sums
-) -> float | None:
+def _equilibrium(view: GroupView, λ: float, lr: float, sums: Sums) -> float | None:
     """Cautious decay removes its share of the weights that it does not skip alone."""
-    rule, η = optimizer._rule(group), number(multiplier(group, decay))
-    removed = removed_share(rule, decay, regularizer_of(group), lr, η, λ)
+    rule, decay, η = view.rule, view.decay, number(view.multiplier(view.lr))
+    removed = removed_share(rule, decay, view.regularizer, lr, η, λ)
     if removed is not None and decay.placement == "cautious" and sums.w2:
         removed *= sums.decayed2 / sums.w2
     return equilibrium_angle(rule, decay, removed)
@@ -176,7 +174,7 @@ def equilibrium_angle(rule: Rule, decay: Decay, removed: float | None) -> float 
     if removed is None or q is None:
         return None
     if decay.placement == "before":
-        μ = float(rule.momentum) if isinstance(rule, SGD) and rule.look == "momentum" else 0.0
+        μ = float(rule.momentum) if isinstance(rule, SGD) and rule.momentum_type == "momentum" else 0.0
         return sqrt(2 * removed / (1 + μ))
     return sqrt(2 * removed * q)
 
@@ -191,7 +189,7 @@ def removed_share(
     if not isinstance(regularizer, L2) or decay.needs_metric:
         return None
     if decay.placement == "before":
-        return factor * lam * lr if isinstance(rule, SGD) and rule.look != "nesterov" else None
+        return factor * lam * lr if isinstance(rule, SGD) and rule.momentum_type != "nesterov" else None
     x = factor * lam * float(decay.scale(lr, eta, 1.0))
     return x / (1 + x) if decay.placement == "implicit" else x
 
@@ -205,7 +203,7 @@ def averaging_factor(rule: Rule) -> float | None:
         return _of_momentum(float(of.beta1))
     if isinstance(rule, SGD | RMSprop):
         μ = float(of.momentum)
-        return 1.0 if rule.look == "plain" else _of_momentum(μ) if rule.look == "momentum" else _of_nesterov(μ)
+        return 1.0 if rule.momentum_type == "plain" else _of_momentum(μ) if rule.momentum_type == "momentum" else _of_nesterov(μ)
     return 1.0 if isinstance(rule, Adadelta) else None
 
 

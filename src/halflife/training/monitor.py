@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..engines import choose, start_beside, start_state
+from ..engines import StepDecision
 from ..optim import Optimizer
-from ..optim.groups import clock_place, decay_of, demands_of, number, regularizer_of
+from ..optim.groups import Group, decay_of, number, regularizer_of
 from ..rules import Scalar
 from .measurement import Before, Measurement, measurement_of, summed
 
@@ -84,10 +84,9 @@ class Monitor:
         self.steps = int(state_dict["steps"])
 
     @torch.no_grad()
-    def look_at(self, index: int, p: Tensor, factor: Scalar | None = 1.0) -> None:
+    def look_at(self, group: Group, p: Tensor, factor: Scalar | None = 1.0) -> None:
         """Keep a parameter as it is before its step, if that is due; ``factor`` multiplies its gradient, None skips."""
         if self.due:
-            group = self.optimizer.param_groups[index]
             decays = number(group["weight_decay"]) or regularizer_of(group).constraint
             undecayed = self._undecayed(group, p, factor) if decays and factor is not None else None
             self._before[p] = Before(p.detach().clone(), undecayed)
@@ -97,15 +96,9 @@ class Monitor:
         copy = p.detach().clone()
         copy.grad = p.grad
         without = {**group, **UNDECAYED, "params": [copy]}
-        work = self.optimizer._work(without, [copy], factor)
-        there, place = self.optimizer.state.get(p, {}), clock_place(group, p)
-        state = {name: x.clone() if isinstance(x, Tensor) else x for name, x in there.items()}
-        if not state:
-            state = start_state(work, copy, *place)
-        elif work.lacks(copy, state):
-            state = {**start_beside(work, copy, *place), **state}
-        work.states.append(state)
-        choose(without, work.params, work.grads, work.update.regularizer, work).run(work)
+        there = self.optimizer.state.get(p, {})
+        state = {copy: {name: x.clone() if isinstance(x, Tensor) else x for name, x in there.items()}}
+        self.optimizer.new_stepper().step([without], state, lambda grads, norm: StepDecision("step", factor))
         return copy
 
     @torch._disable_dynamo
@@ -130,11 +123,11 @@ class Monitor:
         return called
 
     def _look(self) -> None:
-        owners = {p: k for k, group in enumerate(self.optimizer.param_groups) for p in group["params"]}
+        owners = {p: group for group in self.optimizer.param_groups for p in group["params"]}
         grads = {p: p.grad for p in owners if p.grad is not None}
-        demands = demands_of(self.optimizer)
-        verdict = demands.of([*grads.values()]) if demands and grads else None
-        factor = 1.0 if verdict is None else verdict.factor if verdict.act == "step" else None
+        options = self.optimizer.global_grad_options()
+        decision = options.decide([*grads.values()]) if options and grads else None
+        factor = 1.0 if decision is None else decision.factor if decision.act == "step" else None
         for p in grads:
             self.look_at(owners[p], p, factor)
 

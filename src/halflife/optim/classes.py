@@ -9,44 +9,43 @@ from __future__ import annotations
 import torch
 
 from .. import rules
-from . import doors
 from .optimizer import Optimizer
 
 _EPS = {"eps_inside": False}
 _DECOUPLED = {"decoupled_weight_decay": True}  # as AdamW's groups say in newer versions of torch
 
 
-class SGD(Optimizer, torch.optim.SGD, rule=doors.sgd):
+class SGD(Optimizer, torch.optim.SGD, rule=rules.SGD):
     """``torch.optim.SGD`` with any decay and regularizer. Equations: :class:`halflife.rules.SGD`."""
 
 
-class ASGD(Optimizer, torch.optim.ASGD, rule=doors.asgd):
+class ASGD(Optimizer, torch.optim.ASGD, rule=rules.ASGD):
     """``torch.optim.ASGD`` with any decay and regularizer. Equations: :class:`halflife.rules.ASGD`."""
 
 
-class Adagrad(Optimizer, torch.optim.Adagrad, rule=doors.adagrad):
+class Adagrad(Optimizer, torch.optim.Adagrad, rule=rules.Adagrad):
     """``torch.optim.Adagrad`` with any decay and regularizer. Equations: :class:`halflife.rules.Adagrad`."""
 
 
-class Adadelta(Optimizer, torch.optim.Adadelta, rule=doors.adadelta):
+class Adadelta(Optimizer, torch.optim.Adadelta, rule=rules.Adadelta):
     """``torch.optim.Adadelta`` with any decay and regularizer. Equations: :class:`halflife.rules.Adadelta`."""
 
 
-class RMSprop(Optimizer, torch.optim.RMSprop, rule=doors.rmsprop, extra=_EPS):
+class RMSprop(Optimizer, torch.optim.RMSprop, rule=rules.RMSprop, extra=_EPS):
     """``torch.optim.RMSprop`` with any decay and regularizer. Equations: :class:`halflife.rules.RMSprop`.
 
     ``eps_inside=True`` takes ε into the root, √(v+ε), as TensorFlow does.
     """
 
 
-class Adam(Optimizer, torch.optim.Adam, rule=doors.adam, extra=_EPS):
+class Adam(Optimizer, torch.optim.Adam, rule=rules.Adam, extra=_EPS):
     """``torch.optim.Adam`` with any decay and regularizer. Equations: :class:`halflife.rules.Adam`.
 
     ``eps_inside=True`` takes ε into the root, √(v̂+ε).
     """
 
 
-class AdamW(Optimizer, torch.optim.AdamW, rule=doors.adam, extra=_EPS, fixed=_DECOUPLED):
+class AdamW(Optimizer, torch.optim.AdamW, rule=rules.Adam, extra=_EPS, fixed=_DECOUPLED):
     """``torch.optim.AdamW``: ``w ← (1 − lr·λ)w − lr·u``; ``decay="independent"`` is the paper's ``(1 − ηλ)w − lr·u``.
 
     Where λ is left at its default, the paper's form takes 1e-5, which decays as much per step as torch's 1e-2.
@@ -54,19 +53,19 @@ class AdamW(Optimizer, torch.optim.AdamW, rule=doors.adam, extra=_EPS, fixed=_DE
     """
 
 
-class NAdam(Optimizer, torch.optim.NAdam, rule=doors.nadam):
+class NAdam(Optimizer, torch.optim.NAdam, rule=rules.NAdam):
     """``torch.optim.NAdam`` with any decay and regularizer. Equations: :class:`halflife.rules.NAdam`."""
 
 
-class RAdam(Optimizer, torch.optim.RAdam, rule=doors.radam):
+class RAdam(Optimizer, torch.optim.RAdam, rule=rules.RAdam):
     """``torch.optim.RAdam`` with any decay and regularizer. Equations: :class:`halflife.rules.RAdam`."""
 
 
-class Adamax(Optimizer, torch.optim.Adamax, rule=doors.adamax):
+class Adamax(Optimizer, torch.optim.Adamax, rule=rules.Adamax):
     """``torch.optim.Adamax`` with any decay and regularizer. Equations: :class:`halflife.rules.Adamax`."""
 
 
-class Rprop(Optimizer, torch.optim.Rprop, rule=doors.rprop, extra={"weight_decay": 0}):
+class Rprop(Optimizer, torch.optim.Rprop, rule=rules.Rprop, extra={"weight_decay": 0}):
     """``torch.optim.Rprop`` with ``weight_decay`` too, any decay and regularizer. See :class:`halflife.rules.Rprop`."""
 
 

@@ -1,11 +1,11 @@
-"""How far λ reaches in one step: τ = step(lr, η, D)·λ."""
+"""What multiplies λ: τ = scale(lr, η, D)·λ."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-STEPS: dict[str, Callable[[Any, Any, Any], Any]] = {
+SCALES: dict[str, Callable[[Any, Any, Any], Any]] = {
     "none": lambda lr, η, D: 1.0,
     "lr": lambda lr, η, D: lr,
     "schedule": lambda lr, η, D: η,
@@ -15,4 +15,4 @@ STEPS: dict[str, Callable[[Any, Any, Any], Any]] = {
 }
 """lr is the learning rate in force, α·η; η the schedule's multiplier, lr/α; D the rule's diagonal metric.
 
-"one" is λ itself at every step, whatever the learning rate does: TensorFlow Addons, and ``fixed_decay`` elsewhere."""
+"one" is λ itself in every step, whatever the learning rate does: TensorFlow Addons, and ``fixed_decay`` elsewhere."""

@@ -19,13 +19,13 @@ class Update:
 
         g       = place.before(w, g, λ, R)
         u, D, s = rule(t, w, g, s)
-        τ       = step(lr, η, D)·λ
+        τ       = scale(lr, η, D)·λ
         w       = place.after(w, u, move, τ, R)          # move(w) = w − rate·u
 
     ``t`` counts from 1, and the rule's scalars in ``s`` have been moved on with it (``rule.tick``). ``lr`` is the
     learning rate in force, ``eta`` its schedule's multiplier lr/α, ``lam`` the weight decay λ; each a float, a 0-d
     tensor or one that broadcasts (a grid of replicas). Returns the new weights and the states that changed.
-    Raises ``ValueError`` at construction for a decay that the regularizer cannot follow.
+    Raises ``ValueError`` at construction for a decay that the rule or the regularizer cannot follow.
     """
 
     rule: Rule
@@ -33,7 +33,7 @@ class Update:
     regularizer: Regularizer
 
     def __post_init__(self) -> None:
-        check(self.decay, self.regularizer)
+        check(self.rule, self.decay, self.regularizer)
 
     def __call__(
         self, t: Scalar, w: Tensor, g: Tensor, s: State, *, lr: Scalar, eta: Scalar, lam: Scalar
@@ -59,23 +59,27 @@ class Update:
         return f"{self.rule} × {self.decay} × {self.regularizer}"
 
 
-def check(decay: Decay, regularizer: Regularizer) -> None:
-    """Raise ``ValueError``, naming what would compose, if the regularizer lacks what the decay needs."""
-    problem = _problem(decay, regularizer)
+def check(rule: Rule | type[Rule], decay: Decay, regularizer: Regularizer) -> None:
+    """Raise ``ValueError``, naming what would compose, if rule or regularizer lack what the decay needs.
+
+    A rule's metric is declared by its class, so that the class answers for all that are made of it.
+    """
+    problem = _problem(rule, decay, regularizer)
     if problem:
-        legal = [name for name, cell in NAMED.items() if not _problem(cell, regularizer)]
-        works = (
-            f"these treatments work with it: {', '.join(map(repr, legal))}" if legal else "no treatment works with it"
-        )
-        raise ValueError(f"decay '{decay}' does not compose with {regularizer!r}, which {problem}; {works}.")
+        legal = [name for name, cell in NAMED.items() if not _problem(rule, cell, regularizer)]
+        works = f"these treatments work: {', '.join(map(repr, legal))}" if legal else "no treatment works with the two"
+        raise ValueError(f"decay '{decay}' does not compose with {problem}; {works}.")
 
 
-def _problem(decay: Decay, regularizer: Regularizer) -> str | None:
-    needs = decay.place.needs
+def _problem(rule: Rule | type[Rule], decay: Decay, regularizer: Regularizer) -> str | None:
+    needs, R = decay.place.needs, repr(regularizer)
     if needs == "grad" and not regularizer.has_grad:
-        return "has no gradient"
+        return f"{R}, which has no gradient"
     if needs == "prox" and not regularizer.has_prox:
-        return "has no prox in closed form"
+        return f"{R}, which has no prox in closed form"
     if needs == "grad" and decay.needs_metric and not regularizer.separable:
-        return "is not separable, so it takes one step for a whole block"
+        return f"{R}, which is not separable, so it takes one threshold for a whole block"
+    if decay.needs_metric and rule.metric is None:
+        name = rule.__name__ if isinstance(rule, type) else type(rule).__name__
+        return f"the rule {name}, which has no diagonal metric to divide the threshold by"
     return None

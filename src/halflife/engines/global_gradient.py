@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from ..rules import Scalar
-from .work import as_real
+from .group_step import as_real
 
 
 @dataclass(frozen=True)
-class Verdict:
+class StepDecision:
     """``factor`` multiplies every gradient; ``norm`` is theirs before clipping, if it was asked for."""
 
     act: Literal["step", "skip"]
@@ -24,12 +24,21 @@ class Verdict:
     norm: Scalar | None = None
 
 
-STEP = Verdict("step")
+STEP = StepDecision("step")
+
+FastNorm = Callable[[], float]
+"""A faster way to the norm of all gradients than the one here."""
+
+
+class StepGuard(Protocol):
+    """Asked once before each step, with all gradients, whether it is to be made and by what factor."""
+
+    def __call__(self, grads: Sequence[Tensor], fast_norm: FastNorm | None, /) -> StepDecision: ...
 
 
 @dataclass(frozen=True)
-class Demands:
-    """What the whole pass is asked for; the gradients are only read.
+class GlobalGradOptions:
+    """What is asked of all gradients together; they are only read.
 
     ``max_norm``: the largest L2 norm of all gradients together, as in ``torch.nn.utils.clip_grad_norm_``: the factor is
     ``max_norm/(norm + 1e-6)``, 1 at most. ``nonfinite``: what to do if a gradient has NaN or infinity. ``scale``: what
@@ -43,18 +52,18 @@ class Demands:
     found: Any = None
     read: bool = True
 
-    def of(self, grads: Sequence[Tensor], norm_of_all: Callable[[], float] | None = None) -> Verdict:
-        """What is to be done with these gradients; ``norm_of_all`` is a faster way to their norm, if there is one."""
+    def decide(self, grads: Sequence[Tensor], fast_norm: FastNorm | None = None) -> StepDecision:
+        """What is to be done with these gradients."""
         if self.found is not None and float(self.found):
-            return Verdict("skip")
+            return StepDecision("skip")
         factor = 1.0 if self.scale is None else 1.0 / float(self.scale)
         if self.max_norm is None and self.nonfinite == "step":
-            return Verdict("step", factor)
+            return StepDecision("step", factor)
         parts = [_real_values(g) for g in grads]
-        norm = (norm_of_all() if norm_of_all else total_norm(parts, read=self.read)) * factor
+        norm = (fast_norm() if fast_norm else total_norm(parts, read=self.read)) * factor
         if self.nonfinite == "skip" and not _all_finite(norm, parts):
-            return Verdict("skip", norm=norm)
-        return Verdict("step", factor if self.max_norm is None else factor * clip_factor(norm, self.max_norm), norm)
+            return StepDecision("skip", norm=norm)
+        return StepDecision("step", factor if self.max_norm is None else factor * clip_factor(norm, self.max_norm), norm)
 
 
 def clip_factor(norm: Scalar, max_norm: float) -> Scalar:
@@ -76,7 +85,7 @@ def total_norm(parts: Sequence[Tensor], *, read: bool) -> Scalar:
 def _norm(parts: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     """Each tensor's norm, in at least this dtype where the device has it, and the norm of these on the first device."""
     if not parts:
-        return torch.zeros(())
+        return torch.zeros((), device="cpu")
     alike: dict[tuple[torch.device, torch.dtype], list[Tensor]] = defaultdict(list)
     for x in parts:
         alike[x.device, x.dtype].append(x)
@@ -91,7 +100,7 @@ def _norm(parts: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
 
 def _all_finite(norm: Scalar, parts: Sequence[Tensor]) -> bool:
     """A finite norm says so of all; one that is not may have overflowed."""
-    if bool(torch.as_tensor(norm).isfinite()):
+    if bool(torch.as_tensor(norm, device=None if isinstance(norm, Tensor) else "cpu").isfinite()):
         return True
     return all(bool(x.isfinite().all()) for x in parts)
 

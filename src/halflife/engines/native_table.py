@@ -1,0 +1,242 @@
+"""The native engine: one call for all tensors of all groups, one pass over memory.
+
+A ``Table`` holds where everything lies. It is kept between steps and made anew when anything moved: making one takes
+milliseconds, checking it a few hundred nanoseconds a tensor, which is why ``Table.fits`` reads as it does. It is made
+only from tensors that ``native_rows.tensor_obstacle`` found nothing against, and keeps none of them alive.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportAttributeAccessIssue=false
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import chain
+from operator import attrgetter, itemgetter
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..rules import Scalar
+from ..update import Update
+from .group_step import GroupStep
+from .library import Library, Missing, load, threads
+from .memory import SCALE, ParameterState
+from .native_rows import enter_regularizer, fill, fill_regularizer, is_plain
+
+FORMATS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3, torch.uint8: 4}
+"""As ``hl_format`` in native/halflife.h."""
+
+_shape, _dtype = attrgetter("shape"), attrgetter("dtype")
+
+
+class TensorLayouts:
+    """How these tensors lie in memory, but for where: class, shape, dtype and strides, compared for all at once."""
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        guards = _guards(tensors) if _guards_tell() else None
+        self._taken = None if guards else _read(tensors)
+        self._same: Callable[..., bool] = guards or (lambda *others: _read(list(others)) == self._taken)
+        self._n = len(tensors)
+
+    def of(self, tensors: list[Tensor]) -> bool:
+        """Whether each of these lies as the one in its place did; a view that is to be negated does not."""
+        return len(tensors) == self._n and self._same(*tensors)
+
+
+def _read(tensors: list[Tensor]) -> tuple[list[Any], ...]:
+    strides = [x.stride() if x.layout is torch.strided else None for x in tensors]
+    return list(map(type, tensors)), list(map(_shape, tensors)), list(map(_dtype, tensors)), strides, list(map(is_plain, tensors))
+
+
+def _guards(tensors: list[Tensor]) -> Callable[..., bool]:
+    """The check that torch's compiler puts before a compiled graph: 60 ns a tensor, against 200 attribute by attribute.
+
+    It is stricter than need be (``requires_grad`` counts as well), which only costs a new table.
+    """
+    sizes, strides = [list(x.shape) for x in tensors], [list(x.stride()) for x in tensors]
+    return torch._C._dynamo.guards.TensorGuards(*tensors, dynamic_dims_sizes=sizes, dynamic_dims_strides=strides).check
+
+
+class _Subclass(Tensor):
+    """What a guard must tell from a tensor of torch's own class."""
+
+
+@cache
+def _guards_tell() -> bool:
+    """Whether the installed torch, of which this is a private part, has this check, and it sees what it must."""
+    with torch.no_grad(), torch.device("cpu"):
+        x = torch.zeros(2, 3)
+        others = x.double(), x[:1], x.view(3, 2), torch.zeros(3, 2).t(), torch._neg_view(x), x.to_sparse()
+        try:
+            same = _guards([x])
+            return same(torch.ones(2, 3)) and not any(map(same, (*others, x.as_subclass(_Subclass))))
+        except Exception:  # whatever a torch that has changed it raises
+            return False
+
+
+class Table:
+    """All tensors of some groups' step, as the library reads them.
+
+    ``fits`` says whether it still describes what the optimizer has: the very tensors that it was made from, none of
+    them gone, where they were. So no pointer outlives its memory.
+    """
+
+    def __init__(self, steps: Sequence[GroupStep]) -> None:
+        self.library = _loaded()
+        params = list(chain.from_iterable(step.params for step in steps))
+        grads = list(chain.from_iterable(step.grads for step in steps))
+        states = list(chain.from_iterable(step.states for step in steps))
+        self.rows, self.entries = np.zeros(len(steps), self.library.row), np.zeros(len(params), self.library.entry)
+        self.begun: list[tuple[ParameterState, ParameterState]] = []
+        names: list[tuple[str, ...]] = []
+        index = 0
+        for row, step in enumerate(steps):
+            for p, g, state in zip(step.params, step.grads, step.states, strict=True):
+                self.entries[index]["row"] = row
+                entered, begun = _enter(self.entries[index], step, p, g, state)
+                names.append(entered)
+                self.begun += [(state, begun)] if begun else []
+                index += 1
+        self._read_states = _reader(names)
+        self.reads_states = any(names)
+        self._layouts = TensorLayouts(params), TensorLayouts(grads)
+        self._grads_at = list[int]()
+        self._threads = 1 if _overlap(params) else None
+        self._gone: list[Any] = []
+        begun_in = {id(state): begun for state, begun in self.begun}
+        self._note(params, self._read_states([{**state, **begun_in.get(id(state), {})} for state in states]))
+        self.addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
+        self._lr, self._scale, self._gradient = (self.rows[name] for name in ("lr", "scale", "gradient"))
+        self._factors: list[Any] = []
+
+    def _note(self, params: list[Tensor], held: list[Tensor]) -> None:
+        """Take note of who the tensors are and where they lie; a weak reference tells when one of them is gone."""
+        self._ids = list(map(id, params)), list(map(id, held))
+        self._at = list(map(Tensor.data_ptr, params)), list(map(Tensor.data_ptr, held))
+        self._references = [ref(x, self._gone.append) for x in (*params, *held)]
+
+    def fits(self, params: list[Tensor], grads: list[Tensor], states: Iterable[ParameterState]) -> bool:
+        """Whether these are the tensors of the table, as they were and, but for the gradients, where they were.
+
+        Where the gradients lie now is taken note of.
+        """
+        if self._gone or list(map(id, params)) != self._ids[0]:
+            return False
+        try:
+            held = self._read_states(states)
+        except KeyError:
+            return False
+        if list(map(id, held)) != self._ids[1] or not (self._layouts[0].of(params) and self._layouts[1].of(grads)):
+            return False
+        if (list(map(Tensor.data_ptr, params)), list(map(Tensor.data_ptr, held))) != self._at:
+            return False
+        grads_at = list(map(Tensor.data_ptr, grads))
+        if grads_at != self._grads_at:
+            if not all(at or not g.numel() for at, g in zip(grads_at, grads, strict=True)):
+                return False
+            self.entries["g"] = self._grads_at = grads_at
+        return True
+
+    def gradient_norm(self) -> float:
+        """The L2 norm of all gradients, whatever their factor will be."""
+        self._gradient[:], self._factors = 1.0, []
+        return self.library.gradient_norm(*self.addresses, threads())
+
+    def fill(self, steps: Sequence[GroupStep]) -> None:
+        """The words and numbers of these steps, a row each."""
+        for row, step in zip(self.rows, steps, strict=True):
+            fill(row, step)
+        self._factors = []
+
+    def set_rates(self, row: int, update: Update, lr: Scalar, eta: Scalar, lam: Scalar) -> None:
+        """What schedulers move, in a row that is filled."""
+        self._lr[row], self._scale[row] = lr, update.decay.scale(lr, eta, 1.0)
+        fill_regularizer(self.rows[row], update, lam)
+
+    def run(self, params: list[Tensor], factors: list[Scalar]) -> None:
+        """One step of every tensor, in place, with the numbers that the rows have; ``factors`` of the gradients."""
+        if factors != self._factors:
+            self._gradient[:] = factors
+            self._factors = factors
+        for state, begun in self.begun:
+            state.update(begun)
+        unknown = self.library.step(*self.addresses, self._threads or threads())
+        if unknown:
+            raise RuntimeError(f"the native library does not take entry {unknown - 1}: {self.entries[unknown - 1]}")
+        if self.begun:
+            self.entries["first"], self.begun = 0, []
+        torch.autograd.graph.increment_version(params)
+
+
+def _loaded() -> Library:
+    library = load()
+    if isinstance(library, Missing):
+        raise RuntimeError(f"no native engine: {library.reason}")
+    return library
+
+
+def _reader(names: list[tuple[str, ...]]) -> Callable[[Iterable[ParameterState]], list[Tensor]]:
+    """From the parameters' states, in their order, the tensors under the names that each was entered by."""
+    kinds = {*names}
+    if kinds <= {()}:
+        return lambda states: []
+    if len(kinds) == 1:
+        (own,) = kinds
+        get = itemgetter(*own)
+        if len(own) == 1:
+            return lambda states: list(map(get, states))
+        return lambda states: list(chain.from_iterable(map(get, states)))
+    return lambda states: [state[name] for state, own in zip(states, names, strict=True) for name in own]
+
+
+def gradient_norm(grads: Sequence[Tensor]) -> float:
+    """What ``Table.gradient_norm`` returns, to the last bit, where there is no table yet."""
+    library = _loaded()
+    rows, entries = np.zeros(1, library.row), np.zeros(len(grads), library.entry)
+    rows["gradient"], entries["g"] = 1.0, list(map(Tensor.data_ptr, grads))
+    entries["n"], entries["g_format"] = list(map(Tensor.numel, grads)), [FORMATS[g.dtype] for g in grads]
+    return library.gradient_norm(entries.ctypes.data, len(grads), rows.ctypes.data, threads())
+
+
+def _overlap(params: Sequence[Tensor]) -> bool:
+    """Whether any two share memory: threads would race for it; one thread takes them in their order, as eager does."""
+    begin = np.array([p.data_ptr() for p in params], np.int64)
+    order, end = begin.argsort(), begin + np.array([p.nbytes for p in params], np.int64)
+    return bool((begin[order][1:] < np.maximum.accumulate(end[order])[:-1]).any())
+
+
+def _enter(
+    entry: Any, step: GroupStep, p: Tensor, g: Tensor, state: ParameterState
+) -> tuple[tuple[str, ...], ParameterState]:
+    """One tensor's parts; the names that were entered, and the states that begin with this step, of zeros.
+
+    Those are put in the state when the step is made: at once, they would hide from the step after an interrupted one
+    that it is the first.
+    """
+    begun, entered = ParameterState(), list[str]()
+    for name in step.state_names:
+        if state.get(name) is None:
+            step.memory.write_state(p, begun, name, torch.zeros_like(p.detach()), None)
+    entry["first"], state = bool(begun), {**state, **begun}
+    for k, name in enumerate(step.state_names):
+        entry["state"][k], entry["state_format"] = state[name].data_ptr(), FORMATS[state[name].dtype]
+        entered.append(name)
+        if state[name].dtype is torch.uint8:
+            entry["scale"][k] = state[name + SCALE].data_ptr()
+            entered.append(name + SCALE)
+    for k, name in enumerate(step.clock_names()):
+        if name in step.needed(p):
+            entry["clock"][k], entry["clock_format"] = state[name].data_ptr(), FORMATS[state[name].dtype]
+            entered.append(name)
+    for name in ("anchor", "kahan", "ema"):
+        if name in step.needed(p):
+            entry[name] = state[name].data_ptr()
+            entered.append(name)
+    enter_regularizer(entry, step.update.regularizer, p)
+    entry["n"], entry["w"], entry["g"] = p.numel(), p.data_ptr(), g.data_ptr()
+    entry["w_format"], entry["g_format"] = FORMATS[p.dtype], FORMATS[g.dtype]
+    entry["dithered"] = step.memory.dithers_states
+    return tuple(entered), begun

@@ -1,0 +1,399 @@
+"""One step of some parameter groups: those tensors that the native engine takes in one call, each other by its own."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from operator import is_, itemgetter
+from typing import Any
+from warnings import warn
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import CyclicLR
+
+from ..decays import Decay
+from ..engines import Choice, GroupStep, Memory, StepGuard, Table, choose, gradient_norm, static_key
+from ..engines.formats import HALF
+from ..engines.memory import ParameterState
+from ..regularizers import L2, Regularizer
+from ..rules import Rule, Scalar
+from ..update import Update
+from .checkpoints import convert_state
+from .groups import BASE_LR, GLOBAL, Group, GroupView, level_of_caller, number
+
+States = MutableMapping[Tensor, ParameterState]
+Part = tuple[int, Choice, GroupStep]
+"""A group's place among the groups, an engine, and the step of those of its tensors that the engine takes."""
+
+
+class Stepper:
+    """What is kept between two steps of some groups: a plan of the last one, as long as it holds.
+
+    It knows parameter groups, their states and a guard, and nothing of an optimizer. ``name`` stands in errors,
+    ``rule_of`` makes a group's rule of its flags.
+    """
+
+    def __init__(self, name: str, rule_of: Callable[[Group], Rule]) -> None:
+        self.name, self.rule_of = name, rule_of
+        self.warnings = StepWarnings()
+        self.memories = dict[int, Memory]()
+        self._plan: Plan | None = None
+
+    def view(self, group: Group) -> GroupView:
+        """The group, read in the algebra's terms."""
+        return GroupView(group, self.rule_of(group))
+
+    def step(self, groups: list[Group], state: States, guard: StepGuard) -> bool:
+        """Step all parameters that have gradients, unless the guard says to skip; whether a step was made."""
+        plan, (params, grads) = self._plan, with_gradients(groups)
+        fits = plan is not None and plan.fits(params, grads, state)
+        norm = plan.table.gradient_norm if plan and fits and plan.whole else self._norm_anew(groups, state, grads)
+        decision = guard(grads, norm)
+        if decision.act == "skip":
+            return False
+        if plan is None or not fits or not self._step_again(plan, groups, params, state, decision.factor):
+            self._step_anew(groups, state, decision.factor)
+        return True
+
+    def choices(self, groups: list[Group], state: States) -> list[Choice]:
+        """For each group the engine that a step would take now; where its tensors differ, all their names together."""
+        return [_summary(self._chosen(group, state)) for group in groups]
+
+    def _chosen(self, group: Group, state: States) -> list[tuple[Choice, GroupStep]]:
+        view, params = self.view(group), [p for p in group["params"] if p.grad is not None] or group["params"]
+        return choose(view.step(params, [state.get(p, {}) for p in params]), view.engine)
+
+    def _step_again(self, plan: Plan, groups: list[Group], params: list[Tensor], state: States, factor: Scalar) -> bool:
+        """The tensors are those of the plan: give it this step's numbers, and run it; False if its words do not hold."""
+        self._plan = None  # whatever cuts this short, no row is taken for filled that is not
+        moved = plan.settings.moved(groups)
+        if moved is None:
+            views = [self.view(_without_params(group)) for group in groups]
+            if list(map(_static_key, views)) != plan.keys:
+                return False
+            plan.renew(groups, views)
+        views = plan.views if moved is None else plan.move(moved)
+        for k in plan.rows if moved is None else moved:
+            self.warnings.look(k, views[k], plan.halves[k])
+        others = [
+            part
+            for k, group in plan.others_of(groups)
+            for part in self._prepared(k, views[k], group, state, factor)
+        ]
+        if any(choice.name == "native" for _, choice, _ in others):
+            return False
+        plan.table.run(plan.own(params), plan.factors(factor))
+        _run(others)
+        self._plan = plan
+        return True
+
+    def _step_anew(self, groups: list[Group], state: States, factor: Scalar) -> None:
+        """Choose an engine for each tensor; if native is it for some, keep what was planned."""
+        self._plan = None
+        _read_peaks(groups)
+        views = [self.view(_without_params(group)) for group in groups]
+        stepped = [[p for p in group["params"] if p.grad is not None] for group in groups]
+        only_begin = _only_begins(views, stepped, state)
+        parts = list[Part]()
+        for k, (view, params) in enumerate(zip(views, stepped, strict=True)):
+            self.warnings.look(k, view, halves(params))
+            parts += self._prepared(k, view, params, state, factor, only_begin)
+        native = [part for part in parts if part[1].name == "native"]
+        others = [part for part in parts if part[1].name != "native"]
+        params = list(chain.from_iterable(stepped))
+        if native:
+            plan = Plan(groups, views, native, others)
+            plan.table.run(plan.own(params), plan.factors(factor))
+            plan.note_order(params, state)
+            self._plan = None if only_begin else plan
+        _run(others)
+        for p in params:
+            if p in state and not state[p]:
+                del state[p]  # SGD without momentum keeps none
+
+    def _prepared(
+        self, k: int, view: GroupView, params: list[Tensor], state: States, factor: Scalar, only_begin: bool = False
+    ) -> list[Part]:
+        """The group's step of these parameters, their states begun or brought to its formats, by engines."""
+        states = [state.setdefault(p, {}) for p in params]
+        step = view.step(params, states, factor)
+        self._refuse(view, step)
+        if self.memories.setdefault(k, step.memory) != step.memory:
+            self.memories[k] = step.memory
+            for p, own in zip(params, states, strict=True):
+                converted = convert_state(view, p, own, "of a parameter")
+                own.clear()
+                own.update(converted)
+        for p, own in zip(params, states, strict=True):
+            step.begin(p, own, view.clock_place(p))
+        if only_begin:
+            step = replace(step, update=Update(view.rule, view.decay, L2()), lam=0.0)
+        return [(k, choice, part) for choice, part in choose(step, view.engine)] if params else []
+
+    def _refuse(self, view: GroupView, step: GroupStep) -> None:
+        """torch's errors for sparse gradients and for ``fused=True``, and one for decays that read the direction."""
+        if view.group.get("fused"):
+            for p in step.params:
+                torch.optim.optimizer._device_dtype_check_for_fused(p)  # pyright: ignore[reportAttributeAccessIssue]
+        if not any(g.is_sparse for g in step.grads):
+            return
+        update = step.update
+        if update.rule.sparse == "refused":
+            instead = ", please consider SparseAdam instead" if view.rule.functor == "Adam" else ""
+            raise RuntimeError(f"{self.name} does not support sparse gradients{instead}")
+        place = update.placed(step.lam)
+        if place.name in ("before", "cautious") or (place.name != "none" and update.rule.sparse == "touched"):
+            raise RuntimeError(
+                f"weight_decay by {update.decay} is not compatible with sparse gradients in {self.name}; "
+                "set weight_decay=0 for that group, or use SGD with an explicit or implicit decay."
+            )
+
+    def _norm_anew(self, groups: list[Group], state: States, grads: list[Tensor]) -> Callable[[], float] | None:
+        """The norm as a table sums it, if all are to have one: so what is resumed clips by the very same factor."""
+        if not any(groups[0].get(name) for name in GLOBAL):
+            return None
+        native = all(choice.name == "native" for group in groups for choice, _ in self._chosen(group, state))
+        return partial(gradient_norm, grads) if native else None
+
+
+class Plan:
+    """A table of the tensors that the native engine steps, who the others are, and the settings of their groups.
+
+    It keeps none of the parameters alive.
+    """
+
+    def __init__(self, groups: list[Group], views: list[GroupView], native: list[Part], others: list[Part]) -> None:
+        steps = [step for _, _, step in native]
+        self.rows = [k for k, _, _ in native]
+        self.halves = {k: halves(step.params) for k, _, step in native}
+        self._elsewhere = {id(p): k for k, _, step in others for p in step.params}
+        self.keys = list(map(_static_key, views))
+        self.table = Table(steps)
+        self.settings, self.views = Settings(groups), views
+        self.table.fill(steps)
+        self._in_order = False
+
+    def own(self, params: list[Tensor]) -> list[Tensor]:
+        """Those of the table."""
+        return [p for p in params if id(p) not in self._elsewhere] if self._elsewhere else params
+
+    def others_of(self, groups: list[Group]) -> list[tuple[int, list[Tensor]]]:
+        """The tensors that other engines step, by group."""
+        return [
+            (k, [p for p in groups[k]["params"] if id(p) in self._elsewhere and p.grad is not None])
+            for k in dict.fromkeys(self._elsewhere.values())
+        ]
+
+    @property
+    def whole(self) -> bool:
+        """Whether there are no others."""
+        return not self._elsewhere
+
+    def note_order(self, params: list[Tensor], state: States) -> None:
+        """Take note whether the states lie in the order of the parameters: then none needs to be looked up."""
+        own = self.own(params)
+        self._in_order = len(state) == len(own) and all(map(is_, state.keys(), own))
+
+    def fits(self, params: list[Tensor], grads: list[Tensor], state: States) -> bool:
+        """Whether the tensors with gradients are those of the plan, and the table's where they were."""
+        if self._elsewhere:
+            kept = [i for i, p in enumerate(params) if id(p) not in self._elsewhere]
+            if len(params) - len(kept) != len(self._elsewhere):
+                return False
+            params, grads = [params[i] for i in kept], [grads[i] for i in kept]
+        if not self.table.reads_states:
+            return self.table.fits(params, grads, ())
+        found = state.values() if self._in_order and len(state) == len(params) else [state.get(p, {}) for p in params]
+        return self.table.fits(params, grads, found)
+
+    def renew(self, groups: list[Group], views: list[GroupView]) -> None:
+        """All numbers anew, of groups whose words are the same."""
+        self.settings, self.views = Settings(groups), views
+        self.table.fill([views[k].step((), ()) for k in self.rows])
+
+    def move(self, moved: dict[int, tuple[Scalar, Scalar]]) -> list[GroupView]:
+        """The learning rates and λ that a scheduler moved; the views of the groups, moved with them."""
+        for k, (lr, lam) in moved.items():
+            self.views[k].lr, self.views[k].lam = lr, lam
+        for row, k in enumerate(self.rows):
+            if k in moved:
+                view = self.views[k]
+                self.table.set_rates(row, view.update, view.lr, view.multiplier(view.lr), view.lam)
+        return self.views
+
+    def factors(self, factor: Scalar) -> list[Scalar]:
+        """What multiplies the gradients of each row."""
+        return [-factor if self.views[k].group.get("maximize") else factor for k in self.rows]
+
+
+class Settings:
+    """All that the groups say but for their parameters, to tell whether a step computes with the numbers of the last."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self._names = [tuple(name for name in group if name != "params") for group in groups]
+        self._read = [itemgetter(*names) for names in self._names]
+        self._values = [read(group) for read, group in zip(self._read, groups, strict=True)]
+        self._fixed = all(map(_is_fixed, chain.from_iterable(self._values)))
+
+    def moved(self, groups: list[Group]) -> dict[int, tuple[Scalar, Scalar]] | None:
+        """The new lr and λ of each group that has others than before; None if anything else may have changed."""
+        if not self._fixed or len(groups) != len(self._read):
+            return None
+        found = dict[int, tuple[Scalar, Scalar]]()
+        for k, (group, read, names, old) in enumerate(zip(groups, self._read, self._names, self._values, strict=True)):
+            if len(group) != len(names) + 1:
+                return None
+            try:
+                new = read(group)
+            except KeyError:
+                return None
+            if not all(map(is_, new, old)):
+                if not all(map(_may_move, names, new, old)):
+                    return None
+                self._values[k], found[k] = new, (group["lr"], group["weight_decay"])
+        return found
+
+
+def _may_move(name: str, new: Any, old: Any) -> bool:
+    """Whether a setting is the same, or a number that may move from step to step without another decision."""
+    if new is old:
+        return True
+    if type(new) is not float or not isinstance(old, int | float):
+        return False
+    return new == old or name == "lr" or (name == "weight_decay" and new != 0 and old != 0)
+
+
+def _is_fixed(x: Any) -> bool:
+    """Whether an object stays as it is, unlike a tensor."""
+    if isinstance(x, tuple | list):
+        return all(map(_is_fixed, x))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(x, Regularizer):
+        return all(map(_is_fixed, vars(x).values()))
+    return x is None or isinstance(x, int | float | str | torch.dtype | Decay)
+
+
+class StepWarnings:
+    """Warns once for each parameter group of what its numbers do and nobody wants; ``first`` is the first one's index."""
+
+    def __init__(self, first: int = 0) -> None:
+        self._first = first
+        self._seen: dict[int, tuple[Any, ...]] = {}
+        self._warned: set[tuple[int, str]] = set()
+
+    def look(self, k: int, view: GroupView, dtypes: frozenset[torch.dtype]) -> None:
+        """Look at the numbers of group ``k``, where they changed; ``dtypes`` are those in half precision there."""
+        numbers = (view.lr, view.lam, view.memory)
+        if any(isinstance(x, Tensor) for x in numbers) or self._seen.get(k) == numbers:
+            return
+        self._seen[k] = numbers
+        η = view.multiplier(view.lr)
+        if η > 1 + 1e-6:
+            self._warn(k, "eta", _beyond_peak(view, float(η)))
+        if dtypes and view.memory.rounding == "nearest":
+            self._warn(k, "lost", _lost(view, float(η), dtypes))
+
+    def _warn(self, k: int, kind: str, text: str | None) -> None:
+        if text and (k, kind) not in self._warned:
+            self._warned.add((k, kind))
+            warn(f"parameter group {self._first + k}: {text}", UserWarning, stacklevel=level_of_caller())
+
+
+def _beyond_peak(view: GroupView, η: float) -> str:
+    return (
+        f"lr={view.lr:.4g} is above the base learning rate {view.base_lr:.4g}, so that decay '{view.decay}' takes η = "
+        f"{η:.4g} times λ; if that is the peak of a schedule, give it as base_lr= to the optimizer or the group."
+    )
+
+
+def _lost(view: GroupView, η: float, dtypes: frozenset[torch.dtype]) -> str | None:
+    """What is to be said, if the decay by 1 − τ or 1/(1 + τ) is nearer to 1 than half a unit of the weights' dtype."""
+    decay, place = view.decay, view.update.placed(view.lam)
+    if place.name in ("none", "before") or decay.needs_metric or not isinstance(view.regularizer, L2):
+        return None
+    τ = float(decay.scale(view.lr, η, 1.0) * view.lam)
+    factor = 1 / (1 + τ) if place.name == "implicit" else 1 - τ
+    for dtype in dtypes:
+        if 0 < abs(τ) < torch.finfo(dtype).eps / 4:
+            return (
+                f"the decay multiplies the weights by {factor:.10g} a step, nearer to 1 than {dtype} can tell, so that "
+                "rounded to nearest it alone never moves one; rounding='kahan' or 'stochastic' keeps it."
+            )
+    return None
+
+
+def with_gradients(groups: list[Group]) -> tuple[list[Tensor], list[Tensor]]:
+    """The parameters that have gradients, and these."""
+    params: list[Tensor] = groups[0]["params"] if len(groups) == 1 else [p for g in groups for p in g["params"]]
+    grads = [p.grad for p in params]
+    there = [g for g in grads if g is not None]
+    return (params if len(there) == len(grads) else [p for p in params if p.grad is not None]), there
+
+
+def halves(params: Sequence[Tensor]) -> frozenset[torch.dtype]:
+    """The dtypes in half precision among these."""
+    return frozenset(p.dtype for p in params if p.dtype in HALF)
+
+
+def _run(parts: list[Part]) -> None:
+    for _, choice, step in parts:
+        choice.run(step)
+
+
+def _without_params(group: Group) -> Group:
+    """The settings alone, to be kept: with the parameters they would keep those alive."""
+    return {name: x for name, x in group.items() if name != "params"}
+
+
+def _static_key(view: GroupView) -> tuple[Any, ...]:
+    """All that decides on engines and tables but the tensors: when it changes, choose again."""
+    flags = (view.group.get(name) for name in ("fused", "capturable", "differentiable"))
+    return (*flags, view.engine, static_key(view.step((), ())))
+
+
+def _summary(chosen: list[tuple[Choice, GroupStep]]) -> Choice:
+    """Of one group: the engine of all its tensors, or how many tensors each engine has."""
+    if len(chosen) == 1:
+        return chosen[0][0]
+    name = ", ".join(dict.fromkeys(choice.name for choice, _ in chosen))
+    return replace(
+        chosen[0][0],
+        name=name,
+        reason="; ".join(f"{choice.name}: {len(part.params)} tensors, {choice.reason}" for choice, part in chosen),
+    )
+
+
+def _only_begins(views: list[GroupView], stepped: list[list[Tensor]], state: States) -> bool:
+    """Whether a step is only made to have its states: the first one, with lr 0 and no gradient but zeros.
+
+    So torch.distributed.checkpoint reads an optimizer that has not stepped yet; a decay that leaves the learning rate
+    out, or a constraint, would move the weights.
+    """
+    if any(map(len, state.values())) or any(isinstance(v.lr, int | float) and v.lr != 0 for v in views):
+        return False
+    moves = any(v.regularizer.constraint or (v.decay.multiplier == "one" and number(v.lam)) for v in views)
+    grads = [p.grad for params in stepped for p in params if p.grad is not None]
+    return moves and all(number(v.lr) == 0 for v in views) and not any(bool(g.count_nonzero()) for g in grads)
+
+
+def _read_peaks(groups: list[Group]) -> None:
+    """Where a CyclicLR drives the groups, take its peaks for their base learning rates: it writes them nowhere else.
+
+    What it does write tells that one may be there: the momentum's bounds, or another ``initial_lr``.
+    """
+    if not any(_may_be_cyclic(group) for group in groups):
+        return
+    for x in gc.get_objects():
+        if issubclass(type(x), CyclicLR) and x.optimizer.param_groups is groups:
+            for group, peak in zip(groups, x.max_lrs, strict=False):
+                group[BASE_LR] = number(peak)
+
+
+def _may_be_cyclic(group: Group) -> bool:
+    if "initial_lr" not in group or "max_lr" in group or group.get("base_lr") is not None:
+        return False
+    view_decay = group.get("decay")
+    return view_decay is not None and ("max_momentum" in group or number(group["initial_lr"]) != group[BASE_LR])

@@ -1,0 +1,163 @@
+"""The registry of rules: what optimizers, the native engine, ``explain``, benchmarks, the lab and the tests list.
+
+A new rule is its file, one entry here, and its oracle in the tests. A rule of another distribution registers itself, by
+``register(RuleEntry(…))`` when it is imported; what an installed distribution names under the entry point
+``halflife.rules`` is imported by ``load_plugins``, so that commands find it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from importlib.metadata import entry_points
+from typing import Any
+
+from torch import Tensor
+
+from . import rules
+from .rules import Rule
+
+Group = Mapping[str, Any]
+RuleFactory = Callable[[Group], Rule]
+"""A parameter group's settings, torch's flags among them, as a rule."""
+
+
+@dataclass(frozen=True)
+class RuleEntry:
+    """A rule and what is known of it by lists.
+
+    ``factory`` translates a group's flags; it is called whenever they changed. ``variants`` are settings of the
+    optimizer, the defaults first, that between them reach all of the rule's equations: the tables run each.
+    """
+
+    rule: type[Rule]
+    factory: RuleFactory
+    variants: tuple[Mapping[str, Any], ...] = ({},)
+
+    @property
+    def name(self) -> str:
+        return self.rule.__name__
+
+
+def by_fields(rule: type[Rule]) -> RuleFactory:
+    """The factory of a rule whose fields stand in the group under their own names, ``betas`` for ``beta1, beta2``."""
+    names = [f.name for f in fields(rule)]  # type: ignore[arg-type]
+    paired = "beta1" in names and "beta2" in names
+
+    def factory(group: Group) -> Rule:
+        own = dict(zip(("beta1", "beta2"), _betas(group), strict=True)) if paired else {}
+        return rule(**{name: own[name] if name in own else group[name] for name in names})
+
+    return factory
+
+
+def settings_of(rule: type[Rule]) -> dict[str, Any]:
+    """The keywords by which ``by_fields`` finds them, with their defaults."""
+    found = {f.name: f.default for f in fields(rule) if f.default is not MISSING}  # type: ignore[arg-type]
+    if "beta1" in found and "beta2" in found:
+        found = {"betas": (found.pop("beta1"), found.pop("beta2")), **found}
+    return found
+
+
+def _betas(group: Group) -> tuple[Any, Any]:
+    β1, β2 = (β.squeeze() if isinstance(β, Tensor) else β for β in group["betas"])
+    return β1, β2
+
+
+def _eps_place(group: Group) -> Any:
+    return "inside" if group.get("eps_inside") else "outside"
+
+
+def _sgd(group: Group) -> Rule:
+    momentum_type = "plain" if group["momentum"] == 0 else "nesterov" if group["nesterov"] else "momentum"
+    return rules.SGD(group["momentum"], group["dampening"], momentum_type)
+
+
+def _rmsprop(group: Group) -> Rule:
+    momentum_type = "momentum" if group["momentum"] > 0 else "plain"
+    moment = "centered" if group["centered"] else "raw"
+    numbers = group["alpha"], group["eps"], group["momentum"]
+    return rules.RMSprop(*numbers, momentum_type, moment, _eps_place(group))
+
+
+def _adam(group: Group) -> Rule:
+    bound = "max" if group["amsgrad"] else "none"
+    return rules.Adam(*_betas(group), group["eps"], bound, _eps_place(group))
+
+
+def _rprop(group: Group) -> Rule:
+    return rules.Rprop(*group["etas"], *group["step_sizes"])
+
+
+_SGD = {}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True}
+_RMSPROP = (
+    {},
+    {"momentum": 0.9},
+    {"centered": True},
+    {"momentum": 0.5, "centered": True, "alpha": 0.9},
+    {"eps_inside": True, "eps": 1e-2},
+)
+_ADAM = (
+    {},
+    {"amsgrad": True, "betas": (0.5, 0.6)},
+    {"eps_inside": True, "eps": 1e-2},
+    {"betas": (0.5, 0.9)},
+)
+_RADAM = {}, {"betas": (0.8, 0.99)}, {"betas": (0.8, 0.65)}  # ρ passes 5; at once; stays between 4 and 5
+
+_entries: dict[type[Rule], RuleEntry] = {}
+
+
+def register(entry: RuleEntry) -> None:
+    """List a rule. Raises ``ValueError`` if another one of that name is listed already."""
+    other = next((e for e in _entries.values() if e.name == entry.name and e.rule is not entry.rule), None)
+    if other is not None:
+        raise ValueError(
+            f"a rule called {entry.name} is registered already, by {other.rule.__module__}; give {entry.rule.__module__}'s "
+            "another name."
+        )
+    _entries[entry.rule] = entry
+
+
+for _entry in (
+    RuleEntry(rules.SGD, _sgd, _SGD),
+    RuleEntry(rules.ASGD, by_fields(rules.ASGD), ({"lambd": 1e-2}, {"lambd": 1e-2, "alpha": 0.5, "t0": 5})),
+    RuleEntry(
+        rules.Adagrad,
+        by_fields(rules.Adagrad),
+        ({}, {"lr_decay": 0.1}, {"initial_accumulator_value": 0.3, "eps": 1e-3}),
+    ),
+    RuleEntry(rules.Adadelta, by_fields(rules.Adadelta), ({}, {"rho": 0.5, "eps": 1e-3})),
+    RuleEntry(rules.RMSprop, _rmsprop, _RMSPROP),
+    RuleEntry(rules.Adam, _adam, _ADAM),
+    RuleEntry(rules.NAdam, by_fields(rules.NAdam), ({}, {"momentum_decay": 0.1, "betas": (0.8, 0.9)})),
+    RuleEntry(rules.RAdam, by_fields(rules.RAdam), _RADAM),
+    RuleEntry(rules.Adamax, by_fields(rules.Adamax), ({}, {"betas": (0.5, 0.7), "eps": 1e-2})),
+    RuleEntry(rules.Rprop, _rprop, ({}, {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.1)})),
+    RuleEntry(rules.Lion, by_fields(rules.Lion), ({}, {"betas": (0.5, 0.8)})),
+):
+    register(_entry)
+
+
+def entries() -> tuple[RuleEntry, ...]:
+    """All that are registered now, ours first."""
+    return tuple(_entries.values())
+
+
+def entry_of(rule: type[Rule]) -> RuleEntry | None:
+    """The entry of exactly this class; a class that derives from it is another rule."""
+    return _entries.get(rule)
+
+
+def entry_named(name: str) -> RuleEntry:
+    """The entry of that name, in any case. Raises ``KeyError``, with all names, for another."""
+    found = next((entry for entry in _entries.values() if entry.name.lower() == name.lower()), None)
+    if found is None:
+        raise KeyError(f"no rule called {name!r} is registered; there are {', '.join(e.name for e in _entries.values())}")
+    return found
+
+
+def load_plugins() -> None:
+    """Import what installed distributions name under the entry point ``halflife.rules``: a module that registers."""
+    for point in entry_points(group="halflife.rules"):
+        point.load()
