@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..caller import level_of_caller
+
 
 class WeightDecaySchedule(ABC):
     """λ as a function of a count that ``step()`` moves on, as with torch's learning-rate schedulers.
@@ -100,7 +102,7 @@ class WeightDecaySchedule(ABC):
     def _warn(self, text: str) -> None:
         if not self._warned:
             self._warned = True
-            warnings.warn(text, UserWarning, stacklevel=3)
+            warnings.warn(text, UserWarning, stacklevel=level_of_caller())
 
     def state_dict(self) -> dict[str, int]:
         return {"count": self.count}

@@ -201,13 +201,18 @@ class GroupStep:
         lacking = [name for name in self.needed(p) if state.get(name) is None]
         if lacking:
             state.update(self.first_values(p, lacking, place))
-        for name in (*self.needed(p), *self.known(state)):
-            state[name] = self._checked(p, state, name, place)
+        state.update(self.clocks_of(state, place))
+        for name in {*self.needed(p), *self.known(state)} - {*self.clock_names()}:
+            self._check(p, state, name)
 
-    def _checked(self, p: Tensor, state: ParameterState, name: str, place: Place) -> Tensor:
+    def clocks_of(self, state: ParameterState, place: Place) -> ParameterState:
+        """The step count and the rule's scalars, those that are there, in the form in which they are kept."""
+        there = [name for name in self.clock_names() if state.get(name) is not None]
+        differentiable = self.mode == "differentiable"
+        return {name: state[name] if differentiable else as_clock(state[name], place, f"the state {name!r}") for name in there}
+
+    def _check(self, p: Tensor, state: ParameterState, name: str) -> None:
         x = state[name]
-        if name in self.clock_names():
-            return x if self.mode == "differentiable" else as_clock(x, place, f"the state {name!r}")
         if not isinstance(x, Tensor):
             raise TypeError(
                 f"the state {name!r} of a parameter of shape {tuple(p.shape)} must be a tensor, but is {x!r}; take it "
@@ -222,7 +227,6 @@ class GroupStep:
             scale, blocks = state.get(name + SCALE), -(-p.numel() // BLOCK)
             if not isinstance(scale, Tensor) or scale.shape != (blocks,):
                 raise ValueError(f"the state {name!r} is in 8-bit codes, and {name + SCALE!r} must hold their {blocks} scales.")
-        return x
 
     def first_values(self, p: Tensor, names: Sequence[str], place: Place) -> ParameterState:
         """The states of these names as they are before the first step."""

@@ -125,8 +125,7 @@ def _loaded(view: GroupView, p: Tensor, entries: Any, index: int) -> ParameterSt
     """One parameter's state: every key that its rule needs, of the right shape, copied to where it belongs."""
     if not isinstance(entries, Mapping):
         raise TypeError(f"the state of parameter {index} must be a dict by name, but is {type(entries).__name__}")
-    saved = {name: value for name, value in cast("Mapping[str, Any]", entries).items() if value is not None}
-    return convert_state(view, p, saved, f"of parameter {index}")
+    return convert_state(view, p, cast("Mapping[str, Any]", entries), f"of parameter {index}")
 
 
 def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str) -> ParameterState:
@@ -139,6 +138,8 @@ def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str)
     """
     step = view.step((), ())
     needed, rule, place = step.needed(p), step.update.rule, view.clock_place(p)
+    known = {*step.clock_names(), *step.state_names, "anchor", "kahan", "ema"}
+    saved = {name: x for name, x in saved.items() if x is not None or name not in known}  # torch saves what is not there
     coded = [name + SCALE for name, x in saved.items() if isinstance(x, Tensor) and _is_coded(step, name, x)]
     begun = [spec.name for spec in rule.states if spec.begins == "before the first step"]
     if any(name in saved for name in (*begun, *step.state_names)):
@@ -151,7 +152,7 @@ def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str)
             continue
         if name in step.clock_names():
             state[name] = as_clock(value, place, what).to(place[0], copy=True)
-        elif name in (*step.state_names, "anchor", "kahan", "ema"):
+        elif name in known:
             _put(step, p, state, saved, name, what)
         else:
             state[name] = value.detach().clone().to(p.device) if isinstance(value, Tensor) else deepcopy(value)

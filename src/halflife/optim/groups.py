@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from math import log
-from pathlib import Path
 from typing import Any, Protocol, get_args, runtime_checkable
 from warnings import warn
 
 import torch
 from torch import Tensor
 
+from ..caller import level_of_caller
 from ..decays import NAMED, Decay, named
 from ..decays.schedule import WeightDecaySchedule
 from ..engines import ENGINES, Engine, GroupStep, Memory, Mode
@@ -58,7 +56,11 @@ class GroupView:
 
     def __init__(self, group: Group, rule: Rule) -> None:
         self.group, self.rule = group, rule
-        self.lr, self.lam = (scalar(group[name], name) for name in ("lr", "weight_decay"))
+        self.move(group["lr"], group["weight_decay"])
+
+    def move(self, lr: Any, lam: Any) -> None:
+        """Take these for the group's learning rate and λ, as a scheduler changes them."""
+        self.lr, self.lam = scalar(lr, "lr"), scalar(lam, "weight_decay")
         if isinstance(self.lam, int | float) and not self.lam >= 0:
             raise ValueError(f"a parameter group's weight_decay must be at least 0, but is {self.lam}.")
 
@@ -292,13 +294,3 @@ def _check_formats(group: Group, memory: Memory) -> None:
         )
     if memory.state_dtype is not None and any(p.is_complex() for p in group["params"]):
         raise ValueError("state_dtype goes with real parameters alone; leave it None for a group of complex ones.")
-
-
-def level_of_caller() -> int:
-    """How many frames up the line of code lies that called into this package, outside of it and torch."""
-    package = sys.modules[__name__.partition(".")[0]]
-    inside = tuple(f"{Path(module.__file__ or '').parent}{os.sep}" for module in (torch, package))
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
-        level, frame = level + 1, frame.f_back
-    return level

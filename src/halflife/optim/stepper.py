@@ -14,7 +14,9 @@ from warnings import warn
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CyclicLR
+from torch.optim.optimizer import _device_dtype_check_for_fused  # pyright: ignore[reportPrivateUsage]
 
+from ..caller import level_of_caller
 from ..decays import Decay
 from ..engines import Choice, GroupStep, Memory, StepGuard, Table, choose, gradient_norm, static_key
 from ..engines.formats import HALF
@@ -23,7 +25,7 @@ from ..regularizers import L2, Regularizer
 from ..rules import Rule, Scalar
 from ..update import Update
 from .checkpoints import convert_state
-from .groups import BASE_LR, GLOBAL, Group, GroupView, level_of_caller, number
+from .groups import BASE_LR, GLOBAL, Group, GroupView, number
 
 States = MutableMapping[Tensor, ParameterState]
 Part = tuple[int, Choice, GroupStep]
@@ -65,7 +67,10 @@ class Stepper:
 
     def _chosen(self, group: Group, state: States) -> list[tuple[Choice, GroupStep]]:
         view, params = self.view(group), [p for p in group["params"] if p.grad is not None] or group["params"]
-        return choose(view.step(params, [state.get(p, {}) for p in params]), view.engine)
+        step = view.step(params, [dict(state.get(p, {})) for p in params])
+        for p, own in zip(params, step.states, strict=True):
+            own.update(step.clocks_of(own, view.clock_place(p)))
+        return choose(step, view.engine)
 
     def _step_again(self, plan: Plan, groups: list[Group], params: list[Tensor], state: States, factor: Scalar) -> bool:
         """The tensors are those of the plan: give it this step's numbers, and run it; False if its words do not hold."""
@@ -138,13 +143,14 @@ class Stepper:
         """torch's errors for sparse gradients and for ``fused=True``, and one for decays that read the direction."""
         if view.group.get("fused"):
             for p in step.params:
-                torch.optim.optimizer._device_dtype_check_for_fused(p)  # pyright: ignore[reportAttributeAccessIssue]
+                _device_dtype_check_for_fused(p)
         if not any(g.is_sparse for g in step.grads):
             return
         update = step.update
         if update.rule.sparse == "refused":
-            instead = ", please consider SparseAdam instead" if view.rule.functor == "Adam" else ""
-            raise RuntimeError(f"{self.name} does not support sparse gradients{instead}")
+            if view.rule.functor == "Adam":  # in torch's words, for AdamW too
+                raise RuntimeError("Adam does not support sparse gradients, please consider SparseAdam instead")
+            raise RuntimeError(f"{self.name} does not support sparse gradients")
         place = update.placed(step.lam)
         if place.name in ("before", "cautious") or (place.name != "none" and update.rule.sparse == "touched"):
             raise RuntimeError(
@@ -218,7 +224,7 @@ class Plan:
     def move(self, moved: dict[int, tuple[Scalar, Scalar]]) -> list[GroupView]:
         """The learning rates and λ that a scheduler moved; the views of the groups, moved with them."""
         for k, (lr, lam) in moved.items():
-            self.views[k].lr, self.views[k].lam = lr, lam
+            self.views[k].move(lr, lam)
         for row, k in enumerate(self.rows):
             if k in moved:
                 view = self.views[k]
