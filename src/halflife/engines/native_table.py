@@ -114,24 +114,24 @@ class Table:
 
     def _note(self, params: list[Tensor], held: list[Tensor]) -> None:
         """Take note of who the tensors are and where they lie; a weak reference tells when one of them is gone."""
-        self._ids = list(map(id, params)), list(map(id, held))
-        self._at = list(map(Tensor.data_ptr, params)), list(map(Tensor.data_ptr, held))
-        self._references = [ref(x, self._gone.append) for x in (*params, *held)]
+        held = [*params, *held]
+        self._ids, self._at = list(map(id, held)), list(map(Tensor.data_ptr, held))
+        self._references = [ref(x, self._gone.append) for x in held]
 
     def fits(self, params: list[Tensor], grads: list[Tensor], states: Iterable[ParameterState]) -> bool:
         """Whether these are the tensors of the table, as they were and, but for the gradients, where they were.
 
         Where the gradients lie now is taken note of.
         """
-        if self._gone or list(map(id, params)) != self._ids[0]:
+        if self._gone:
             return False
         try:
-            held = self._read_states(states)
+            held = [*params, *self._read_states(states)]
         except KeyError:
             return False
-        if list(map(id, held)) != self._ids[1] or not (self._layouts[0].of(params) and self._layouts[1].of(grads)):
+        if list(map(id, held)) != self._ids or not (self._layouts[0].of(params) and self._layouts[1].of(grads)):
             return False
-        if (list(map(Tensor.data_ptr, params)), list(map(Tensor.data_ptr, held))) != self._at:
+        if list(map(Tensor.data_ptr, held)) != self._at:
             return False
         grads_at = list(map(Tensor.data_ptr, grads))
         if grads_at != self._grads_at:
@@ -151,14 +151,17 @@ class Table:
             fill(row, step)
         self._factors = []
 
-    def set_rates(self, row: int, update: Update, lr: Scalar, eta: Scalar, lam: Scalar) -> None:
-        """What schedulers move, in a row that is filled."""
-        self._lr[row], self._scale[row] = lr, update.decay.scale(lr, eta, 1.0)
+    def set_rates(self, row: int, lr: Scalar, scale: Scalar) -> None:
+        """What a scheduler of the learning rate moves, in a row that is filled."""
+        self._lr[row], self._scale[row] = lr, scale
+
+    def set_decay(self, row: int, update: Update, lam: Scalar) -> None:
+        """What a schedule of λ moves."""
         fill_regularizer(self.rows[row], update, lam)
 
     def run(self, params: list[Tensor], factors: list[Scalar]) -> None:
         """One step of every tensor, in place, with the numbers that the rows have; ``factors`` of the gradients."""
-        if factors != self._factors:
+        if factors is not self._factors:
             self._gradient[:] = factors
             self._factors = factors
         for state, begun in self.begun:

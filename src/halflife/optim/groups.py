@@ -60,7 +60,8 @@ class GroupView:
 
     def move(self, lr: Any, lam: Any) -> None:
         """Take these for the group's learning rate and λ, as a scheduler changes them."""
-        self.lr, self.lam = scalar(lr, "lr"), scalar(lam, "weight_decay")
+        plain = type(lr) is float and type(lam) is float
+        self.lr, self.lam = (lr, lam) if plain else (scalar(lr, "lr"), scalar(lam, "weight_decay"))
         if isinstance(self.lam, int | float) and not self.lam >= 0:
             raise ValueError(f"a parameter group's weight_decay must be at least 0, but is {self.lam}.")
 
@@ -94,20 +95,25 @@ class GroupView:
     def engine(self) -> Engine | None:
         return self.group.get("engine")
 
-    @property
+    @cached_property
     def base_lr(self) -> float:
         """α: what was given as ``base_lr``, else the peak that OneCycleLR wrote down, else lr as it was at first."""
         given = (self.group.get(name) for name in ("base_lr", "max_lr"))
         return number(next((x for x in given if x is not None), self.group[BASE_LR]))
+
+    @cached_property
+    def _needs_schedule(self) -> bool:
+        return self.decay.needs_schedule
 
     def multiplier(self, lr: Scalar) -> Scalar:
         """η = lr/α, the schedule's multiplier, where the decay needs it; α is a constant, also to autograd.
 
         Raises ``ValueError`` where it is needed and α is 0.
         """
-        λ, α = self.lam, self.base_lr
-        if not self.decay.needs_schedule or (isinstance(λ, int | float) and λ == 0):
+        λ = self.lam
+        if not self._needs_schedule or (isinstance(λ, int | float) and λ == 0):
             return 1.0
+        α = self.base_lr
         if α == 0:
             raise ValueError(
                 f"decay '{self.decay}' measures the schedule as η = lr/α, and the group was added with lr=0, which says "

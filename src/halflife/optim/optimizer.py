@@ -165,11 +165,16 @@ class Optimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        with torch.set_grad_enabled(bool(self.defaults["differentiable"])):
-            if compiling:
+        if compiling:
+            with torch.set_grad_enabled(bool(self.defaults["differentiable"])):
                 _step_in_graph(self)
-            else:
-                self.make_step()
+            return loss
+        before = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(bool(self.defaults["differentiable"]))  # pyright: ignore[reportPrivateUsage]
+        try:
+            self.make_step()
+        finally:
+            torch._C._set_grad_enabled(before)  # pyright: ignore[reportPrivateUsage]
         return loss
 
     def make_step(self) -> bool:

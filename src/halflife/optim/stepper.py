@@ -81,20 +81,26 @@ class Stepper:
             if list(map(_static_key, views)) != plan.keys:
                 return False
             plan.renew(groups, views)
-        views = plan.views if moved is None else plan.move(moved)
+        elif moved:
+            plan.move(moved)
         for k in plan.rows if moved is None else moved:
-            self.warnings.look(k, views[k], plan.halves[k])
-        others = [
-            part
-            for k, group in plan.others_of(groups)
-            for part in self._prepared(k, views[k], group, state, factor)
-        ]
+            if plan.watched[k]:
+                self.warnings.look(k, plan.views[k], plan.halves[k])
+        others = [] if plan.whole else self._others(plan, groups, state, factor)
         if any(choice.name == "native" for _, choice, _ in others):
             return False
         plan.table.run(plan.own(params), plan.factors(factor))
         _run(others)
         self._plan = plan
         return True
+
+    def _others(self, plan: Plan, groups: list[Group], state: States, factor: Scalar) -> list[Part]:
+        """The step of what is not in the plan's table."""
+        parts = list[Part]()
+        for k, params in plan.others_of(groups):
+            self.warnings.look(k, plan.views[k], halves(params))
+            parts += self._prepared(k, plan.views[k], params, state, factor)
+        return parts
 
     def _step_anew(self, groups: list[Group], state: States, factor: Scalar) -> None:
         """Choose an engine for each tensor; if native is it for some, keep what was planned."""
@@ -176,6 +182,10 @@ class Plan:
         steps = [step for _, _, step in native]
         self.rows = [k for k, _, _ in native]
         self.halves = {k: halves(step.params) for k, _, step in native}
+        self.watched = {k: bool(dtypes) or views[k].decay.needs_schedule for k, dtypes in self.halves.items()}
+        self.watched |= {k: False for k in range(len(views)) if k not in self.halves}
+        self.whole = not others
+        self._factors: tuple[Scalar, list[Scalar]] = (0.0, [])
         self._elsewhere = {id(p): k for k, _, step in others for p in step.params}
         self.keys = list(map(_static_key, views))
         self.table = Table(steps)
@@ -193,11 +203,6 @@ class Plan:
             (k, [p for p in groups[k]["params"] if id(p) in self._elsewhere and p.grad is not None])
             for k in dict.fromkeys(self._elsewhere.values())
         ]
-
-    @property
-    def whole(self) -> bool:
-        """Whether there are no others."""
-        return not self._elsewhere
 
     def note_order(self, params: list[Tensor], state: States) -> None:
         """Take note whether the states lie in the order of the parameters: then none needs to be looked up."""
@@ -218,22 +223,27 @@ class Plan:
 
     def renew(self, groups: list[Group], views: list[GroupView]) -> None:
         """All numbers anew, of groups whose words are the same."""
-        self.settings, self.views = Settings(groups), views
+        self.settings, self.views, self._factors = Settings(groups), views, (0.0, [])
         self.table.fill([views[k].step((), ()) for k in self.rows])
 
-    def move(self, moved: dict[int, tuple[Scalar, Scalar]]) -> list[GroupView]:
-        """The learning rates and λ that a scheduler moved; the views of the groups, moved with them."""
+    def move(self, moved: dict[int, tuple[Scalar, Scalar]]) -> None:
+        """The learning rates and λ that a scheduler moved."""
         for k, (lr, lam) in moved.items():
-            self.views[k].move(lr, lam)
-        for row, k in enumerate(self.rows):
-            if k in moved:
-                view = self.views[k]
-                self.table.set_rates(row, view.update, view.lr, view.multiplier(view.lr), view.lam)
-        return self.views
+            view = self.views[k]
+            decays = lam is not view.lam
+            view.move(lr, lam)
+            if k in self.halves:
+                row = self.rows.index(k)
+                self.table.set_rates(row, view.lr, view.decay.scale(view.lr, view.multiplier(view.lr), 1.0))
+                if decays:
+                    self.table.set_decay(row, view.update, view.lam)
 
     def factors(self, factor: Scalar) -> list[Scalar]:
         """What multiplies the gradients of each row."""
-        return [-factor if self.views[k].group.get("maximize") else factor for k in self.rows]
+        if factor is not self._factors[0]:
+            signs = (-factor if self.views[k].group.get("maximize") else factor for k in self.rows)
+            self._factors = factor, list(signs)
+        return self._factors[1]
 
 
 class Settings:
