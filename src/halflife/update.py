@@ -72,13 +72,13 @@ def check(rule: Rule | type[Rule], decay: Decay, regularizer: Regularizer) -> No
 
 
 def _problem(rule: Rule | type[Rule], decay: Decay, regularizer: Regularizer) -> str | None:
-    needs, R = decay.place.needs, repr(regularizer)
+    needs = decay.place.needs
     if needs == "grad" and not regularizer.has_grad:
-        return f"{R}, which has no gradient"
+        return f"{regularizer!r}, which has no gradient"
     if needs == "prox" and not regularizer.has_prox:
-        return f"{R}, which has no prox in closed form"
+        return f"{regularizer!r}, which has no prox in closed form"
     if needs == "grad" and decay.needs_metric and not regularizer.separable:
-        return f"{R}, which is not separable, so it takes one threshold for a whole block"
+        return f"{regularizer!r}, which is not separable, so it takes one threshold for a whole block"
     if decay.needs_metric and rule.metric is None:
         name = rule.__name__ if isinstance(rule, type) else type(rule).__name__
         return f"the rule {name}, which has no diagonal metric to divide the threshold by"

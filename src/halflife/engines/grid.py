@@ -22,7 +22,7 @@ from ..update import Update
 from .group_step import GroupStep
 from .library import Library, Missing, load, threads
 from .memory import ParameterState
-from .native_rows import fill, group_obstacle, tensor_obstacle
+from .native_rows import group_obstacle, row_of, tensor_obstacle
 from .native_table import Table
 
 
@@ -99,8 +99,8 @@ class NativeGrid(Grid):
         self.table["row"] = index[:, None]
         self.sizes = np.array([w[0].nbytes for w in self.weights])
         self.rows = np.zeros(len(lrs), library.row)
-        for row, lr, lam in zip(self.rows, self.lrs, self.lams, strict=True):
-            fill(row, _group_step(update, [], float(lr), eta, float(lam), []))
+        for k, (lr, lam) in enumerate(zip(self.lrs, self.lams, strict=True)):
+            self.rows[k] = row_of(_group_step(update, [], float(lr), eta, float(lam), []), library)
         self.keep(self.alive)
 
     def _entries_of(self, k: int, eta: float) -> NDArray[Any]:

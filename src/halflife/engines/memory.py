@@ -45,7 +45,7 @@ class Memory:
 
     rounding: Rounding = "nearest"
     state_dtype: StateDtype = None
-    never_negative: frozenset[str] = field(default=frozenset(), compare=False)
+    never_negative: tuple[str, ...] = field(default=(), compare=False)
 
     def signed(self, name: str) -> bool:
         """Whether a state's codes need a sign."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from math import inf, prod
 from typing import Any, NamedTuple
 
@@ -16,8 +15,8 @@ from ..rules import ASGD, Rule, Scalar, hyper_parameters, words
 from ..update import Update
 from .formats import HALF, wide
 from .group_step import GroupStep
-from .library import Functor, Missing, load
-from .memory import SCALE, ParameterState
+from .library import Functor, Library, Missing, load
+from .memory import SCALE, Memory, ParameterState
 
 PLAIN = (Tensor, torch.nn.Parameter)
 PLACEMENTS = {"none": 0, "before": 1, "explicit": 2, "cautious": 3, "implicit": 4}
@@ -43,28 +42,30 @@ ALONE = (rz.Box, rz.NonNegative, rz.GroupLasso)
 """What is not compiled beside others."""
 
 
+_functors: dict[tuple[type[Rule], str], Functor | None] = {}
+
+
 def functor_of(rule: Rule) -> Functor | None:
     """The compiled functor of this very class of rules, under its words; a class that derives from one has none.
 
     Raises ``RuntimeError``, naming the rule, if the library's functor is not what the rule declares.
     """
-    name, library = vars(type(rule)).get("functor"), load()
+    key = type(rule), words(rule)
+    if key not in _functors:
+        _functors[key] = _matched(rule, vars(type(rule)).get("functor"), key[1])
+    return _functors[key]
+
+
+def _matched(rule: Rule, name: str | None, variant: str) -> Functor | None:
+    library = load()
     if name is None or isinstance(library, Missing):
         return None
-    return _matched(name, words(rule), tuple(hyper_parameters(rule)), tuple(spec.shape for spec in rule.states))
-
-
-@cache
-def _matched(name: str, variant: str, hyper: tuple[str, ...], shapes: tuple[str, ...]) -> Functor:
-    library = load()
-    assert not isinstance(library, Missing)
-    functor = library.functors.get((name, variant))
-    scalars = shapes.count("scalar")
-    declared = hyper, len(shapes) - scalars, scalars
-    if functor is None or (functor.hyper, functor.states, functor.scalars) != declared:
+    functor, hyper, scalars = library.functor(name, variant), tuple(hyper_parameters(rule)), len(rule.scalars)
+    declared = len(rule.states) - scalars, scalars, hyper
+    if functor is None or (functor.states, functor.scalars, functor.hyper) != declared:
         has = "none" if functor is None else f"one of {functor.states} states, {functor.scalars} scalars, {functor.hyper}"
         raise RuntimeError(
-            f"the rule {name} ({variant or 'no variants'}) declares a native functor of {declared[1]} states, {scalars} "
+            f"the rule {name} ({variant or 'no variants'}) declares a native functor of {declared[0]} states, {scalars} "
             f"scalars and the hyper-parameters {hyper}, and {library.path} has {has}; install halflife again, or set "
             "HALFLIFE_NATIVE=0."
         )
@@ -162,35 +163,51 @@ def dense(x: Tensor) -> bool:
     return True
 
 
-def static_key(step: GroupStep) -> tuple[Any, ...]:
+def static_key(update: Update, lam: Scalar, memory: Memory, ema_decay: float | None) -> tuple[Any, ...]:
     """What a row says in words; the rest of it is numbers, which may change from step to step."""
-    update = step.update
-    compiled, place = compiled_form(update.regularizer), update.placed(step.lam).name
+    compiled, place = compiled_form(update.regularizer), update.placed(lam).name
     key = compiled and compiled.static_key()
-    return (type(update.rule), words(update.rule), place, update.decay, key, step.memory, step.ema_decay)
+    return (type(update.rule), words(update.rule), place, update.decay, key, memory, ema_decay)
 
 
-def fill(row: Any, step: GroupStep) -> None:
-    """This step's numbers, and the words."""
-    update = step.update
-    place, decay, functor = update.placed(step.lam).name, update.decay, functor_of(update.rule)
+def row_of(step: GroupStep, library: Library) -> tuple[Any, ...]:
+    """The row of a group's step: its words, and this step's numbers."""
+    update, decay, functor = step.update, step.update.decay, functor_of(step.update.rule)
+    place = update.placed(step.lam).name
     assert functor is not None  # group_obstacle saw to it
-    row["rule"], row["placement"] = functor.number, PLACEMENTS[place]
-    row["threshold"] = place not in ("none", "before") and decay.needs_metric
-    row["rounding"] = ROUNDINGS.index(step.memory.rounding)
-    row["lr"], row["scale"] = step.lr, decay.scale(step.lr, step.eta, 1.0)
-    row["gradient"] = step.gradient
-    fill_regularizer(row, update, step.lam)
-    for i, x in enumerate(hyper_parameters(update.rule).values()):
-        row["hyper"][i] = x
-    row["ema_decay"] = -1 if step.ema_decay is None else step.ema_decay
+    hyper = [*hyper_parameters(update.rule).values()]
+    return (
+        functor.number,
+        PLACEMENTS[place],
+        place not in ("none", "before") and decay.needs_metric,
+        regularizer_number(update),
+        ROUNDINGS.index(step.memory.rounding),
+        step.lr,
+        decay.scale(step.lr, step.eta, 1.0),
+        lam_of(update, step.lam),
+        step.gradient,
+        (*hyper, *[0.0] * (library.row["hyper"].shape[0] - len(hyper))),
+        _form(update).penalty(),
+        -1.0 if step.ema_decay is None else step.ema_decay,
+    )
 
 
-def fill_regularizer(row: Any, update: Update, lam: Scalar) -> None:
-    """What a row says of the regularizer, λ among it."""
+def regularizer_number(update: Update) -> int:
+    """What a row says of the regularizer's kind."""
+    form = _form(update)
+    return REGULARIZERS[type(form.R)][0] + SUM * form.is_sum
+
+
+def lam_of(update: Update, lam: Scalar) -> float:
+    """λ as a row has it: a multiple of one regularizer is a multiple of λ."""
+    form = _form(update)
+    return float(lam) if form.is_sum else form.factor * float(lam)
+
+
+def _form(update: Update) -> CompiledForm:
     form = compiled_form(update.regularizer)
     assert form is not None  # group_obstacle saw to it
-    form.fill(row, float(lam))
+    return form
 
 
 class CompiledForm(NamedTuple):
@@ -215,13 +232,10 @@ class CompiledForm(NamedTuple):
         layout = None if x is None else (x.data_ptr(), x.shape, x.dtype, x.stride(), x.untyped_storage().nbytes())
         return (type(R), *settings, blocks, *self[1:5], layout)
 
-    def fill(self, row: Any, lam: float) -> None:
-        """Write what a row says of the regularizer; λ too, for a multiple of R alone is a multiple of λ."""
-        number, settings = REGULARIZERS[type(self.R)]
-        row["regularizer"] = number + SUM * self.is_sum
-        row["lam"] = lam if self.is_sum else self.factor * lam
-        own = [getattr(self.R, name) for name in settings]
-        row["penalty"] = [*own, *[0.0] * (2 - len(own)), self.ridge, self.factor, self.lo, self.hi]
+    def penalty(self) -> tuple[float, ...]:
+        """The settings of R, two at most, then those of the sum."""
+        own = [getattr(self.R, name) for name in REGULARIZERS[type(self.R)][1]]
+        return (*own, *[0.0] * (2 - len(own)), self.ridge, self.factor, self.lo, self.hi)
 
 
 def compiled_form(R: Regularizer) -> CompiledForm | None:

@@ -24,7 +24,7 @@ from ..update import Update
 from .group_step import GroupStep
 from .library import Library, Missing, load, threads
 from .memory import SCALE, ParameterState
-from .native_rows import enter_regularizer, fill, fill_regularizer, is_plain
+from .native_rows import enter_regularizer, is_plain, lam_of, row_of
 
 FORMATS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3, torch.uint8: 4}
 """As ``hl_format`` in native/halflife.h."""
@@ -109,7 +109,7 @@ class Table:
         begun_in = {id(state): begun for state, begun in self.begun}
         self._note(params, self._read_states([{**state, **begun_in.get(id(state), {})} for state in states]))
         self.addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
-        self._lr, self._scale, self._gradient = (self.rows[name] for name in ("lr", "scale", "gradient"))
+        self._lr, self._scale, self._lam, self._gradient = (self.rows[n] for n in ("lr", "scale", "lam", "gradient"))
         self._factors: list[Any] = []
 
     def _note(self, params: list[Tensor], held: list[Tensor]) -> None:
@@ -147,8 +147,8 @@ class Table:
 
     def fill(self, steps: Sequence[GroupStep]) -> None:
         """The words and numbers of these steps, a row each."""
-        for row, step in zip(self.rows, steps, strict=True):
-            fill(row, step)
+        for k, step in enumerate(steps):
+            self.rows[k] = row_of(step, self.library)
         self._factors = []
 
     def set_rates(self, row: int, lr: Scalar, scale: Scalar) -> None:
@@ -157,7 +157,7 @@ class Table:
 
     def set_decay(self, row: int, update: Update, lam: Scalar) -> None:
         """What a schedule of λ moves."""
-        fill_regularizer(self.rows[row], update, lam)
+        self._lam[row] = lam_of(update, lam)
 
     def run(self, params: list[Tensor], factors: list[Scalar]) -> None:
         """One step of every tensor, in place, with the numbers that the rows have; ``factors`` of the gradients."""

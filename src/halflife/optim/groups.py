@@ -57,6 +57,10 @@ class GroupView:
     def __init__(self, group: Group, rule: Rule) -> None:
         self.group, self.rule = group, rule
         self.move(group["lr"], group["weight_decay"])
+        self.decay, self.regularizer = decay_of(group), regularizer_of(group)
+        self.memory = Memory(group.get("rounding", "nearest"), group.get("state_dtype"), rule.never_negative)
+        self.engine: Engine | None = group.get("engine")
+        self._needs_schedule = self.decay.needs_schedule
 
     def move(self, lr: Any, lam: Any) -> None:
         """Take these for the group's learning rate and λ, as a scheduler changes them."""
@@ -66,23 +70,9 @@ class GroupView:
             raise ValueError(f"a parameter group's weight_decay must be at least 0, but is {self.lam}.")
 
     @cached_property
-    def decay(self) -> Decay:
-        return decay_of(self.group)
-
-    @cached_property
-    def regularizer(self) -> Regularizer:
-        return regularizer_of(self.group)
-
-    @cached_property
     def update(self) -> Update:
         """rule × decay × regularizer."""
         return Update(self.rule, self.decay, self.regularizer)
-
-    @cached_property
-    def memory(self) -> Memory:
-        """What the group's numbers are kept in."""
-        unsigned = frozenset(spec.name for spec in self.rule.states if spec.sign == "never negative")
-        return Memory(self.group.get("rounding", "nearest"), self.group.get("state_dtype"), unsigned)
 
     @property
     def mode(self) -> Mode:
@@ -91,19 +81,11 @@ class GroupView:
             return "differentiable"
         return "capturable" if self.group.get("capturable") else "plain"
 
-    @property
-    def engine(self) -> Engine | None:
-        return self.group.get("engine")
-
     @cached_property
     def base_lr(self) -> float:
         """α: what was given as ``base_lr``, else the peak that OneCycleLR wrote down, else lr as it was at first."""
         given = (self.group.get(name) for name in ("base_lr", "max_lr"))
         return number(next((x for x in given if x is not None), self.group[BASE_LR]))
-
-    @cached_property
-    def _needs_schedule(self) -> bool:
-        return self.decay.needs_schedule
 
     def multiplier(self, lr: Scalar) -> Scalar:
         """η = lr/α, the schedule's multiplier, where the decay needs it; α is a constant, also to autograd.

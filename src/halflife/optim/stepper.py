@@ -267,29 +267,31 @@ class Settings:
                 new = read(group)
             except KeyError:
                 return None
-            if not all(map(is_, new, old)):
-                if not all(map(_may_move, names, new, old)):
+            same = list(map(is_, new, old))
+            if False in same:
+                if not all(_may_move(names[i], new[i], old[i]) for i, known in enumerate(same) if not known):
                     return None
                 self._values[k], found[k] = new, (group["lr"], group["weight_decay"])
         return found
 
 
 def _may_move(name: str, new: Any, old: Any) -> bool:
-    """Whether a setting is the same, or a number that may move from step to step without another decision."""
-    if new is old:
-        return True
+    """Whether a setting is a number that may move from step to step without another decision, or says the same."""
     if type(new) is not float or not isinstance(old, int | float):
         return False
-    return new == old or name == "lr" or (name == "weight_decay" and new != 0 and old != 0)
+    return name == "lr" or new == old or (name == "weight_decay" and new != 0 and old != 0)
+
+
+_FIXED = frozenset({type(None), bool, int, float, str, torch.dtype, Decay})
 
 
 def _is_fixed(x: Any) -> bool:
     """Whether an object stays as it is, unlike a tensor."""
+    if type(x) in _FIXED:
+        return True
     if isinstance(x, tuple | list):
         return all(map(_is_fixed, x))  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(x, Regularizer):
-        return all(map(_is_fixed, vars(x).values()))
-    return x is None or isinstance(x, int | float | str | torch.dtype | Decay)
+    return isinstance(x, Regularizer) and all(map(_is_fixed, vars(x).values()))
 
 
 class StepWarnings:
@@ -367,7 +369,7 @@ def _without_params(group: Group) -> Group:
 def _static_key(view: GroupView) -> tuple[Any, ...]:
     """All that decides on engines and tables but the tensors: when it changes, choose again."""
     flags = (view.group.get(name) for name in ("fused", "capturable", "differentiable"))
-    return (*flags, view.engine, static_key(view.step((), ())))
+    return (*flags, view.engine, static_key(view.update, view.lam, view.memory, view.group.get("ema_decay")))
 
 
 def _summary(chosen: list[tuple[Choice, GroupStep]]) -> Choice:

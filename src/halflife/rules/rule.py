@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from dataclasses import fields
+from functools import cache
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +17,7 @@ State = Mapping[str, Tensor]
 Start = Mapping[str, Tensor | float]
 
 
-@dataclass(frozen=True)
-class StateSpec:
+class StateSpec(NamedTuple):
     """One of a rule's states: its name, as torch names it, and what is known of it beforehand.
 
     ``shape``: as the parameter's, or one "scalar" for all coordinates. ``sign``: "never negative" states need no sign
@@ -68,6 +68,11 @@ class Rule(ABC):
         """The states that are one number for all coordinates."""
         return tuple(state.name for state in self.states if state.shape == "scalar")
 
+    @property
+    def never_negative(self) -> tuple[str, ...]:
+        """The states whose 8-bit codes need no sign."""
+        return tuple([state.name for state in self.states if state.sign == "never negative"])
+
     def check(self, p: Tensor) -> None:
         """Raise ``ValueError``, with what would be taken, if the rule cannot step this parameter."""
 
@@ -103,7 +108,12 @@ def hyper_parameters(rule: Rule) -> dict[str, Any]:
 
 def settings(rule: Rule) -> dict[str, Any]:
     """All its fields."""
-    return {f.name: getattr(rule, f.name) for f in fields(rule)}  # type: ignore[arg-type]
+    return {name: getattr(rule, name) for name in _field_names(type(rule))}
+
+
+@cache
+def _field_names(rule: type[Rule]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(rule))  # type: ignore[arg-type]
 
 
 def zeros(w: Tensor, *names: str) -> dict[str, Tensor | float]:
