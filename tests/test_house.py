@@ -14,13 +14,15 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 ROOMS: dict[str, set[str]] = {
     "arithmetic": set(),
+    "caller": set(),
     "rules": {"arithmetic"},
-    "decays": {"arithmetic"},
+    "decays": {"arithmetic", "caller"},
     "regularizers": {"arithmetic"},
+    "registry": {"rules"},
 }
-ROOMS["step"] = {"arithmetic", "rules", "decays", "regularizers"}
-ROOMS["engines"] = ROOMS["step"] | {"step"}
-ROOMS["optim"] = ROOMS["engines"] | {"engines"}
+ROOMS["update"] = {"arithmetic", "rules", "decays", "regularizers"}
+ROOMS["engines"] = ROOMS["update"] | {"update", "registry"}
+ROOMS["optim"] = ROOMS["engines"] | {"engines", "caller"}
 ROOMS["schedules"] = {"decays"}
 ROOMS["conventions"] = ROOMS["optim"] | {"optim"}
 ROOMS["training"] = ROOMS["optim"] | {"optim"}
@@ -68,12 +70,91 @@ def test_the_library_needs_torch_and_numpy_alone(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_files_and_functions_are_short(path: Path) -> None:
     source = path.read_text()
-    assert source.count("\n") <= 250
+    assert source.count("\n") <= 400
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef):
             doc = ast.get_docstring(node)
             length = node.end_lineno - node.lineno + 1 - (doc.count("\n") + 1 if doc else 0)
-            assert length <= 25, f"{node.name} has {length} lines"
+            assert length <= 40, f"{node.name} has {length} lines"
+
+
+def test_the_rooms_around_a_step_are_few() -> None:
+    assert len([path for path in FILES if room_of(path) in ("optim", "engines", "training")]) <= 28
+
+
+def private_names(tree: ast.AST) -> set[str]:
+    """What a file defines under names of its own: functions, classes, and attributes that it assigns."""
+    named = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)
+    found = {node.name for node in ast.walk(tree) if isinstance(node, named)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.attr if isinstance(node, ast.Attribute) else node.id)
+    namedtuples = {"_replace", "_asdict", "_fields", "_make"}
+    return {name for name in found if name.startswith("_") and not name.startswith("__")} - namedtuples
+
+
+TREES = {path: ast.parse(path.read_text()) for path in FILES}
+PRIVATE = set().union(*map(private_names, TREES.values()))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_nobody_calls_anothers_privates(path: Path) -> None:
+    """``x._name`` of halflife's own stands only where x is self or cls."""
+    strangers = [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.Attribute) and node.attr in PRIVATE
+        if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+        if not is_super_or_own_class(node.value)
+    ]
+    assert not strangers
+
+
+def is_super_or_own_class(value: ast.expr) -> bool:
+    """``super()`` and ``type(self)`` are the object itself."""
+    called = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else None
+    of_self = isinstance(value, ast.Call) and [ast.unparse(x) for x in value.args] == ["self"]
+    return called == "super" or (called == "type" and of_self)
+
+
+def modules_imported(path: Path) -> set[Path]:
+    """The files of this package that a file imports at its top or under TYPE_CHECKING; not within functions."""
+    inside = {id(sub) for node in ast.walk(TREES[path]) if isinstance(node, ast.FunctionDef) for sub in ast.walk(node)}
+    package, found = ("halflife", *path.relative_to(SOURCE).parent.parts), set[Path]()
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.ImportFrom) and id(node) not in inside:
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = (*base, *(node.module.split(".") if node.module else ()))
+            if module[:1] != ("halflife",):
+                continue
+            for target in [(*module, alias.name) for alias in node.names] + [module]:
+                at = SOURCE.joinpath(*target[1:])
+                file = next((f for f in (at.with_suffix(".py"), at / "__init__.py") if f.is_file() and f != path), None)
+                if file is not None and file in TREES:
+                    found.add(file)
+                    if target != module:
+                        continue
+    return found
+
+
+def test_no_import_circles() -> None:
+    """Importing a package's own ``__init__`` from within it is a circle too, but for its parts' parts."""
+    graph = {path: {f for f in modules_imported(path) if f.name != "__init__.py" or f.parent not in path.parents} for path in FILES}
+    done, trail = set[Path](), list[Path]()
+
+    def visit(path: Path) -> None:
+        if path in trail:
+            raise AssertionError(" → ".join(str(p.relative_to(SOURCE)) for p in [*trail[trail.index(path) :], path]))
+        if path in done:
+            return
+        trail.append(path)
+        for other in sorted(graph[path]):
+            visit(other)
+        trail.pop()
+        done.add(path)
+
+    for path in FILES:
+        visit(path)
 
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "rules").glob("[a-z]*.py")), ids=lambda p: p.stem)
