@@ -13,7 +13,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
-DATA = Path(os.environ.get("HALFLIFE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+DATA = Path(os.environ.get("HALFLIFE_DATA") or Path(__file__).parents[2] / "shared" / "data").resolve()
 
 each_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 

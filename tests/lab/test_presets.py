@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +13,15 @@ from halflife.lab.findings import Findings
 from halflife.lab.presets import PRESETS, SCALES, scale_named
 from halflife.lab.result import Result
 
-DATA = Path(os.environ.get("HALFLIFE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-IMAGES = pytest.mark.skipif(not (DATA / "cifar-10-batches-bin").is_dir(), reason="no sample of CIFAR-10 here")
+from .data_files import SAMPLES
+
+IMAGES = pytest.mark.skipif(not (SAMPLES / "cifar-10-batches-bin").is_dir(), reason="no sample of CIFAR-10 here")
 ON_IMAGES = {"batchnorm", "blog-resnet20", "shake-shake"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=IMAGES if n in ON_IMAGES else ()) for n in PRESETS])
 def test_runs_at_smoke_scale(name: str, tmp_path: Path) -> None:
-    results, pictures, conclusion = run_preset(name, "smoke", tmp_path, how=How(workers=1, data_dir=DATA))
+    results, pictures, conclusion = run_preset(name, "smoke", tmp_path, how=How(workers=1, data_dir=SAMPLES))
     assert len(results) == len(PRESETS[name].arms("smoke"))
     assert all(not found.missing for result in results for found in result.findings)
     assert all(picture.stat().st_size > 10_000 for picture in pictures)
