@@ -30,14 +30,14 @@ def test_an_optimizers_page_has_its_equations_and_the_difference():
         "m ← β₁·m + (1 − β₁)·g",
         "w ← (1 − lr·λ)·w − lr·u",
         "= (1 − 0.002)·0.74765 − 0.1·1    = 0.6461547007",
-        "by hand          ",
+        "these lines        0.646154700668762",
         "torch.optim.AdamW  0.64615470066876",
         "w ← (w − lr·u)/(1 + η·λ)",
         "L1, ElasticNet, L0, LHalf, Box, NonNegative, GroupLasso: proximal, proximal_lr, euclidean.",
         "https://arxiv.org/abs/1711.05101",
     ):
         assert words in output
-    assert re.search(r"by hand − halflife +\S+ +\d\.\de-1\d\n", output)
+    assert re.search(r"these lines − halflife +\S+ +\d\.\de-1\d\n", output)
     assert re.search(r"decoupled +w ← .* \(default\)", output)
 
 
@@ -67,8 +67,10 @@ def test_a_decays_page_says_what_it_makes_of_each_regularizer():
 def test_a_regularizers_page_works_its_prox_out():
     output = run("l1").output
     assert "sign(y)·max(|y| − τ, 0)" in output
-    assert re.search(r"−1\.2 +−0\.95 +−0\.95\n", output)
-    assert re.search(r"largest difference +0\n", output)
+    assert re.search(r"−1\.2 +−0\.95\n", output)
+    assert "x  = sign(y)·max(|y| − τ, 0)  = sign(2)·max(|2| − 0.25, 0)  = 1.75" in output
+    assert re.search(r"least value +0\.855 for all", output)
+    assert re.search(r"elsewhere +\d\.\de-\d+ more, at the best of 1,70\d other points\n", output)
 
 
 @pytest.mark.parametrize("name", [None, *EVERYTHING])

@@ -1,4 +1,4 @@
-"""``halflife explain``: equations, a step worked out by hand, when to use what."""
+"""``halflife explain``: equations, a worked step, when to use what."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Treatment = Annotated[
 
 
 def explain(name: Name = None, decay: Treatment = None) -> None:
-    """Explain an optimizer, decay or regularizer: equations, a first step by hand, when to use it, typical values."""
+    """Explain an optimizer, decay or regularizer: equations, a worked first step, when to use it, typical values."""
     try:
         text = None if name is None else find(name)
         _check(text, decay)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 from rich.text import Text
 from torch import Tensor
 
-from ..explain import NOTEBOOK_AFTER, STEPS, Line, Worked, figure, worked
+from ..explain import NOTEBOOK_AFTER, STEPS, Worked, WorkedLine, figure, worked
 from .explain_paper import Paper, Step
 
 ROUNDING = 1e-14
@@ -18,23 +18,28 @@ def show_example(paper: Paper, name: str, decay: str | None) -> None:
     """Work the example out, now, and print it."""
     result = worked(name, decay)
     settings = ", ".join(f"{key}={value!r}" for key, value in result.settings.items())
-    paper.heading("A first step by hand")
+    paper.heading("A worked step")
     paper.prose(
         "Parameters p1 (2, 4) and p2 (4,) in float64; the loss is (p1²).sum() + (p2³).sum(), so that g = 2w in p1 and "
         "3w² in p2."
     )
     paper.prose(f"{name}({settings}), the weight p1[0,0] = {figure(float(result.before[0][0, 0]))}:")
     paper.console.print()
-    paper.derivation([_step(line) for line in result.lines])
+    show_lines(paper, result.lines)
     paper.console.print()
     _compare(paper, name, result)
     paper.console.print()
     _weights(paper, result)
 
 
-def _step(line: Line) -> Step:
+def show_lines(paper: Paper, lines: Sequence[WorkedLine]) -> None:
+    """A derivation, line by line."""
+    paper.derivation([_step(line) for line in lines])
+
+
+def _step(line: WorkedLine) -> Step:
     """The line's texts, without figures that only repeat the value."""
-    sign = "←" if re.search(re.escape(line.letter) + r"(?!\w)", line.letters) else "="
+    sign = "←" if line.again else "="
     letters = "" if line.letters == line.figures else f"{sign} {line.letters}"
     figures = "" if line.figures == figure(line.value) else f"= {line.figures}"
     return Step(line.letter, letters, figures, f"= {figure(line.value, 10)}", line.remark)
@@ -42,8 +47,8 @@ def _step(line: Line) -> Step:
 
 def _compare(paper: Paper, name: str, result: Worked) -> None:
     own, theirs = f"halflife.{name}", f"torch.optim.{result.twin_name}"
-    values = [("by hand", result.by_hand, ""), (own, result.own, f"  {result.engine} engine")]
-    errors = [("by hand − halflife", result.own_error)]
+    values = [("these lines", result.recorded, ""), (own, result.own, f"  {result.engine} engine")]
+    errors = [("these lines − halflife", result.own_error)]
     if result.twin is not None and result.twin_error is not None:
         values.append((theirs, result.twin, ""))
         errors.append(("halflife − torch", result.twin_error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from ..decays import NAMED
-from ..explain import DECAYS, OPTIMIZERS, RECOMMENDATIONS, REGULARIZERS, RULES, algebra, update_of
+from ..explain import DECAYS, OPTIMIZERS, RECOMMENDATIONS, REGULARIZERS, RULES, algebra, rule_text, update_of
 from .explain_paper import Paper
 
 LINE = 46
@@ -30,7 +30,7 @@ def optimizer_line(name: str) -> str:
     """The optimizer's step under its default decay, in as few lines of ``LINE`` columns as it takes."""
     update = update_of(name)
     lines = [""]
-    for part in algebra.one_line(RULES[type(update.rule).__name__], update.decay):
+    for part in algebra.one_line(rule_text(update.rule), update.decay):
         longer = f"{lines[-1]},  {part}" if lines[-1] else part
         lines[-1:] = [longer] if cell_len(longer) <= LINE else [lines[-1] + ",", part]
     return "\n".join(lines)

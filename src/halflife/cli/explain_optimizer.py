@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-
 from rich.text import Text
 
-from .. import optim
 from ..decays import NAMED
-from ..explain import RULES, OptimizerText, RuleText, Setting, algebra, figure, update_of
+from ..explain import OptimizerText, RuleText, Setting, algebra, default, rule_text, update_of
 from .explain_example import show_example
 from .explain_paper import Paper
 
@@ -19,17 +16,16 @@ _FLAT = (("w, g", "a weight and its gradient"), ("u", "the direction; the metric
 
 def show_optimizer(paper: Paper, text: OptimizerText, decay: str | None) -> None:
     """Print the page; ``decay`` is another treatment than the default."""
-    update, default = update_of(text.name, decay), decay_name(text.name)
-    rule_name = type(update.rule).__name__
-    rule = RULES[rule_name]
-    paper.title(text.name, text.title, f"{rule_name} × {decay or default} × L2")
+    update, usual = update_of(text.name, decay), decay_name(text.name)
+    rule = rule_text(update.rule)
+    paper.title(text.name, text.title, f"{type(update.rule).__name__} × {decay or usual} × L2")
     paper.heading("Equations")
     paper.lines(algebra.in_full(rule, update.decay))
     paper.console.print()
     paper.pairs((*(_FLAT if rule.flat else _METRIC), *_COMMON, *rule.letters))
     show_example(paper, text.name, decay)
     _use(paper, text)
-    _treatments(paper, text, rule, default)
+    _treatments(paper, text, rule, usual)
     paper.heading("Elsewhere")
     paper.bullets(text.elsewhere)
     paper.heading("Source")
@@ -58,19 +54,17 @@ def _use(paper: Paper, text: OptimizerText) -> None:
 
 
 def _setting(optimizer: str, setting: Setting) -> tuple[str, str, str, str]:
-    default = inspect.signature(getattr(optim, optimizer)).parameters[setting.name].default
-    shown = figure(default) if isinstance(default, float) else str(default)
-    return setting.name, shown, setting.typical, setting.what
+    return setting.name, default(optimizer, setting.name), setting.typical, setting.what
 
 
-def _treatments(paper: Paper, text: OptimizerText, rule: RuleText, default: str) -> None:
+def _treatments(paper: Paper, text: OptimizerText, rule: RuleText, usual: str) -> None:
     paper.heading("Decay treatments", "decay=…, all legal with the ridge")
     rows: list[tuple[Text, Text]] = []
     for name, decay in NAMED.items():
         same = "   (D = 1: as proximal_lr)" if rule.flat and name == "euclidean" else ""
-        remark = "   (default)" if name == default else same
-        line = Text.assemble((algebra.beside(rule, decay), "bold" if name == default else ""), (remark, "dim"))
-        rows.append((Text(name, "bold cyan" if name == default else "cyan"), line))
+        remark = "   (default)" if name == usual else same
+        line = Text.assemble((algebra.beside(rule, decay), "bold" if name == usual else ""), (remark, "dim"))
+        rows.append((Text(name, "bold cyan" if name == usual else "cyan"), line))
     paper.table(("", ""), rows)
     paper.console.print()
     paper.prose(text.decay)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from rich.text import Text as Styled
+
 from ..decays import NAMED, Decay
-from ..explain import RULES, THRESHOLD, DecayText, OptimizerText, RegularizerText, Text, algebra, figure, proved
-from .explain_example import difference, show_example
+from ..explain import RULES, THRESHOLD, DecayText, OptimizerText, RegularizerText, Text, algebra, figure, verified_prox
+from .explain_example import show_example, show_lines
 from .explain_optimizer import show_optimizer
 from .explain_paper import Paper
 
@@ -64,11 +66,26 @@ def _line(decay: Decay, text: RegularizerText) -> str:
 
 
 def _prox(paper: Paper, text: RegularizerText) -> None:
-    result = proved(text)
-    paper.heading("Its prox by hand")
-    paper.prose(f"{text.example!r} at τ = {figure(THRESHOLD)}: the x at which ½(x − y)² + τ·R(x) is least.")
+    result = verified_prox(text.example, text.points, text.shape)
+    paper.heading("A worked prox")
+    paper.prose(f"{text.example!r} at τ = {figure(THRESHOLD)}: the x at which ½‖x − y‖² + τ·R(x) is least.")
     paper.console.print()
-    rows = [tuple(map(figure, row)) for row in zip(result.points, result.by_hand, result.own, strict=True)]
-    paper.figures(("y", "by hand", "halflife"), rows)
+    paper.figures(
+        ("y", "prox_τ(y)"), [(figure(y), figure(x)) for y, x in zip(result.points, result.values, strict=True)]
+    )
     paper.console.print()
-    paper.pairs([("largest difference", difference(result.error))])
+    if result.lines:
+        paper.prose(f"The last of them, y = {figure(result.points[-1])}:")
+        paper.console.print()
+        show_lines(paper, result.lines)
+        paper.console.print()
+    more = result.elsewhere - result.objective
+    elsewhere = Styled(
+        f"{more:.1e} more, at the best of {result.tried:,} other points", "green" if more > 0 else "bold red"
+    )
+    paper.pairs(
+        [
+            ("least value", f"{result.objective:.10g} for all of them together"),
+            ("elsewhere", elsewhere),
+        ]
+    )

@@ -1,16 +1,16 @@
-"""Every optimizer, decay and regularizer explained: equations, a step worked out by hand, when to use it."""
+"""Every optimizer, decay and regularizer explained: equations, a worked step, when to use it."""
 
 from . import algebra
 from .decays import DECAYS
-from .hand.sheet import Line
-from .hand.term import figure
-from .names import Text, UnknownNameError, find
+from .derivation import WorkedLine
+from .expressions import figure
+from .names import Text, UnknownNameError, default, find, optimizer_class, rule_text
 from .optimizers import OPTIMIZERS
-from .proved import THRESHOLD, Proved, proved
 from .recommendations import RECOMMENDATIONS
 from .regularizers import REGULARIZERS
 from .rules import RULES
 from .texts import DecayText, OptimizerText, RegularizerText, RuleText, Setting
+from .verification import THRESHOLD, Prox, verified_prox
 from .worked import NOTEBOOK_AFTER, STEPS, Worked, update_of, worked
 
 __all__ = [
@@ -23,19 +23,22 @@ __all__ = [
     "STEPS",
     "THRESHOLD",
     "DecayText",
-    "Line",
     "OptimizerText",
-    "Proved",
+    "Prox",
     "RegularizerText",
     "RuleText",
     "Setting",
     "Text",
     "UnknownNameError",
     "Worked",
+    "WorkedLine",
     "algebra",
+    "default",
     "figure",
     "find",
-    "proved",
+    "optimizer_class",
+    "rule_text",
     "update_of",
+    "verified_prox",
     "worked",
 ]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Sequence
 
-from .. import optim
 from ..decays import NAMED
 from . import algebra
 from .decays import DECAYS
-from .hand.term import figure
+from .names import default, rule_text
 from .optimizers import OPTIMIZERS
 from .recommendations import RECOMMENDATIONS
 from .regularizers import REGULARIZERS
@@ -19,7 +17,7 @@ from .worked import update_of
 _HEAD = """# A guide to the optimizers
 
 *Made by `python -m halflife.explain > docs/guide.md` from the texts of `halflife explain`, which works a first step of
-each out by hand as well. In all lines lr is the learning rate in force, η = lr/(base lr), λ the weight decay, u the
+each out as well. In all lines lr is the learning rate in force, η = lr/(base lr), λ the weight decay, u the
 rule's direction and D its metric.*
 """
 
@@ -47,7 +45,7 @@ def _steps() -> str:
     rows: list[tuple[str, ...]] = []
     for name, text in OPTIMIZERS.items():
         update = update_of(name)
-        line = ",  ".join(algebra.one_line(RULES[type(update.rule).__name__], update.decay))
+        line = ",  ".join(algebra.one_line(rule_text(update.rule), update.decay))
         rows.append((name, f"`{line}`", text.when))
     return _table(("optimizer", "by default", "when"), rows)
 
@@ -55,11 +53,8 @@ def _steps() -> str:
 def _tuning() -> str:
     rows: list[tuple[str, ...]] = []
     for name, text in OPTIMIZERS.items():
-        parameters = inspect.signature(getattr(optim, name)).parameters
         for setting in text.tune:
-            default = parameters[setting.name].default
-            shown = figure(default) if isinstance(default, float) else str(default)
-            rows.append((name, f"`{setting.name}`", shown, setting.typical, setting.what))
+            rows.append((name, f"`{setting.name}`", default(name, setting.name), setting.typical, setting.what))
     return _table(("optimizer", "setting", "default", "typical", "what it does"), rows)
 
 

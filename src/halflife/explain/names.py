@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from difflib import get_close_matches
+from typing import Any
 
+from .. import optim
+from ..rules import Rule
 from .decays import DECAYS
+from .expressions import figure
 from .optimizers import OPTIMIZERS
 from .regularizers import REGULARIZERS
-from .texts import DecayText, OptimizerText, RegularizerText
+from .rules import RULES
+from .texts import DecayText, OptimizerText, RegularizerText, RuleText
 
 Text = OptimizerText | DecayText | RegularizerText
 
@@ -34,6 +40,22 @@ def find(name: str) -> Text:
     raise UnknownNameError(
         f"no optimizer, decay or regularizer is called {name!r}; {hint}`halflife explain` lists all."
     )
+
+
+def optimizer_class(name: str) -> type[optim.Optimizer]:
+    """The public optimizer of that name."""
+    return getattr(optim, name)
+
+
+def rule_text(rule: Rule) -> RuleText:
+    """What is said of a rule."""
+    return RULES[type(rule).__name__]
+
+
+def default(optimizer: str, setting: str) -> str:
+    """An argument's default, as one writes it."""
+    value: Any = inspect.signature(optimizer_class(optimizer)).parameters[setting].default
+    return figure(value) if isinstance(value, float) else str(value)
 
 
 def _key(name: str) -> str:

@@ -1,11 +1,10 @@
-"""The regularizers, explained; each with an instance whose prox is worked out by hand."""
+"""The regularizers, explained; each with an instance whose prox is worked out."""
 
 from __future__ import annotations
 
 import torch
 
 from .. import regularizers as own
-from .hand import prox as hand
 from .texts import RegularizerText
 
 _W0 = torch.ones(5, dtype=torch.float64)
@@ -23,7 +22,6 @@ _TEXTS = (
         "When you want zeros: a ridge makes weights small, never zero.",
         "Hoerl & Kennard 1970",
         own.L2(),
-        hand.l2,
     ),
     RegularizerText(
         "L1",
@@ -36,7 +34,6 @@ _TEXTS = (
         "When what stays should not shrink: large weights lose τ a step as well. See L0 and LHalf.",
         "Tibshirani 1996",
         own.L1(),
-        hand.l1,
     ),
     RegularizerText(
         "ElasticNet",
@@ -49,7 +46,6 @@ _TEXTS = (
         "When one of its two parts alone would do: ρ is one more number to tune.",
         "Zou & Hastie 2005",
         own.ElasticNet(l1_ratio=0.5),
-        hand.elastic_net,
     ),
     RegularizerText(
         "L0",
@@ -62,7 +58,6 @@ _TEXTS = (
         "From a start at small weights: what is below the threshold is cut in the first step and hardly comes back.",
         "Blumensath & Davies 2008 (hard thresholding)",
         own.L0(),
-        hand.l0,
     ),
     RegularizerText(
         "LHalf",
@@ -75,7 +70,6 @@ _TEXTS = (
         "When runs must end alike from different starts: it is not convex.",
         "Xu et al. 2012, https://doi.org/10.1109/TNNLS.2012.2197412",
         own.LHalf(),
-        hand.l_half,
     ),
     RegularizerText(
         "Huber",
@@ -88,7 +82,6 @@ _TEXTS = (
         "When large weights are the trouble: a ridge pulls them harder.",
         "Huber 1964",
         own.Huber(delta=0.5),
-        hand.huber,
     ),
     RegularizerText(
         "Box",
@@ -101,7 +94,6 @@ _TEXTS = (
         "As a penalty: λ plays no part, 0 included.",
         "projection onto a box",
         own.Box(-0.5, 0.5),
-        hand.box,
     ),
     RegularizerText(
         "NonNegative",
@@ -114,7 +106,6 @@ _TEXTS = (
         "On layers before a ReLU without another sign in sight: units may only add.",
         "projection onto the orthant",
         own.NonNegative(),
-        hand.non_negative,
     ),
     RegularizerText(
         "TowardInit",
@@ -127,7 +118,6 @@ _TEXTS = (
         "When training from random weights: they are no place to return to. It keeps one more copy of the weights.",
         "Li, Grandvalet & Davoine 2018, https://arxiv.org/abs/1802.01483",
         own.TowardInit().at(_W0),
-        hand.toward_init,
     ),
     RegularizerText(
         "GroupLasso",
@@ -141,7 +131,6 @@ _TEXTS = (
         "On biases and other vectors: give them a group of their own with another regularizer.",
         "Yuan & Lin 2006",
         own.GroupLasso(dim=1),
-        hand.group_lasso,
         (0.6, 0.8, -0.1, 0.2, 3.0, -4.0),
         (3, 2),
     ),
@@ -156,7 +145,6 @@ _TEXTS = (
         "With two penalties neither of which is a ridge or a bound: their sum has no prox in closed form.",
         "Yu 2013 (when prox maps add up)",
         own.Sum(own.L1(), own.Scaled(0.5, own.L2())),
-        hand.sum_,
     ),
     RegularizerText(
         "Scaled",
@@ -169,7 +157,6 @@ _TEXTS = (
         "Alone: λ does the same.",
         "the prox of a multiple",
         own.Scaled(2.0, own.L1()),
-        hand.scaled,
     ),
     RegularizerText(
         "OnSubset",
@@ -182,7 +169,6 @@ _TEXTS = (
         "To spare whole tensors: a parameter group with weight_decay=0 costs nothing.",
         "the prox of a separable sum",
         own.OnSubset(own.L1(), _FIRST_THREE),
-        hand.on_subset,
     ),
 )
 

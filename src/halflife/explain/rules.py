@@ -21,9 +21,10 @@ RULES: dict[str, RuleText] = {
     ),
     "ASGD": RuleText(
         equations=(
-            "γ₁ = lr,  γₜ₊₁ = lrₜ/(1 + λ_d·lrₜ·t)ᵃ",
             "u = g",
-            "ax ← ax + μₜ·(w − ax)          μₜ = 1/max(1, t − t₀)",
+            "ax ← ax + μ·(w′ − ax)          w′ the new weight",
+            "γ ← lr/(1 + λ_d·lr·t)ᵃ         for the next step; γ₀ = lr",
+            "μ ← 1/max(1, t − t₀)           for the next step; μ₀ = 1",
         ),
         letters=(
             ("γ", "the rate in force"),
@@ -36,10 +37,10 @@ RULES: dict[str, RuleText] = {
         flat=True,
     ),
     "Adagrad": RuleText(
-        equations=("s ← s + g²", "D = √s + ε", "u = g/D", "rate = lr/(1 + (t − 1)·lr_decay)"),
-        letters=(("s", "sum of squared gradients"), ("ε", "keeps D above 0 (eps)")),
-        u="g/(√s + ε)",
-        given="s ← s + g²",
+        equations=("Σ ← Σ + g²", "D = √Σ + ε", "u = g/D", "rate = lr/(1 + (t − 1)·lr_decay)"),
+        letters=(("Σ", "sum of squared gradients"), ("ε", "keeps D above 0 (eps)")),
+        u="g/(√Σ + ε)",
+        given="Σ ← Σ + g²",
         move="{w} − rate·u",
     ),
     "Adadelta": RuleText(
@@ -55,11 +56,12 @@ RULES: dict[str, RuleText] = {
     "RMSprop": RuleText(
         equations=(
             "v ← α·v + (1 − α)·g²",
-            "v′ = v | v − ḡ²                raw | centered, ḡ ← α·ḡ + (1 − α)·g",
+            "ḡ ← α·ḡ + (1 − α)·g            centered only",
+            "v′ = v | max(v − ḡ², 0)        raw | centered",
             "D = √v′ + ε | √(v′ + ε)        eps outside | eps_inside=True",
             "u = g/D | b ← μ·b + g/D        plain | momentum, u = b",
         ),
-        letters=(("v", "mean of squared gradients"), ("α", "its fading (alpha)"), ("ε", "keeps D above 0 (eps)")),
+        letters=(("v, ḡ", "means of g² and of g"), ("α", "their fading (alpha)"), ("ε", "keeps D above 0 (eps)")),
         u="g/(√v + ε)",
         given="v mean of g²",
     ),
@@ -75,22 +77,22 @@ RULES: dict[str, RuleText] = {
     ),
     "NAdam": RuleText(
         equations=(
-            "μₜ = β₁·(1 − ½·0.96^(t·ψ)),  Π ← Π·μₜ",
+            "μ = β₁·(1 − ½·0.96^(t·ψ)),  Π ← Π·μ    μ₊₁ the same at t + 1",
             *_MOMENTS,
-            "m̂ = μₜ₊₁·m/(1 − Π·μₜ₊₁) + (1 − μₜ)·g/(1 − Π)",
+            "m̂ = μ₊₁·m/(1 − Π·μ₊₁) + (1 − μ)·g/(1 − Π)",
             "D = √(v/(1 − β₂ᵗ)) + ε",
             "u = m̂/D",
         ),
-        letters=(*_M, ("μₜ, Π", "momentum at step t, and the product so far"), ("ψ", "momentum_decay"), *_BETAS),
+        letters=(*_M, ("μ, Π", "momentum at step t, and the product so far"), ("ψ", "momentum_decay"), *_BETAS),
         u="m̂/(√v̂ + ε)",
         given="m̂ one step ahead",
     ),
     "RAdam": RuleText(
         equations=(
             *_MOMENTS,
-            "ρ∞ = 2/(1 − β₂) − 1,  ρ = ρ∞ − 2t·β₂ᵗ/(1 − β₂ᵗ)",
-            "r = √((ρ − 4)(ρ − 2)ρ∞ / ((ρ∞ − 4)(ρ∞ − 2)ρ))",
-            "D = (√v + ε)/(r·√(1 − β₂ᵗ)) if ρ > 5, else 1",
+            "ρ∞ = 2/(1 − β₂) − 1,  ρ = ρ∞ − 2·t·β₂ᵗ/(1 − β₂ᵗ)",
+            "r = √((ρ − 4)·(ρ − 2)·ρ∞/((ρ∞ − 4)·(ρ∞ − 2)·ρ))",
+            "D = (√v + ε)/(r·√(1 − β₂ᵗ)) if ρ > 5; else 1",
             "u = m/(1 − β₁ᵗ)/D",
         ),
         letters=(*_M, ("ρ", "how many gradients v stands for"), ("r", "rectification, from 0 to 1"), *_BETAS),
@@ -106,13 +108,14 @@ RULES: dict[str, RuleText] = {
     "Rprop": RuleText(
         equations=(
             "c = sign(g·g₋)                 g₋ the gradient before",
-            "Δ ← clip(η₊·Δ, Γ) if c > 0;  clip(η₋·Δ, Γ) and g ← 0 if c < 0",
+            "Δ ← clip(Δ·η₊, Γ₋, Γ₊) if c > 0; clip(Δ·η₋, Γ₋, Γ₊) if c < 0; else Δ",
+            "g ← 0 if c < 0; else g",
             "u = Δ·sign(g)",
         ),
         letters=(
             ("Δ", "each weight's own step size, lr at first"),
             ("η₋, η₊", "how it shrinks and grows (etas); not the schedule's η"),
-            ("Γ", "its bounds (step_sizes)"),
+            ("Γ₋, Γ₊", "its bounds (step_sizes)"),
         ),
         u="Δ·sign(g)",
         given="Δ grows while sign(g) holds",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..regularizers import Regularizer
-from .hand.prox import Prox
 
 Letters = tuple[tuple[str, str], ...]
 
@@ -17,7 +16,7 @@ class RuleText:
     """A rule in the letters of ``halflife/rules``.
 
     ``equations`` are its lines from g to u. ``u`` is u spelled out, for one-line forms, and ``given`` what that leaves
-    open. ``move`` is the rule's own step from a point, which stands as ``{w}``; ``lr_u`` is the part it subtracts.
+    open. ``move`` is the rule's own step from a point, which stands as ``{w}``.
     ``flat`` says that the metric D is 1.
     """
 
@@ -78,7 +77,7 @@ class DecayText:
 
 @dataclass(frozen=True)
 class RegularizerText:
-    """One regularizer. ``example`` is an instance whose prox is worked out by hand at ``points`` (``shape``)."""
+    """One regularizer. ``example`` is an instance whose prox is worked out at ``points`` (``shape``)."""
 
     name: str
     title: str
@@ -90,6 +89,5 @@ class RegularizerText:
     avoid: str
     source: str
     example: Regularizer
-    by_hand: Prox
     points: tuple[float, ...] = (-1.2, -0.3, 0.1, 0.4, 2.0)
     shape: tuple[int, ...] = (5,)

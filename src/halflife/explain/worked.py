@@ -1,4 +1,4 @@
-"""The worked example: the notebook's, for any optimizer, by hand and by the optimizer itself.
+"""The worked example: the notebook's, for any optimizer, by the recorded text and by the optimizer itself.
 
 Two parameters in float64, of shapes (2, 4) and (4,); the loss is (p1²).sum() + (p2³).sum(), so that g = 2w and g = 3w².
 """
@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from .. import optim
-from ..decays import NAMED
-from ..update import Update
-from .hand.decays import DECAYS
-from .hand.rules import RULES
-from .hand.sheet import Line, Sheet
-from .hand.term import term
+from ..step import Update
+from .coordinate import Clock, Coordinate
+from .derivation import WorkedLine
+from .expressions import figure
+from .names import optimizer_class
 from .optimizers import OPTIMIZERS
 
 GRADIENT1 = ((1.4953, 1.2757, 1.0132, 0.1502), (1.2270, 1.9302, 0.6604, 1.8370))
@@ -40,46 +39,51 @@ STEPS, FALL = 10, 0.9
 class Worked:
     """One example, worked out. ``lines`` and the three numbers are of p1[0,0] in the first step.
 
-    ``own_error`` and ``twin_error`` are the largest differences over all twelve weights, in the first step and over all
-    ``STEPS`` of them: of the hand from the optimizer, and of the optimizer from torch's class (None without one).
+    ``recorded`` is the weight by the lines, ``own`` by the optimizer, ``twin`` by torch's class. ``own_error`` and
+    ``twin_error`` are the largest differences over all twelve weights, in the first step and over all ``STEPS`` of
+    them: of the lines from the optimizer, and of the optimizer from torch's class (None without one).
     """
 
     settings: Mapping[str, Any]
-    lines: tuple[Line, ...]
-    by_hand: float
+    lines: tuple[WorkedLine, ...]
+    recorded: float
     own: float
     twin: float | None
     twin_name: str | None
     engine: str
     before: tuple[Tensor, Tensor]
     after: tuple[Tensor, Tensor]
+    path: list[list[float]]
     own_error: tuple[float, float]
     twin_error: tuple[float, float] | None
 
 
-def worked(name: str, decay: str | None = None, **changes: Any) -> Worked:
-    """Work the example for the public optimizer ``name``, under its default decay or another named one.
+def worked(optimizer: str | type[optim.Optimizer], decay: str | None = None, **changes: Any) -> Worked:
+    """Work the example for a public optimizer or a class of one's own, under its default decay or another named one.
 
     ``changes`` go to the optimizer's own constructor only, so that a test can see the difference grow.
+    Raises :class:`halflife.engines.trace.UntraceableError` where the rule looks at more than one coordinate.
     """
-    text = OPTIMIZERS[name]
-    settings = {**(NOTEBOOK if name != "Rprop" else {"lr": NOTEBOOK["lr"]}), **text.example}
+    kind = optimizer_class(optimizer) if isinstance(optimizer, str) else optimizer
+    text = OPTIMIZERS.get(kind.__name__)
+    settings = {**(NOTEBOOK if kind.__name__ != "Rprop" else {"lr": NOTEBOOK["lr"]}), **(text.example if text else {})}
     settings |= {"decay": decay} if decay else {}
-    own = _Run(getattr(optim, name), {**settings, **changes})
-    plain = text.twin if decay is None else None
+    own = _Run(kind, {**settings, **changes})
+    plain = text.twin if text and decay is None else None
     twin = _Run(getattr(torch.optim, plain), settings) if plain else None
-    sheet, hand = _by_hand(own)
+    lines, path = _recorded(own.optimizer)
     return Worked(
         settings=settings,
-        lines=tuple(sheet),
-        by_hand=hand[0][0],
+        lines=lines,
+        recorded=path[0][0],
         own=own.path[0][0],
         twin=twin.path[0][0] if twin else None,
         twin_name=plain,
         engine=own.engine,
         before=start(),
         after=own.after,
-        own_error=_errors(hand, own.path),
+        path=path,
+        own_error=_errors(path, own.path),
         twin_error=_errors(own.path, twin.path) if twin else None,
     )
 
@@ -87,7 +91,11 @@ def worked(name: str, decay: str | None = None, **changes: Any) -> Worked:
 def update_of(name: str, decay: str | None = None) -> Update:
     """rule × decay × regularizer of a public optimizer, by default or under another treatment."""
     settings = {"decay": decay} if decay else {}
-    optimizer = getattr(optim, name)([torch.zeros(1, requires_grad=True)], **settings)
+    return _update(optimizer_class(name)([torch.zeros(1, requires_grad=True)], **settings))
+
+
+def _update(optimizer: Any) -> Update:
+    """rule × decay × regularizer of an optimizer's first parameter group."""
     return optimizer._work(optimizer.param_groups[0], []).update
 
 
@@ -127,27 +135,19 @@ def _engine(optimizer: torch.optim.Optimizer) -> str:
     return optimizer.engines()[0].name if isinstance(optimizer, optim.Optimizer) else ""
 
 
-def _by_hand(run: _Run) -> tuple[list[Line], list[list[float]]]:
-    """The first weight's lines, and every weight's path."""
-    optimizer = run.optimizer
-    assert isinstance(optimizer, optim.Optimizer)
-    group = optimizer.param_groups[0]
-    update = optimizer._work(group, []).update
-    decay = next(name for name, named in NAMED.items() if named == update.decay)
-    paths = [_path(group, type(update.rule).__name__, decay, p, float(w)) for p in (0, 1) for w in start()[p].flatten()]
-    return paths[0][0], [list(step) for step in zip(*(path for _, path in paths), strict=True)]
-
-
-def _path(group: Mapping[str, Any], rule: str, decay: str, p: int, w: float) -> tuple[list[Line], list[float]]:
-    sheet, lines, path = Sheet(group), list[Line](), list[float]()
+def _recorded(optimizer: torch.optim.Optimizer) -> tuple[tuple[WorkedLine, ...], list[list[float]]]:
+    """The first weight's lines in the first step, and every weight's path."""
+    update, λ = _update(optimizer), float(optimizer.param_groups[0]["weight_decay"])
+    p1, p2 = start()
+    weights = [Coordinate(update, float(w)) for p in (p1, p2) for w in p.flatten()]
+    lines, path = list[WorkedLine](), list[list[float]]()
     for t, lr in enumerate(rates(), start=1):
-        sheet.turn(t, lr)
-        here = term(w, "w")
-        g = sheet.note("g", 2 * here if p == 0 else 3 * here**2)
-        w = DECAYS[decay](sheet, here, g, RULES[rule]).value
-        lines = lines or sheet.lines
-        path.append(w)
-    return lines, path
+        clock = Clock(t, lr, lr / NOTEBOOK["lr"], λ)
+        w = weights[0].w
+        worked = [x.step(clock, 2 * x.w if i < p1.numel() else 3 * (x.w * x.w)) for i, x in enumerate(weights)]
+        lines = lines or [WorkedLine("g", "2·w", f"2·{figure(w)}", 2 * w), *worked[0]]
+        path.append([x.w for x in weights])
+    return tuple(lines), path
 
 
 def _errors(a: list[list[float]], b: list[list[float]]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ Adagrad = OptimizerText(
     disadvantages="The sum only grows, so every rate falls to zero, in long runs too soon.",
     best_use="Sparse linear models, embeddings, recommender systems; short runs.",
     avoid="Deep networks in long training: RMSprop and Adam forget, this does not.",
-    decay="A coupled penalty is divided by √s with the gradient, so its effect fades with the rates.",
+    decay="A coupled penalty is divided by √Σ with the gradient, so its effect fades with the rates.",
     tune=(
         Setting("lr", "0.01–0.1", "forgiving, since D takes up the scale"),
         Setting("initial_accumulator_value", "0–0.1", "tames the very first steps, which are lr·sign(g)"),

@@ -24,7 +24,7 @@ NAdam = OptimizerText(
         _WD,
     ),
     source="Dozat 2016, https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ",
-    elsewhere=("timm's NAdamW is NAdam with decay='decoupled'.", "m itself fades by β₁, not by μₜ, as in torch."),
+    elsewhere=("timm's NAdamW is NAdam with decay='decoupled'.", "m itself fades by β₁, not by μ, as in torch."),
     twin="NAdam",
 )
 

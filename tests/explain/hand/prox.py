@@ -85,3 +85,20 @@ def scaled(y: Sequence[float], τ: float) -> list[float]:
 def on_subset(y: Sequence[float], τ: float) -> list[float]:
     """L1 on the first three weights."""
     return [*l1(y[:3], τ), *y[3:]]
+
+
+BY_HAND: dict[str, Prox] = {
+    "L2": l2,
+    "L1": l1,
+    "ElasticNet": elastic_net,
+    "L0": l0,
+    "LHalf": l_half,
+    "Huber": huber,
+    "Box": box,
+    "NonNegative": non_negative,
+    "TowardInit": toward_init,
+    "GroupLasso": group_lasso,
+    "Sum": sum_,
+    "Scaled": scaled,
+    "OnSubset": on_subset,
+}

@@ -1,1 +1,0 @@
-"""The by-hand side: plain Python floats, and nothing of the library's own."""
