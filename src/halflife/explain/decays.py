@@ -26,8 +26,8 @@ _TEXTS = (
         "Every weight loses the same fraction, whatever its gradients were; that fraction is λ times the learning rate "
         "in force.",
         "To follow a published recipe: torch's AdamW, timm, optax, Keras and most others mean this.",
-        "When you tune lr and λ apart: with every change of lr the decay changes too. lr = 1e-4 with λ = 0.01 decays "
-        "hardly at all (1e-6 a step).",
+        "Where a change of lr should leave the decay per step alone: here it scales with lr, and lr = 1e-4 with "
+        "λ = 0.01 decays hardly at all (1e-6 a step).",
         "0.01 to 0.1 at lr 1e-3; the fraction lost per step is lr·λ, the timescale 1/(lr·λ) steps.",
         "torch's AdamW; decoupled_weight_decay=True of its Adam, NAdam and RAdam",
         "Loshchilov & Hutter 2019 in PyTorch's form, https://arxiv.org/abs/1711.05101",
@@ -35,10 +35,11 @@ _TEXTS = (
     DecayText(
         "independent",
         "w shrinks by η·λ beside the rule's step; η = lr/(base lr)",
-        "lr and λ as two separate knobs: the paper's AdamW",
+        "the paper's AdamW: no lr in the decay factor",
         "The decay follows the schedule, not the learning rate's size: λ is the fraction of w lost per step while "
         "the schedule stands at 1.",
-        "When lr and λ are tuned apart, or when λ should mean the same in groups of different lr.",
+        "Where λ should mean the same fraction per step at every lr, in groups of different lr too. Whether the best λ "
+        "then stays where it is when lr moves is a matter of measurement, and differs from problem to problem.",
         "To follow a recipe written for torch's AdamW without converting: λ here is lr·λ there, a thousandth at 1e-3.",
         "1e-6 to 1e-3: the fraction lost per step; the half-life is 0.69/λ steps.",
         "the AdamW and SGDW of the paper; TensorFlow Addons, which leaves η to you",
@@ -63,7 +64,7 @@ _TEXTS = (
         "The implicit twin of `decoupled`. With SGD it is the textbook's proximal gradient step, which minimises "
         "f + λR whatever R is.",
         "With SGD and any penalty (lasso, bounds); with Adam when a recipe's λ is in torch's units.",
-        "When you tune lr and λ apart: see `proximal`.",
+        "Where a change of lr should leave the decay per step alone: see `proximal`.",
         "With SGD the penalty's weight in the loss; with Adam 0.01 to 0.1, as for `decoupled`.",
         "ProxSGD; Adan",
         "Parikh & Boyd 2014; Xie et al. 2022, https://arxiv.org/abs/2208.06677",

@@ -40,11 +40,11 @@ SGD = OptimizerText(
 SGDW = OptimizerText(
     name="SGDW",
     title="SGD with momentum whose decay stands beside the step",
-    when="SGD where λ should mean the same at every lr",
+    when="SGD whose decay per step does not contain lr",
     innovation="Decay leaves the gradient, so momentum no longer carries it on and lr no longer scales it.",
-    advantages="The best λ stays put while lr is tuned; λ is the fraction of w lost per step.",
+    advantages="λ is the fraction of w lost per step, whatever lr is and whatever momentum adds up.",
     disadvantages="Recipes written for SGD's weight_decay have to be converted.",
-    best_use="Tuning SGD over lr and λ at once.",
+    best_use="Grids over lr × λ in which a row keeps its decay per step.",
     avoid="Repeating a published SGD run: SGD has its weight_decay.",
     decay="λ of coupled SGD times lr/(1 − μ) is about the λ here: 5e-4·0.1/(1 − 0.9) = 5e-4.",
     tune=(
