@@ -25,7 +25,7 @@ def run(path: Path, folder: Path, *arguments: str) -> str:
         data = folder / "data"
         (data / "tinyshakespeare").mkdir(parents=True)
         text = "".join(f"Line {k}: to be or not to be, that is the question number {k * k}.\n" for k in range(9000))
-        (data / "tinyshakespeare" / "input.txt").write_text(text)
+        (data / "tinyshakespeare" / "input.txt").write_text(text, encoding="utf-8")
     command = [sys.executable, "-W", "error", str(path), *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env={**os.environ, "HALFLIFE_DATA": str(data)}, check=False
@@ -47,7 +47,7 @@ def test_smoke(path: Path, tmp_path: Path) -> None:
 
 @each_example
 def test_one_file_with_a_word_on_what_to_learn(path: Path) -> None:
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     assert source.count("\n") <= 120
     doc = ast.get_docstring(ast.parse(source)) or ""
     assert "What to learn from it:" in doc

@@ -42,7 +42,7 @@ def imports(path: Path) -> list[tuple[str, ...]]:
     """Every module that a file imports, as absolute dotted parts."""
     package = ("halflife", *path.relative_to(SOURCE).parent.parts)
     found: list[tuple[str, ...]] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found += [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -69,7 +69,7 @@ def test_the_library_needs_torch_and_numpy_alone(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_files_and_functions_are_short(path: Path) -> None:
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     assert source.count("\n") <= 400
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef):
@@ -93,7 +93,7 @@ def private_names(tree: ast.AST) -> set[str]:
     return {name for name in found if name.startswith("_") and not name.startswith("__")} - namedtuples
 
 
-TREES = {path: ast.parse(path.read_text()) for path in FILES}
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 PRIVATE = set().union(*map(private_names, TREES.values()))
 
 
@@ -161,7 +161,7 @@ def test_no_import_circles() -> None:
 def test_a_rule_is_its_paper(path: Path) -> None:
     if path.stem in ("__init__", "rule"):
         return
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     assert 30 <= source.count("\n") <= 90
     assert ".item()" not in source
     docs = [ast.get_docstring(node) or "" for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]

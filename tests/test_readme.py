@@ -10,7 +10,7 @@ from halflife.decays import NAMED
 from halflife.regularizers import KNOWN
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_code_blocks_run_in_order() -> None:

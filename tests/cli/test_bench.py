@@ -34,7 +34,7 @@ def test_a_quick_benchmark_ends_with_tables_remarks_and_files(tmp_path, monkeypa
     assert f"results: {tmp_path / 'new' / 'benchmark.json'}" in result.output
     assert f"picture: {tmp_path / 'new' / 'benchmark.png'}" in result.output
     assert not CONTROL.search(result.output), "control codes where there is no terminal"
-    assert json.loads((tmp_path / "new" / "benchmark.json").read_text())["settings"]["rounds"] == 2
+    assert json.loads((tmp_path / "new" / "benchmark.json").read_text(encoding="utf-8"))["settings"]["rounds"] == 2
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_wrong_option_ends_in_a_sentence(arguments, sentence, tmp_path):
 
 def test_a_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("halflife.cli.bench.BenchmarkSettings", QUICK)
-    (tmp_path / "taken").write_text("")
+    (tmp_path / "taken").write_text("", encoding="utf-8")
     result = run("--out", str(tmp_path / "taken"), "--set", "five")
     assert result.exit_code == 2
     assert re.fullmatch(r"Error: the results .* cannot be written \(.*\)\.\n", result.stderr)

@@ -66,7 +66,7 @@ def test_a_wrong_option_ends_in_a_sentence(arguments, sentence, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path):
-    (tmp_path / "taken").write_text("")
+    (tmp_path / "taken").write_text("", encoding="utf-8")
     result = run("study", "--out", str(tmp_path / "taken"), *TINY)
     assert result.exit_code == 2
     assert re.fullmatch(r"Error: the ledger .* cannot be used \(.*\); .*\.\n", result.stderr)

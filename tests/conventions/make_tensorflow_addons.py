@@ -59,4 +59,4 @@ if __name__ == "__main__":
             AdamW(**{**ADAM, "weight_decay": Listed(scheduled), "learning_rate": Listed(LRS)}), None
         ),
     }
-    Path(__file__).with_name("tensorflow_addons.json").write_text(json.dumps(real) + "\n")
+    Path(__file__).with_name("tensorflow_addons.json").write_text(json.dumps(real) + "\n", encoding="utf-8")

@@ -14,7 +14,10 @@ from halflife.conventions import convert, find
 
 from .problem import BETAS, EPS, LRS, agrees, apart, ours, run, λ
 
-REAL = {n: np.array(r) for n, r in json.loads(Path(__file__).with_name("tensorflow_addons.json").read_text()).items()}
+REAL = {
+    n: np.array(r)
+    for n, r in json.loads(Path(__file__).with_name("tensorflow_addons.json").read_text(encoding="utf-8")).items()
+}
 HYPER_FLOAT32 = 2e-7
 
 

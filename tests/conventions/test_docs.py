@@ -7,7 +7,7 @@ from pathlib import Path
 
 from halflife.conventions.table import markdown
 
-PAGE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
 
 
 def test_code_blocks_run_in_order_and_print_what_they_say(capsys) -> None:

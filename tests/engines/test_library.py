@@ -42,7 +42,7 @@ def load_anew() -> Library | Missing:
 def made(folder: Path, source: str) -> Path:
     """A shared library made of this C source."""
     text, path = folder / "made.c", folder / "libmade.so"
-    text.write_text(source)
+    text.write_text(source, encoding="utf-8")
     subprocess.run([compiler, "-shared", "-fPIC", "-o", path, text], check=True)
     return path
 
@@ -71,7 +71,7 @@ def test_what_was_built_or_asked_for_is_there() -> None:
 
 
 def test_python_and_header_speak_of_the_same_interface() -> None:
-    found = re.search(r"HL_ABI = (\d+)", HEADER.read_text())
+    found = re.search(r"HL_ABI = (\d+)", HEADER.read_text(encoding="utf-8"))
     assert found
     assert int(found[1]) == HL_ABI
 
@@ -115,7 +115,7 @@ def test_another_library_may_be_named(plain: pytest.MonkeyPatch, tmp_path: Path)
 def test_a_file_that_is_no_library_is_refused(plain: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plain.setenv("HALFLIFE_LIBRARY", str(tmp_path / "none.so"))
     assert "none.so is no file" in reason(load_anew())
-    (tmp_path / "none.so").write_text("text")
+    (tmp_path / "none.so").write_text("text", encoding="utf-8")
     assert "does not load" in reason(load_anew())
 
 

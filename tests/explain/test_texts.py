@@ -109,5 +109,5 @@ def test_no_text_is_missing(name):
 
 def test_the_guide_is_what_the_texts_say():
     page = Path(__file__).parents[2] / "docs" / "guide.md"
-    assert page.read_text() == guide(), "run: python -m halflife.explain > docs/guide.md"
+    assert page.read_text(encoding="utf-8") == guide(), "run: python -m halflife.explain > docs/guide.md"
     assert all(f"| {name} |" in guide() for name in OPTIMIZERS)

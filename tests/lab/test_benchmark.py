@@ -156,7 +156,7 @@ def test_a_run_writes_every_number_and_a_picture(tmp_path):
     report = run_benchmark(BenchmarkSettings(optimizers=("adamw", "lion"), **QUICK), tmp_path / "new", said.append)
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["benchmark.json", "benchmark.png"]
     assert report.picture.read_bytes().startswith(b"\x89PNG")
-    content = json.loads(report.results.read_text())
+    content = json.loads(report.results.read_text(encoding="utf-8"))
     assert {"processor", "cores", "isa", "torch", "threads", "load_before", "load_after"} <= set(content["machine"])
     assert content["stream_gigabytes_per_second"] > 0
     assert (content["settings"]["sets"], content["settings"]["rounds"]) == (["pair"], 2)
@@ -230,7 +230,7 @@ def test_impossible_settings_are_refused(settings, words):
 
 
 def test_a_folder_that_cannot_be_written_is_found_out_before_anything_is_timed(tmp_path):
-    (tmp_path / "taken").write_text("")
+    (tmp_path / "taken").write_text("", encoding="utf-8")
     said = []
     with pytest.raises(StudyError, match="cannot be written"):
         run(BenchmarkSettings(optimizers=("sgd",), **QUICK), tmp_path / "taken" / "benchmark.json", said.append)

@@ -63,7 +63,7 @@ def test_a_damaged_or_foreign_file_is_not_used(tmp_path, way, harm):
 
 
 def test_a_disk_that_refuses_ends_no_training(tmp_path):
-    (tmp_path / "in the way").write_text("")
+    (tmp_path / "in the way").write_text("", encoding="utf-8")
     with pytest.warns(RuntimeWarning, match="cannot be written"):
         outcome = train_stack(training(), replicas(), checkpoint=tmp_path / "in the way" / "parcel.pt")
     assert equal(outcome, train_stack(training(), replicas()))

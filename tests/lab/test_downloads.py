@@ -117,7 +117,7 @@ def test_a_server_that_is_gone_is_told_by_name_with_what_to_do(server, tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_told(server, tmp_path):
-    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
     with pytest.raises(StudyError, match=r"a.bin cannot be written to .*file.*--data-dir or HALFLIFE_DATA"):
         fetch(server.archive("a.bin", CONTENT), tmp_path / "file" / "cache")
 

@@ -122,7 +122,7 @@ def test_the_same_svg_comes_out_again(tmp_path):
     for name, figure in zip("ab", figures, strict=True):
         save(figure, tmp_path / f"{name}.svg")
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    assert "AdamW (paper)" in (tmp_path / "a.svg").read_text()
+    assert "AdamW (paper)" in (tmp_path / "a.svg").read_text(encoding="utf-8")
 
 
 def test_arms_are_numbered_and_share_one_plot_of_their_scales():

@@ -57,14 +57,14 @@ def test_a_key_depends_on_every_setting_and_not_on_their_order():
 
 
 def test_a_folder_that_is_a_file_is_explained(tmp_path):
-    (tmp_path / "taken").write_text("")
+    (tmp_path / "taken").write_text("", encoding="utf-8")
     with pytest.raises(StudyError, match=r"the ledger .*study\.db cannot be used \(.*\); choose another folder"):
         Ledger(tmp_path / "taken" / "study.db")
 
 
 def test_a_file_that_is_no_ledger_is_explained_and_left_alone(tmp_path):
     path = tmp_path / "study.db"
-    path.write_text("my thesis " * 100)
+    path.write_text("my thesis " * 100, encoding="utf-8")
     with pytest.raises(StudyError, match="not a database"):
         Ledger(path)
-    assert path.read_text() == "my thesis " * 100
+    assert path.read_text(encoding="utf-8") == "my thesis " * 100

@@ -47,7 +47,7 @@ GRID = {"optimizers": ("adamw-torch",), "lrs": (1e-2, 1e-1), "lams": (0.01, 0.1)
 @pytest.fixture
 def mine(tmp_path: Path) -> str:
     path = tmp_path / "mine.py"
-    path.write_text(MINE)
+    path.write_text(MINE, encoding="utf-8")
     return str(path)
 
 
@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_named(mine: str, name: str, sentence: str, tmp_pat
 
 
 def test_a_file_that_fails_or_is_not_there(tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "broken.py").write_text("1 / 0", encoding="utf-8")
     with pytest.raises(StudyError, match="failed with ZeroDivisionError"):
         load_own(f"{tmp_path}/broken.py:problem")
     with pytest.raises(StudyError, match="there is no file"):
@@ -112,5 +112,5 @@ def test_the_loaded_training_knows_its_file(mine: str) -> None:
     training = load_own(f"{mine}:train")
     assert isinstance(training, OwnTraining)
     assert training.name == "mine"
-    Path(mine).write_text(MINE + "\n# changed")
+    Path(mine).write_text(MINE + "\n# changed", encoding="utf-8")
     assert load_own(f"{mine}:train").fingerprint != training.fingerprint

@@ -28,7 +28,7 @@ def data(tmp_path):
     cifar10_folder(tmp_path / "cifar-10-batches-bin", per_class=20, files=2)
     fashion_folder(tmp_path / "fashion-mnist", n=200)
     (tmp_path / "tinyshakespeare").mkdir()
-    (tmp_path / "tinyshakespeare" / "input.txt").write_text(TEXT)
+    (tmp_path / "tinyshakespeare" / "input.txt").write_text(TEXT, encoding="utf-8")
     return tmp_path
 
 

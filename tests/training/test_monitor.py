@@ -369,12 +369,12 @@ def test_csv(tmp_path: Path) -> None:
         optimizer = halflife.AdamW(weights(), lr=0.5)
         with halflife.Monitor(optimizer, every=1, to=path) as monitor:
             train(optimizer, 2)
-    rows = [*csv.DictReader(path.read_text().splitlines())]
+    rows = [*csv.DictReader(path.read_text(encoding="utf-8").splitlines())]
     assert [row["step"] for row in rows] == ["1", "2", "1", "2"]
     assert float(rows[-1]["angle"]) == monitor.last[0].angle
     assert rows[0]["clip_factor"] == ""
     other = tmp_path / "other.csv"
-    other.write_text("a,b\n")
+    other.write_text("a,b\n", encoding="utf-8")
     with pytest.raises(ValueError, match="is no file of a Monitor"):
         halflife.Monitor(optimizer, to=str(other))
 

@@ -61,7 +61,7 @@ def run_preset(
     conclusion = chosen.conclude(results)
     if scale == "smoke":
         conclusion = conclusion._replace(holds=None)  # it shows that all runs, and nothing more
-    (folder / "reproduction.md").write_text(page(chosen, scale, results, pictures, conclusion))
+    (folder / "reproduction.md").write_text(page(chosen, scale, results, pictures, conclusion), encoding="utf-8")
     return Outcome(results, [picture.path for picture in pictures], conclusion)
 
 

@@ -219,13 +219,14 @@ class CsvFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if path.exists() and path.read_text().partition("\n")[0].strip() not in ("", ",".join(self.COLUMNS)):
+        heading = path.read_text(encoding="utf-8").partition("\n")[0].strip() if path.exists() else ""
+        if heading not in ("", ",".join(self.COLUMNS)):
             raise ValueError(f"{path} exists and is no file of a Monitor, or an older one's; give another name.")
 
     def __call__(self, measurement: Measurement) -> None:
         fresh = not self.path.exists() or not self.path.stat().st_size
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", newline="") as file:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
             rows = csv.DictWriter(file, self.COLUMNS)
             if fresh:
                 rows.writeheader()

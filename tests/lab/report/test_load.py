@@ -119,7 +119,9 @@ def test_a_study_that_another_command_went_on_with_is_one_study(tmp_path):
 def test_what_is_no_ledger_of_this_version_is_explained(tmp_path):
     with pytest.raises(StudyError, match="there is no ledger"):
         load_study(tmp_path)
-    (tmp_path / "study.db").write_text("this is no database at all, and long enough to be sure of that")
+    (tmp_path / "study.db").write_text(
+        "this is no database at all, and long enough to be sure of that", encoding="utf-8"
+    )
     with pytest.raises(StudyError, match="cannot be read"):
         load_study(tmp_path)
     (tmp_path / "study.db").unlink()

@@ -49,7 +49,8 @@ def free_memory() -> float:
     limits = [_available()]
     group = Path("/sys/fs/cgroup")
     with suppress(OSError, ValueError):  # no such group, or "max"
-        limits.append(float((group / "memory.max").read_text()) - float((group / "memory.current").read_text()))
+        most, used = (float((group / f"memory.{name}").read_text(encoding="utf-8")) for name in ("max", "current"))
+        limits.append(most - used)
     return max(0.0, min(limits))
 
 
@@ -80,7 +81,7 @@ class Stream:
 def _processor() -> dict[str, str]:
     """The first processor's lines in /proc/cpuinfo."""
     try:
-        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
     except OSError:
         return {}
     pairs = (line.partition(":") for line in first.splitlines())
@@ -89,7 +90,7 @@ def _processor() -> dict[str, str]:
 
 def _available() -> float:
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return float("inf")
