@@ -11,7 +11,7 @@ from halflife import regularizers as rz
 from halflife import rules
 from halflife.decays import NAMED, Decay
 from halflife.engines.trace import OPERATIONS, Trace, UntraceableError
-from halflife.step import Update, check
+from halflife.update import Update, check
 
 RULES = [
     rules.SGD(),
@@ -20,7 +20,7 @@ RULES = [
     rules.ASGD(t0=1.0),
     rules.Adagrad(lr_decay=0.1, initial_accumulator_value=0.2),
     rules.Adadelta(),
-    rules.RMSprop(momentum=0.5, look="momentum", moment="centered"),
+    rules.RMSprop(momentum=0.5, momentum_type="momentum", moment="centered"),
     rules.RMSprop(eps_place="inside"),
     rules.Adam(bound="max"),
     rules.Adam(eps_place="inside"),
@@ -37,7 +37,7 @@ W, GRADIENTS = (0.7, -0.3, 0.05, -2.0), ((0.4, 0.2, -0.9, 0.0), (-0.1, 0.3, 0.9,
 
 def composes(decay, R):
     try:
-        check(decay, R)
+        check(rules.Adam, decay, R)
     except ValueError:
         return False
     return True

@@ -13,7 +13,7 @@ from halflife.explain import RULES
 from halflife.explain.coordinate import Clock, Coordinate
 from halflife.explain.letters import letter
 from halflife.regularizers import L2
-from halflife.step import Update
+from halflife.update import Update
 
 VARIANTS = [
     (rules.SGD(0.0, 0.0, "plain"), 0),
@@ -23,7 +23,7 @@ VARIANTS = [
     (rules.Adagrad(lr_decay=0.1, initial_accumulator_value=0.2), 0),
     (rules.Adadelta(), 0),
     (rules.RMSprop(), 0),
-    (rules.RMSprop(momentum=0.5, look="momentum", moment="centered", eps_place="inside", eps=0.01), 1),
+    (rules.RMSprop(momentum=0.5, momentum_type="momentum", moment="centered", eps_place="inside", eps=0.01), 1),
     (rules.Adam(eps=0.01), 0),
     (rules.Adam(eps=0.01, eps_place="inside"), 1),
     (rules.NAdam(), 0),

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import halflife
-from halflife import optim, rules
+from halflife import optim, registry, rules
 from halflife.decays import NAMED
 from halflife.engines.trace import UntraceableError
 from halflife.explain import DECAYS, NOTEBOOK_AFTER, OPTIMIZERS, REGULARIZERS, RULES, figure, update_of, worked
@@ -52,7 +52,7 @@ def largest(a, b):
 
 def test_nothing_public_goes_unexplained():
     assert sorted(OPTIMIZERS) == PUBLIC
-    of_rules = {name for name in rules.__all__ if name not in ("Rule", "Scalar", "State")}
+    of_rules = {entry.name for entry in registry.entries()}
     assert set(RULES) == set(hand_rules.RULES) == of_rules
     assert set(DECAYS) == set(hand_decays.DECAYS) == set(NAMED)
     assert set(REGULARIZERS) == set(KNOWN)
@@ -171,6 +171,10 @@ class Belief(rules.Rule):
     fading: float = 0.8
     power: float = 0.5
     rounds: int = 2
+
+    @property
+    def states(self):
+        return (rules.StateSpec("surprise", sign="never negative"),)
 
     def start(self, w, lr):
         return {"surprise": torch.full_like(w, 0.25)}

@@ -30,6 +30,7 @@ from halflife.regularizers import (
     TowardInit,
     build,
 )
+from halflife.rules import Adam
 from halflife.update import check
 
 ANCHOR = torch.tensor([0.3, -1.0, 0.0, 2.0, -0.2, 0.7], dtype=torch.float64)
@@ -170,10 +171,10 @@ def test_spec_rebuilds_the_same_function(R: Regularizer) -> None:
 def test_legality_names_what_would_work(R: Regularizer, treatments: list[str]) -> None:
     for name, decay in NAMED.items():
         if name in treatments:
-            check(decay, R)
+            check(Adam, decay, R)
         else:
             with pytest.raises(ValueError, match="no treatment" if not treatments else repr(treatments[0])):
-                check(decay, R)
+                check(Adam, decay, R)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 """A step written down: every operation on a ``Value`` becomes a line.
 
-The four lines of :class:`halflife.step.Update` run unchanged over values in the place of tensors and leave a ``Trace``:
+The four lines of :class:`halflife.update.Update` run unchanged over values in the place of tensors and leave a ``Trace``:
 what was done, in words, apart from the numbers it was done with.
 """
 

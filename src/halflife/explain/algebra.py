@@ -1,8 +1,9 @@
-"""How rule × decay × regularizer reads: the composition of ``halflife/step.py``, in words."""
+"""How rule × decay × regularizer reads: the composition of ``halflife/update.py``, in words."""
 
 from __future__ import annotations
 
 from ..decays import NAMED, Decay
+from ..rules import Rule
 from ..update import check
 from .regularizers import REGULARIZERS
 from .texts import RegularizerText, RuleText
@@ -75,7 +76,7 @@ def in_full(rule: RuleText, decay: Decay) -> tuple[str, ...]:
 def composes(decay: Decay, regularizer: RegularizerText) -> bool:
     """Whether the library takes the two together."""
     try:
-        check(decay, regularizer.example)
+        check(Rule, decay, regularizer.example)
     except ValueError:
         return False
     return True

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..engines.trace import Value
-from ..step import Update
+from ..update import Update
 from .derivation import Result, WorkedLine
 from .letters import lowered
 from .notes import Notes

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..engines.trace import COMPARISONS, Operand, Value
-from ..step import Update
+from ..update import Update
 from .expressions import Writer, figure
 from .letters import printed
 from .recording import Binding, Condition, Number, Recording

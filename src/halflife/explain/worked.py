@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import optim
-from ..step import Update
+from ..update import Update
 from .coordinate import Clock, Coordinate
 from .derivation import WorkedLine
 from .expressions import figure
@@ -96,7 +96,7 @@ def update_of(name: str, decay: str | None = None) -> Update:
 
 def _update(optimizer: Any) -> Update:
     """rule × decay × regularizer of an optimizer's first parameter group."""
-    return optimizer._work(optimizer.param_groups[0], []).update
+    return optimizer.view(optimizer.param_groups[0]).update
 
 
 def start() -> tuple[Tensor, Tensor]:

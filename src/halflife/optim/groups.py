@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import cached_property
@@ -11,6 +12,7 @@ from warnings import warn
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import CyclicLR
 
 from ..caller import level_of_caller
 from ..decays import NAMED, Decay, named
@@ -203,6 +205,26 @@ def note_base_lr(group: Group, own: Iterable[str]) -> None:
     group[BASE_LR] = number(group["lr"]) * (1.0 if "lr" in own else scale)
     if group.get("base_lr") is not None and "base_lr" not in own:
         group["base_lr"] = number(group["base_lr"]) * scale
+
+
+def note_cyclic_peaks(groups: list[Group]) -> None:
+    """Where a CyclicLR drives the groups, take its peaks for their base learning rates: it writes them nowhere else.
+
+    What it does write tells that one may be there: the momentum's bounds, or another ``initial_lr``.
+    """
+    if not any(map(_may_be_cyclic, groups)):
+        return
+    for x in gc.get_objects():
+        if issubclass(type(x), CyclicLR) and x.optimizer.param_groups is groups:
+            for group, peak in zip(groups, x.max_lrs, strict=False):
+                group[BASE_LR] = number(peak)
+
+
+def _may_be_cyclic(group: Group) -> bool:
+    if "initial_lr" not in group or "max_lr" in group or group.get("base_lr") is not None:
+        return False
+    moved = "max_momentum" in group or number(group["initial_lr"]) != group[BASE_LR]
+    return moved and decay_of(group).needs_schedule
 
 
 def warn_of_near_misses(group: Group, known: Iterable[str]) -> None:

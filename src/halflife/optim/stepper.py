@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,6 @@ from warnings import warn
 
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import CyclicLR
 from torch.optim.optimizer import _device_dtype_check_for_fused  # pyright: ignore[reportPrivateUsage]
 
 from ..caller import level_of_caller
@@ -25,7 +23,7 @@ from ..regularizers import L2, Regularizer
 from ..rules import Rule, Scalar
 from ..update import Update
 from .checkpoints import convert_state
-from .groups import BASE_LR, GLOBAL, Group, GroupView, number
+from .groups import GLOBAL, Group, GroupView, note_cyclic_peaks, number
 
 States = MutableMapping[Tensor, ParameterState]
 Part = tuple[int, Choice, GroupStep]
@@ -105,7 +103,7 @@ class Stepper:
     def _step_anew(self, groups: list[Group], state: States, factor: Scalar) -> None:
         """Choose an engine for each tensor; if native is it for some, keep what was planned."""
         self._plan = None
-        _read_peaks(groups)
+        note_cyclic_peaks(groups)
         views = [self.view(_without_params(group)) for group in groups]
         stepped = [[p for p in group["params"] if p.grad is not None] for group in groups]
         only_begin = _only_begins(views, stepped, state)
@@ -395,23 +393,3 @@ def _only_begins(views: list[GroupView], stepped: list[list[Tensor]], state: Sta
     moves = any(v.regularizer.constraint or (v.decay.multiplier == "one" and number(v.lam)) for v in views)
     grads = [p.grad for params in stepped for p in params if p.grad is not None]
     return moves and all(number(v.lr) == 0 for v in views) and not any(bool(g.count_nonzero()) for g in grads)
-
-
-def _read_peaks(groups: list[Group]) -> None:
-    """Where a CyclicLR drives the groups, take its peaks for their base learning rates: it writes them nowhere else.
-
-    What it does write tells that one may be there: the momentum's bounds, or another ``initial_lr``.
-    """
-    if not any(_may_be_cyclic(group) for group in groups):
-        return
-    for x in gc.get_objects():
-        if issubclass(type(x), CyclicLR) and x.optimizer.param_groups is groups:
-            for group, peak in zip(groups, x.max_lrs, strict=False):
-                group[BASE_LR] = number(peak)
-
-
-def _may_be_cyclic(group: Group) -> bool:
-    if "initial_lr" not in group or "max_lr" in group or group.get("base_lr") is not None:
-        return False
-    view_decay = group.get("decay")
-    return view_decay is not None and ("max_momentum" in group or number(group["initial_lr"]) != group[BASE_LR])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
+from warnings import warn
 
 import torch
 from torch import Tensor
@@ -58,6 +59,17 @@ class Rule(ABC):
     counts_steps: ClassVar[bool] = True
     sparse: ClassVar[Literal["refused", "whole", "touched"]] = "refused"
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "start" in vars(cls) and cls.states is Rule.states:
+            warn(
+                f"{cls.__name__} gives its states by start() alone; declare them by the property `states`, as "
+                "halflife.rules.Adam does. Without it this will be an error in the next release.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            cls.states = property(_states_of_start)
+
     @property
     def states(self) -> States:
         """What is kept from step to step, in the order in which a native functor takes it."""
@@ -94,6 +106,13 @@ class Rule(ABC):
 
     def finish(self, lr: Scalar, t: Scalar, w: Tensor, s: State) -> State:
         return {}
+
+
+def _states_of_start(rule: Rule) -> States:
+    """What a rule that declares nothing starts with."""
+    scalars: Any = () if type(rule).scalars is Rule.scalars else rule.scalars
+    names = rule.start(torch.empty(0, device="cpu"), 0.0)
+    return tuple(StateSpec(name, "scalar" if name in scalars else "parameter") for name in names)
 
 
 def words(rule: Rule) -> str:
