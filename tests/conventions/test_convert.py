@@ -138,14 +138,14 @@ def test_optimizers_told_wrongly_say_what_to_do() -> None:
         find("loshchilov-hutter").optimizer(w)
     with pytest.raises(ValueError, match="give lr as a number"):
         find("paper").optimizer(w, lr=lambda k: 0.1)
-    with pytest.raises(TypeError, match="unexpected keyword"):
+    with pytest.raises(TypeError, match="has no argument 'learning_rat'; did you mean 'lr'"):
         find("keras").optimizer(w, learning_rat=0.1)
     for name, wrong in (
         ("timm-sgdw", {"betas": (0.9, 0.99)}),
         ("timm-lion", {"eps": 1e-8}),
         ("paper-sgdw", {"eps": 0}),
     ):
-        with pytest.raises(TypeError, match="unexpected keyword"):
+        with pytest.raises(TypeError, match="has no argument"):
             find(name).optimizer(w, **wrong)
     assert find("keras").optimizer(w, beta_2=0.9).param_groups[0]["betas"] == (0.9, 0.9)
 

@@ -1,25 +1,9 @@
 """The torch.optim face."""
 
+from .adam_classes import Adam, Adamax, AdamL2, AdamP, AdamW, Lion, NAdam, ProxAdam, RAdam
+from .classes import ASGD, SGD, SGDW, Adadelta, Adagrad, ProxSGD, RMSprop, Rprop
 from .optimizer import Optimizer
-from .classes import (
-    ASGD,
-    SGD,
-    SGDW,
-    Adadelta,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamL2,
-    AdamP,
-    AdamW,
-    Lion,
-    NAdam,
-    ProxAdam,
-    ProxSGD,
-    RAdam,
-    RMSprop,
-    Rprop,
-)
+from .signature import DecayName, Options, WeightDecay
 
 __all__ = [
     "ASGD",
@@ -32,12 +16,15 @@ __all__ = [
     "AdamP",
     "AdamW",
     "Adamax",
+    "DecayName",
     "Lion",
     "NAdam",
     "Optimizer",
+    "Options",
     "ProxAdam",
     "ProxSGD",
     "RAdam",
     "RMSprop",
     "Rprop",
+    "WeightDecay",
 ]

@@ -1,96 +1,268 @@
-"""The optimizers by name: torch's eleven, letter for letter, and what they cannot do, in one line each.
+"""The optimizers by name, those without Adam's two averages: torch's six and, by class keywords, SGDW and ProxSGD.
 
-All take the keywords of :class:`Optimizer` too: decay, regularizer, rounding, state_dtype, max_grad_norm, ema_decay and
-skip_nonfinite.
+Each writes the arguments of its rule, with the names, order, kinds and defaults of torch's class; those that all
+classes take (``params``, ``lr``, ``weight_decay``, torch's flags and ``Options``) are explained by :class:`Optimizer`.
 """
 
 from __future__ import annotations
 
 import torch
+from torch.optim.optimizer import ParamsT
+from typing_extensions import Unpack
 
 from .. import rules
+from ..rules import Scalar
 from .optimizer import Optimizer
+from .signature import EpsOptions, Options, WeightDecay, constructor
 
-_EPS = {"eps_inside": False}
-_DECOUPLED = {"decoupled_weight_decay": True}  # as AdamW's groups say in newer versions of torch
+
+class RpropOptions(Options, total=False):
+    """And the weight decay that torch's Rprop has not."""
+
+    weight_decay: WeightDecay
 
 
 class SGD(Optimizer, torch.optim.SGD, rule=rules.SGD):
-    """``torch.optim.SGD`` with any decay and regularizer. Equations: :class:`halflife.rules.SGD`."""
+    """``torch.optim.SGD`` with any decay and regularizer.
+
+    ::
+
+        b₁ = g₁,   b ← μb + (1−τ)g;     u = g where μ = 0, b, or g + μb (Nesterov)
+        w ← w − lr·u
+
+    Args:
+        momentum: μ, the share of the old buffer that stays; at least 0.
+        dampening: τ, the share of the gradient that the buffer does not take.
+        nesterov: whether the step looks one momentum ahead; it wants μ > 0 and τ = 0.
+
+    Shapes: g, b and u as the parameter. The other arguments: :class:`Optimizer`.
+
+    Raises:
+        ValueError: torch's, for negative numbers and for Nesterov's momentum without one.
+
+    Source: Polyak 1964; Sutskever et al. 2013. Equations and deviations: :class:`halflife.rules.SGD`.
+    """
+
+    @constructor
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Scalar = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: WeightDecay = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        **options: Unpack[Options],
+    ) -> None: ...
 
 
 class ASGD(Optimizer, torch.optim.ASGD, rule=rules.ASGD):
-    """``torch.optim.ASGD`` with any decay and regularizer. Equations: :class:`halflife.rules.ASGD`."""
+    """``torch.optim.ASGD``, SGD whose rate falls by itself, with any decay and regularizer.
+
+    ::
+
+        w ← (1 − γₜ·λ_d)w − γₜg,      γₜ₊₁ = lr/(1 + λ_d·lr·t)^a
+        ax ← ax + μₜ(w − ax),         μₜ₊₁ = 1/max(1, t − t₀)
+
+    Args:
+        lambd: λ_d, the decay term, in units of 1/lr.
+        alpha: a, the power with which the rate falls.
+        t0: t₀, the step from which the weights are averaged.
+
+    Shapes: all as the parameter but the scalars γ and μ. The other arguments: :class:`Optimizer`.
+
+    Raises:
+        ValueError: torch's, for a negative lr or weight_decay.
+
+    Source: Polyak & Juditsky 1992. Equations and deviations: :class:`halflife.rules.ASGD`.
+    """
+
+    @constructor
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Scalar = 1e-2,
+        lambd: float = 1e-4,
+        alpha: float = 0.75,
+        t0: float = 1e6,
+        weight_decay: WeightDecay = 0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+        **options: Unpack[Options],
+    ) -> None: ...
 
 
 class Adagrad(Optimizer, torch.optim.Adagrad, rule=rules.Adagrad):
-    """``torch.optim.Adagrad`` with any decay and regularizer. Equations: :class:`halflife.rules.Adagrad`."""
+    """``torch.optim.Adagrad`` with any decay and regularizer.
+
+    ::
+
+        s ← s + g²,   D = √s + ε,   u = g/D
+        w ← w − lr/(1 + (t−1)·lr_decay)·u
+
+    Args:
+        lr_decay: how fast the rate falls, per step.
+        initial_accumulator_value: s before the first step, in units of g².
+        eps: ε, in units of g.
+
+    Shapes: s, D and u as the parameter. The other arguments: :class:`Optimizer`.
+
+    Raises:
+        ValueError: torch's, for negative numbers.
+
+    Source: Duchi, Hazan & Singer 2011. Equations and deviations: :class:`halflife.rules.Adagrad`.
+    """
+
+    @constructor
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Scalar = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: WeightDecay = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        **options: Unpack[Options],
+    ) -> None: ...
 
 
 class Adadelta(Optimizer, torch.optim.Adadelta, rule=rules.Adadelta):
-    """``torch.optim.Adadelta`` with any decay and regularizer. Equations: :class:`halflife.rules.Adadelta`."""
+    """``torch.optim.Adadelta`` with any decay and regularizer.
 
+    ::
 
-class RMSprop(Optimizer, torch.optim.RMSprop, rule=rules.RMSprop, extra=_EPS):
-    """``torch.optim.RMSprop`` with any decay and regularizer. Equations: :class:`halflife.rules.RMSprop`.
+        v ← ρv + (1−ρ)g²,   D = √(v+ε)/√(a+ε),   u = g/D,   a ← ρa + (1−ρ)u²
+        w ← w − lr·u
 
-    ``eps_inside=True`` takes ε into the root, √(v+ε), as TensorFlow does.
+    Args:
+        rho: ρ, the share of the old averages that stays; from 0 to 1.
+        eps: ε, under both roots.
+
+    Shapes: v, a, D and u as the parameter. The other arguments: :class:`Optimizer`.
+
+    Raises:
+        ValueError: torch's, for negative numbers or ρ outside [0, 1].
+
+    Source: Zeiler 2012. Equations and deviations: :class:`halflife.rules.Adadelta`.
     """
 
+    @constructor
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Scalar = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: WeightDecay = 0,
+        foreach: bool | None = None,
+        *,
+        capturable: bool = False,
+        maximize: bool = False,
+        differentiable: bool = False,
+        **options: Unpack[Options],
+    ) -> None: ...
 
-class Adam(Optimizer, torch.optim.Adam, rule=rules.Adam, extra=_EPS):
-    """``torch.optim.Adam`` with any decay and regularizer. Equations: :class:`halflife.rules.Adam`.
 
-    ``eps_inside=True`` takes ε into the root, √(v̂+ε).
+class RMSprop(Optimizer, torch.optim.RMSprop, rule=rules.RMSprop, eps_inside=False):
+    """``torch.optim.RMSprop`` with any decay and regularizer.
+
+    ::
+
+        v ← αv + (1−α)g²,   D = √v + ε   (or √(v+ε)),   u = g/D   (or b ← μb + g/D, u = b)
+        w ← w − lr·u
+
+    Args:
+        alpha: α, the share of the old average that stays.
+        eps: ε, in units of g; inside the root, of g².
+        momentum: μ; 0 is none.
+        centered: whether the mean of the gradients is taken from v, which leaves their variance.
+        eps_inside: whether ε stands inside the root, as TensorFlow's does.
+
+    Shapes: v, b, D and u as the parameter. The other arguments: :class:`Optimizer`.
+
+    Raises:
+        ValueError: torch's, for negative numbers.
+
+    Source: Hinton's lecture 6 (2012). Equations and deviations: :class:`halflife.rules.RMSprop`.
     """
 
+    @constructor
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Scalar = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: WeightDecay = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        **options: Unpack[EpsOptions],
+    ) -> None: ...
 
-class AdamW(Optimizer, torch.optim.AdamW, rule=rules.Adam, extra=_EPS, fixed=_DECOUPLED):
-    """``torch.optim.AdamW``: ``w ← (1 − lr·λ)w − lr·u``; ``decay="independent"`` is the paper's ``(1 − ηλ)w − lr·u``.
 
-    Where λ is left at its default, the paper's form takes 1e-5, which decays as much per step as torch's 1e-2.
-    ``eps_inside=True`` takes ε into the root, √(v̂+ε). Source: Loshchilov & Hutter 2019.
+class Rprop(Optimizer, torch.optim.Rprop, rule=rules.Rprop):
+    """``torch.optim.Rprop``, in which only the gradient's sign counts, with weight decay too, any kind of it.
+
+    ::
+
+        Δ ← clip(Δ·η₊ or Δ·η₋) where the sign of g stays or turns (then g ← 0),   w ← w − Δ·sign(g)
+
+    Args:
+        lr: Δ before the first step, in units of the parameter; later values change nothing.
+        etas: η₋ and η₊, with 0 < η₋ < 1 < η₊.
+        step_sizes: the smallest and the largest Δ.
+
+    Shapes: all as the parameter. The other arguments: :class:`Optimizer`.
+
+    Raises:
+        ValueError: torch's, for numbers out of range.
+
+    Source: Riedmiller & Braun 1993. Equations and deviations: :class:`halflife.rules.Rprop`.
     """
 
-
-class NAdam(Optimizer, torch.optim.NAdam, rule=rules.NAdam):
-    """``torch.optim.NAdam`` with any decay and regularizer. Equations: :class:`halflife.rules.NAdam`."""
-
-
-class RAdam(Optimizer, torch.optim.RAdam, rule=rules.RAdam):
-    """``torch.optim.RAdam`` with any decay and regularizer. Equations: :class:`halflife.rules.RAdam`."""
-
-
-class Adamax(Optimizer, torch.optim.Adamax, rule=rules.Adamax):
-    """``torch.optim.Adamax`` with any decay and regularizer. Equations: :class:`halflife.rules.Adamax`."""
-
-
-class Rprop(Optimizer, torch.optim.Rprop, rule=rules.Rprop, extra={"weight_decay": 0}):
-    """``torch.optim.Rprop`` with ``weight_decay`` too, any decay and regularizer. See :class:`halflife.rules.Rprop`."""
-
-
-class Lion(Optimizer, rule=rules.Lion, lr=1e-4, weight_decay=0.1, decay="decoupled"):
-    """Lion (Chen et al. 2023) with decoupled decay. Equations: :class:`halflife.rules.Lion`."""
+    @constructor
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Scalar = 1e-2,
+        etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50),
+        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        **options: Unpack[RpropOptions],
+    ) -> None: ...
 
 
 class SGDW(SGD, momentum=0.9, weight_decay=1e-5, decay="independent"):
-    """``b = μb + g``, ``w ← (1 − ηλ)w − lr·b``. The paper keeps lr inside the momentum; this is torch's momentum."""
+    """SGD with momentum and the paper's decay: ``b ← μb + g``, ``w ← (1 − ηλ)w − lr·b``.
 
-
-class AdamL2(Adam, weight_decay=1e-2, decay="coupled"):
-    """``g ← g + λw``, then Adam: what ``weight_decay`` of torch's Adam is, under the name that papers give it."""
-
-
-class ProxAdam(Adam, weight_decay=1e-5, decay="proximal"):
-    """``w ← prox_{ηλR}(w − lr·u)``, for ridge ``(w − lr·u)/(1 + ηλ)`` (Zhuang et al. 2022). Scale-free at ε = 0."""
-
-
-class AdamP(Adam, weight_decay=1e-2, decay="euclidean"):
-    """``w ← (w − lr·u)/(1 + lr·λ/D)``: the prox in the Euclidean norm (*Decay No More*, 2023).
-
-    It is not Clova's optimizer of that name (``timm``, ``adamp``), which projects the decay.
+    The arguments, shapes and errors are those of :class:`SGD`, with momentum 0.9 and λ = 1e-5. Source: Loshchilov &
+    Hutter 2019. Deviation: the paper keeps lr inside the momentum; this is torch's momentum.
     """
 
 
 class ProxSGD(SGD, weight_decay=1e-2, decay="proximal_lr"):
-    """``w ← prox_{lr·λR}(w − lr·g)``: the plain proximal gradient method, with momentum if given."""
+    """The proximal gradient method: ``w ← prox_{lr·λR}(w − lr·g)``, with momentum if given.
+
+    The arguments, shapes and errors are those of :class:`SGD`, with λ = 1e-2. Source: Parikh & Boyd 2014,
+    *Proximal algorithms*, section 4.2.
+    """

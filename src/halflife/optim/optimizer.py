@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 from torch.utils.hooks import RemovableHandle
 
 from ..decays import named
@@ -17,7 +18,7 @@ from ..decays.schedule import WeightDecaySchedule
 from ..engines import Choice, GlobalGradOptions, StepDecision
 from ..engines.global_gradient import STEP, FastNorm
 from ..registry import RuleFactory, by_fields, entry_of
-from ..rules import Scalar
+from ..rules import Rule, Scalar
 from . import checkpoints, signature
 from .groups import (
     SKIPPED,
@@ -32,86 +33,107 @@ from .groups import (
 )
 from .stepper import Stepper
 
-KEYWORDS: dict[str, Any] = {
-    **{"decay": None, "regularizer": None},
-    **{"rounding": "nearest", "state_dtype": None},
-    **{"max_grad_norm": None, "ema_decay": None, "skip_nonfinite": False},
-    **{"base_lr": None, "engine": None},
-}
-
 
 class Optimizer(torch.optim.Optimizer):
     """rule × decay × regularizer, as a ``torch.optim.Optimizer``.
 
-    Every class takes, beside its rule's hyper-parameters, ``weight_decay`` (a number, a 0-d tensor, a schedule from
-    ``halflife.schedules`` or a ``halflife.HalfLife``), ``decay`` (a treatment's name or a ``Decay``; None does as
-    torch does) and ``regularizer`` (None is ½‖w‖²); a parameter group may set its own. A rule of one's own gets this
-    face by::
+    ::
+
+        g = place.before(w, g, λ, R)                    coupled: g + λ∇R(w); else g
+        u, D = rule(g)                                  the direction and its metric
+        w ← place.after(w − lr·u, τ, R)                 −τ∇R(w), or prox_{τR};  τ = λ · (lr | η | lr·η | lr/D | 1)
+
+    A rule of one's own gets every argument below, and its own fields, by::
 
         class MyOptimizer(halflife.Optimizer, rule=MyRule, lr=1e-3, decay="proximal", weight_decay=1e-5): ...
 
-    Low precision, for each group: ``rounding`` of bfloat16 and half parameters ("nearest", "stochastic", "kahan") and
-    ``state_dtype`` of the rule's states (None, torch.float32, torch.bfloat16, "8bit"); see ``engines.memory.Memory``.
-    The pass after backward: ``max_grad_norm`` clips the L2 norm of all gradients, without writing them; with
-    ``skip_nonfinite`` a step in which any gradient has NaN or infinity changes nothing but ``skipped_steps``; both are
-    of the whole optimizer. ``ema_decay`` keeps an average of the weights, for ``with optimizer.averaged():``. With
-    ``max_grad_norm`` or ``skip_nonfinite`` a ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
+    Args:
+        params: the parameters, of any shape; or named pairs, or dicts of parameter groups with settings of their own.
+        lr: the learning rate, a number or a tensor of one element, in units of the parameter per unit of u.
+        weight_decay: λ, a number, a tensor of one element, a schedule of ``halflife.schedules`` or a time such as
+            ``halflife.HalfLife``, which becomes the λ of each group.
+        decay: how λ enters: "coupled", "decoupled", "independent", "proximal", "proximal_lr", "euclidean",
+            "corrected", "cautious" or a ``halflife.Decay``. None is the class's own, and else as torch's flags say.
+        regularizer: R, one of ``halflife.regularizers``; None is ½‖w‖².
+        base_lr: α, by which the schedule is measured: η = lr/α. None is the group's lr when it is added.
+        rounding: of bfloat16 and half parameters, "nearest", "stochastic" or "kahan".
+        state_dtype: of the rule's states, None (as the parameter), ``torch.float32``, ``torch.bfloat16`` or "8bit".
+        max_grad_norm: the L2 norm of all gradients to which they are clipped, without writing them. Of the whole
+            optimizer.
+        ema_decay: the share of the old average in the running average of the weights, for
+            ``with optimizer.averaged():``.
+        skip_nonfinite: whether a step in which any gradient has NaN or infinity changes nothing but
+            ``skipped_steps``. Of the whole optimizer.
+        engine: "native", "foreach" or "eager"; None is the fastest that fits.
+        foreach, fused, maximize, capturable, differentiable: as in torch.
 
-    Raises torch's own errors for torch's arguments, and ``ValueError`` for an unknown decay or one that the
-    regularizer cannot follow.
+    Any but ``max_grad_norm`` and ``skip_nonfinite`` may be set by a parameter group for itself. With these two a
+    ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
+
+    Raises:
+        TypeError: for an argument that the class does not have, or one of another type; torch's own for its own.
+        ValueError: for a number out of range, an unknown word, or a decay that the regularizer cannot follow.
     """
 
     _factory: ClassVar[RuleFactory]
-    _face: ClassVar[inspect.Signature]
+    _signature: ClassVar[inspect.Signature | None] = None
+    _torch_class: ClassVar[type[torch.optim.Optimizer] | None] = None
     _torch_names: ClassVar[tuple[str, ...]] = ()
-    _fixed: ClassVar[dict[str, Any]] = {}
     grad_norm: Scalar | None = None
     """The norm of all gradients in the last step, before clipping, if ``max_grad_norm`` or ``skip_nonfinite`` asks."""
-    __signature__: ClassVar[inspect.Signature]
 
-    def __init_subclass__(
-        cls, rule: Any = None, extra: dict[str, Any] | None = None, fixed: dict[str, Any] | None = None, **defaults: Any
-    ) -> None:
-        """``rule`` is a ``Rule`` or a door to one, ``extra`` adds keywords, any other keyword is a new default.
-
-        ``fixed`` holds in every group, whatever a checkpoint says.
-        """
+    def __init_subclass__(cls, rule: type[Rule] | None = None, **defaults: Any) -> None:
+        """``rule`` is the class of the rule, if it is not the base's; any other keyword is a new default."""
         super().__init_subclass__()
-        cls._fixed = fixed or cls._fixed
-        added = {**(extra or {}), **KEYWORDS}
-        torch_class = next((c for c in cls.__mro__ if c.__module__.startswith("torch.optim.") and c is not torch.optim.Optimizer), None)
+        for torch_class in filter(_is_torchs, cls.__bases__[::-1]):
+            cls._torch_class, cls._torch_names = torch_class, tuple(inspect.signature(torch_class).parameters)
+        shown, init = cls._signature, vars(cls).get("__init__")
         if rule is not None:
+            signature.check_rule(cls.__name__, rule)
             entry = entry_of(rule)
             cls._factory = staticmethod(entry.factory if entry else by_fields(rule))
-        if rule is not None and torch_class is None:
-            cls._face = signature.of_rule(rule, added)
-        elif rule is not None:
-            cls._face = signature.of_torch(torch_class, added)
-            cls._torch_names = tuple(inspect.signature(torch_class).parameters)
-        cls._face = signature.with_defaults(cls._face, defaults)
-        cls.__signature__ = signature.of_init(cls.__init__) if "__init__" in cls.__dict__ else cls._face
+            shown = signature.of_rule(rule)
+            if cls._torch_class is not None:
+                shown = signature.of_text(cls._torch_class.__init__, cls._torch_class, None)
+        if signature.is_constructor(init):
+            shown = signature.of_text(init, cls._torch_class, cls._signature)
+        if shown is None:
+            if defaults:
+                raise TypeError(_without_rule(cls.__name__))
+            return
+        cls._signature = signature.with_defaults(cls.__name__, shown, defaults)
+        if signature.is_constructor(cls.__init__):
+            cls.__init__ = signature.published(cls.__init__, cls, cls._signature)  # type: ignore[method-assign]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        given = self._face.bind(*args, **kwargs).arguments
-        settings = {**{name: p.default for name, p in self._face.parameters.items()}, **given}
+    @signature.constructor
+    def __init__(self, params: ParamsT, *args: Any, **settings: Any) -> None: ...
+
+    def _construct(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        """Bind and check the arguments, let torch's class see its own, and keep the rest for every group."""
+        if self._signature is None:
+            raise TypeError(_without_rule(type(self).__name__))
+        given = signature.bound(type(self).__name__, self._signature, args, keywords)
+        default = {name: p.default for name, p in self._signature.parameters.items()}
+        settings = {**default, **given}
+        if settings["decay"] is None:
+            settings["decay"] = default["decay"]
         self._default_decay = "weight_decay" not in given
         if self._default_decay and settings["decay"] is not None:
             settings["weight_decay"] = self._same_decay_per_step(settings["decay"])
         params, λ = settings.pop("params"), settings["weight_decay"]
         self._schedule = λ if isinstance(λ, WeightDecaySchedule | DecaySpec) else None
         settings["weight_decay"] = _placeholder(λ)
-        signature.check_one_element("weight_decay", settings["weight_decay"])
-        inherited = {name: settings.pop(name) for name in self._torch_names if name in settings}
-        self._extra = {**settings, **self._fixed}
-        signature.check_settings(settings)
-        self._stepper = Stepper(type(self).__name__, type(self)._factory)
+        inherited = {name: settings[name] for name in self._torch_names if name != "params"}
+        self._extra = {name: value for name, value in settings.items() if name not in inherited}
+        signature.check_settings(self._extra)
+        self._stepper = self.new_stepper()
         self._unmoved, self._steps_since = list[WeightDecaySchedule](), 0
         self._zero_grad_hooks: OrderedDict[int, Callable[[Optimizer], None]] = OrderedDict()
-        if self._torch_names:
-            super().__init__(params, **inherited)
+        if self._torch_class is not None:
+            self._torch_class.__init__(self, params, **inherited)
             self.defaults.update(self._extra)
         else:
-            super().__init__(params, dict(settings))
+            torch.optim.Optimizer.__init__(self, params, dict(settings))
         if isinstance(λ, DecaySpec):
             self.defaults["weight_decay"] = λ  # for groups added to a copy
 
@@ -121,7 +143,7 @@ class Optimizer(torch.optim.Optimizer):
 
         torch's AdamW takes lr·λ = 1e-5 a step; left as 1e-2, its λ would decay a thousandfold in the paper's form.
         """
-        default = {name: p.default for name, p in cls._face.parameters.items()}
+        default = {name: p.default for name, p in cls._signature.parameters.items()} if cls._signature else {}
         λ, lr = default["weight_decay"], default["lr"]
         was_paper, is_paper = (d is not None and named(d).multiplier == "schedule" for d in (default["decay"], decay))
         return λ if was_paper == is_paper else λ * lr if is_paper else λ / lr
@@ -131,6 +153,8 @@ class Optimizer(torch.optim.Optimizer):
         own, given = frozenset[str](), None
         if isinstance(param_group, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
             own = frozenset(param_group)
+            if self._signature is not None:
+                signature.check_group(self._signature, param_group)
             given = param_group.get("weight_decay", self._schedule or self.defaults.get("weight_decay"))
             if self._default_decay and "decay" in param_group:
                 param_group.setdefault("weight_decay", self._same_decay_per_step(param_group["decay"]))
@@ -249,7 +273,9 @@ class Optimizer(torch.optim.Optimizer):
         its own average. Raises ``RuntimeError`` if no group keeps an average.
         """
         if all(group.get("ema_decay") is None for group in self.param_groups):
-            raise RuntimeError("no parameter group keeps an average of its weights; give ema_decay, 0.999 for instance.")
+            raise RuntimeError(
+                "no parameter group keeps an average of its weights; give ema_decay, 0.999 for instance."
+            )
         params: list[Tensor] = [p for group in self.param_groups for p in group["params"]]
         pairs = [(p, self.state[p]["ema"]) for p in params if "ema" in self.state.get(p, {})]
         own = [p.detach().clone() for p, _ in pairs]
@@ -322,7 +348,7 @@ class Optimizer(torch.optim.Optimizer):
         for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
             replaced = pre_hook(self, state_dict)
             state_dict = state_dict if replaced is None else replaced
-        required = self._torch_names or tuple(self._face.parameters)
+        required = self._torch_names or tuple(self._signature.parameters if self._signature else ())
         self.__setstate__(checkpoints.unpack(state_dict, self.param_groups, self.view, required))
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
@@ -334,11 +360,9 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         unpickled: dict[str, Any] = {"_extra": {}, "_schedule": None, "_default_decay": False}
-        unpickled["_stepper"] = Stepper(type(self).__name__, type(self)._factory)
+        unpickled["_stepper"] = self.new_stepper()
         unpickled |= {"_unmoved": [], "_steps_since": 0, "_zero_grad_hooks": OrderedDict()}
         self.__dict__.update({**unpickled, **self.__dict__})
-        for group in self.param_groups:
-            group.update(self._fixed)
 
 
 def _step_in_graph(optimizer: Optimizer) -> None:
@@ -353,3 +377,16 @@ def _placeholder(weight_decay: Any) -> Any:
     if isinstance(weight_decay, WeightDecaySchedule):
         return weight_decay.value
     return 0.0 if isinstance(weight_decay, DecaySpec) else weight_decay
+
+
+def _is_torchs(base: type) -> bool:
+    """Whether it is one of torch's optimizers, and not one of ours."""
+    own = issubclass(base, Optimizer) or not issubclass(base, torch.optim.Optimizer)
+    return not own and base is not torch.optim.Optimizer
+
+
+def _without_rule(name: str) -> str:
+    return (
+        f"{name} has no rule; write class {name}(halflife.Optimizer, rule=MyRule), or derive from a class that has "
+        "one, such as halflife.AdamW. An optimizer that computes its own step derives from torch.optim.Optimizer."
+    )
