@@ -15,12 +15,14 @@ import halflife
 pytestmark = pytest.mark.filterwarnings("ignore:The epoch parameter in:UserWarning")
 
 LRS = (0.01, 0.3)
+PEAKS = {"OneCycleLR": (0.05, 0.7), "CyclicLR": (0.1, 0.1)}
+"""The highest learning rates of the schedulers that are told them; the others start at theirs."""
 SCHEDULERS: dict[str, Callable[[Any], Any]] = {
     "LambdaLR": lambda o: schedulers.LambdaLR(o, lambda k: min(1.0, k / 5)),  # from 0
     "StepLR": lambda o: schedulers.StepLR(o, step_size=4, gamma=0.3),
     "CosineAnnealingLR": lambda o: schedulers.CosineAnnealingLR(o, T_max=12),
     "CosineAnnealingWarmRestarts": lambda o: schedulers.CosineAnnealingWarmRestarts(o, T_0=4, T_mult=2),
-    "OneCycleLR": lambda o: schedulers.OneCycleLR(o, max_lr=[0.05, 0.7], total_steps=24, cycle_momentum=False),
+    "OneCycleLR": lambda o: schedulers.OneCycleLR(o, max_lr=list(PEAKS["OneCycleLR"]), total_steps=24, cycle_momentum=False),
     "CyclicLR": lambda o: schedulers.CyclicLR(o, 1e-3, 0.1, step_size_up=5, cycle_momentum=False),
     "ReduceLROnPlateau": lambda o: schedulers.ReduceLROnPlateau(o, patience=2, factor=0.5),
     "SequentialLR": lambda o: schedulers.SequentialLR(
@@ -59,7 +61,7 @@ def test_factor_is_one_minus_eta_lambda(name: str, tensor_lr: bool) -> None:
     scheduler = SCHEDULERS[name](optimizer)
     seen = set()
     for _ in range(20):
-        η = [float(group["lr"]) / lr for group, lr in zip(optimizer.param_groups, LRS, strict=True)]
+        η = [float(group["lr"]) / α for group, α in zip(optimizer.param_groups, PEAKS.get(name, LRS), strict=True)]
         assert decay_alone(optimizer) == pytest.approx([1 - e * λ for e in η], abs=1e-6 if tensor_lr else 1e-13)
         seen.update(round(e, 6) for e in η)
         advance(scheduler)
@@ -102,9 +104,13 @@ def test_one_cycle_overwriting_initial_lr_changes_nothing() -> None:
     assert decay_alone(optimizer) == pytest.approx([1 - 0.1 / 25] * 2, abs=1e-13)
 
 
-def test_base_of_zero_is_refused_in_words() -> None:
-    with pytest.raises(ValueError, match="peak learning rate"):
+def test_base_of_zero_is_refused_in_words_and_may_be_given() -> None:
+    with pytest.raises(ValueError, match="give base_lr=, the highest learning rate to come"):
         halflife.ProxAdam([torch.ones(3).requires_grad_()], lr=0.0)
+    optimizer = halflife.SGD(groups(), weight_decay=0.1, decay="independent", base_lr=0.5)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.2
+    assert decay_alone(optimizer) == pytest.approx([1 - 0.4 * 0.1] * 2, abs=1e-13)
     halflife.AdamW([torch.ones(3).requires_grad_()], lr=0.0)  # torch's form needs no base
 
 
