@@ -69,10 +69,11 @@ class Walker:
 
 
 def _engine_of(cls: type, engine: str | None) -> dict[str, Any]:
-    """How the eager engine is asked for: version 0.1.0 knew ``foreach=False`` alone."""
+    """How an engine is asked for: version 0.1.0 knew ``foreach`` alone, which its state dicts have."""
     if engine is None:
         return {}
-    return {"engine": engine} if "engine" in inspect.signature(cls).parameters else {"foreach": False}
+    known = {"foreach": False, "engine": engine} if engine == "eager" else {"engine": engine}
+    return {name: x for name, x in known.items() if name in inspect.signature(cls).parameters}
 
 
 def _scheduled(module: Any, given: list[Any] | None, *first: Any) -> Any:

@@ -167,12 +167,7 @@ OTHERS = [
 @pytest.mark.parametrize("engine", ["eager", "foreach"])
 @pytest.mark.parametrize("record", OTHERS, ids=[record["name"] for record in OTHERS])
 def test_another_engine_goes_on_from_there(record: Record, engine: str) -> None:
-    walker = resumed(record, "eager" if engine == "eager" else None)
-    for group in walker.optimizer.param_groups:
-        if engine == "foreach":
-            group["foreach"] = True
-        elif "engine" not in group:
-            group["foreach"] = False
+    walker = resumed(record, engine)
     walker.step(record["gradients"][0])
     if "GroupLasso" not in str(record["kwargs"]):
         assert {choice.name for choice in walker.optimizer.engines()} == {engine}

@@ -55,8 +55,8 @@ def test_float32_with_one_rounding_at_the_end(
 @pytest.mark.parametrize("rounding", ["stochastic", "kahan"])
 def test_foreach_is_eager(name: str, flags: dict[str, Any], dtype: torch.dtype, rounding: str) -> None:
     made = [
-        ours(name)(weights(dtype), lr=lr_of(name), **flags, foreach=foreach, rounding=rounding, ema_decay=0.9)
-        for foreach in (False, True, False)
+        ours(name)(weights(dtype), lr=lr_of(name), **flags, engine=engine, rounding=rounding, ema_decay=0.9)
+        for engine in ("eager", "foreach", "eager")
     ]
     runs = [train(optimizer, 5) for optimizer in made]
     assert torch.equal(runs[0], runs[1])

@@ -59,7 +59,8 @@ def test_bytes_a_parameter(dtype: torch.dtype, state_dtype: Any, expected: float
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
 def test_form_and_foreach_as_eager(name: str, flags: Any, state_dtype: Any, dtype: torch.dtype) -> None:
     made = [
-        ours(name)(weights(dtype), **flags, foreach=f, state_dtype=state_dtype, weight_decay=0) for f in (False, True)
+        ours(name)(weights(dtype), **flags, engine=engine, state_dtype=state_dtype, weight_decay=0)
+        for engine in ("eager", "foreach")
     ]
     runs = [train(optimizer, 5) for optimizer in made]
     assert torch.equal(*runs)
@@ -241,6 +242,6 @@ def test_capturable_is_only_another_way(name: str, flags: Any, state_dtype: Any,
         return
     settings = {**flags, "state_dtype": state_dtype, "rounding": "stochastic"}
     plain = train(ours(name)(weights(dtype), **settings, engine="eager"), 3)
-    for foreach in (False, True):
-        captured = train(ours(name)(weights(dtype), **settings, capturable=True, foreach=foreach), 3)
+    for engine in ("eager", "foreach"):
+        captured = train(ours(name)(weights(dtype), **settings, capturable=True, engine=engine), 3)
         assert (plain - captured).abs().mean() < 1e-3

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 import halflife
-from halflife.optim import compiling
+from halflife.optim import traced
 
 dynamo = pytest.importorskip("torch._dynamo")
-traceable = pytest.mark.skipif(not compiling.TRACEABLE, reason="this torch cannot have the step in a graph")
+traceable = pytest.mark.skipif(not traced.TRACEABLE, reason="this torch cannot have the step in a graph")
 marks = [pytest.mark.filterwarnings("ignore"), traceable]
 in_one_graph = pytest.mark.skipif(
     not hasattr(dynamo.config, "trace_autograd_ops"), reason="this torch breaks the graph at backward()"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import halflife
-from halflife.optim import compiling
+from halflife.optim import traced
 
 from .compiled import (
     WHOLE,
@@ -76,7 +76,7 @@ def test_sparse_gradients_stay_outside() -> None:
 
 
 def test_a_torch_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "TRACEABLE", False)
+    monkeypatch.setattr(traced, "TRACEABLE", False)
     beside_uncompiled(lambda m: adamw(m, **WHOLE), fullgraph=False)
 
 
@@ -101,8 +101,6 @@ def test_parameters_in_one_buffer() -> None:
 
 def operands() -> tuple[Any, list[Tensor], tuple[Any, ...]]:
     """A live optimizer, its parameters, and what a graph hands the operator: copies of them, and so on."""
-    from halflife.optim import traced
-
     model = model_of()
     optimizer = adamw(model, max_grad_norm=0.1)
     feed(model, optimizer, torch.compile(lambda o=optimizer: o.step(), backend="eager"), 2)
@@ -116,16 +114,12 @@ def operands() -> tuple[Any, list[Tensor], tuple[Any, ...]]:
 
 
 def test_the_operator_keeps_torchs_rules() -> None:
-    from halflife.optim import traced
-
     _optimizer, _, args = operands()
     torch.library.opcheck(traced._step, args, test_utils=("test_schema", "test_faketensor"))
 
 
 def test_copies_alone_are_stepped() -> None:
     """A backend may read the original after the operator: it is the graph's."""
-    from halflife.optim import traced
-
     _optimizer, own, args = operands()
     before, started = [p.clone() for p in own], [q.clone() for q in args[0]]
     traced._step(*args)

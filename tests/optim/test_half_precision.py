@@ -21,6 +21,7 @@ from .layouts import (
     tensors_of,
     train,
 )
+from .users import asked_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:parameter group .* the decay multiplies")
 
@@ -33,7 +34,8 @@ def test_half_precision(name: str, flags: dict[str, Any], engine: dict[str, bool
     for optimizer_class in both(name):
         p = torch.nn.Parameter(noise((4, 5)).to(dtype))
         eps = {"eps": 1e-3} if "eps" in inspect.signature(optimizer_class).parameters else {}
-        optimizer = optimizer_class([p, torch.nn.Parameter(p.detach().clone())], lr=0.05, **flags, **eps, **engine)
+        settings = {**flags, **eps, **asked_of(optimizer_class, engine)}
+        optimizer = optimizer_class([p, torch.nn.Parameter(p.detach().clone())], lr=0.05, **settings)
         runs.append(train(optimizer, random_gradients, steps=4)[0])
         states.append(tensors_of(optimizer.state[p]))
     assert runs[1].dtype == dtype
@@ -66,7 +68,7 @@ def test_states_are_torchs(name: str, flags: dict[str, Any], flag: dict[str, boo
     try:
         for optimizer_class in both(name):
             params = [noise((3, 2), dtype=torch.float32), noise((), dtype=torch.float64)]
-            optimizer = optimizer_class(params, **flags, **flag)
+            optimizer = optimizer_class(params, **flags, **asked_of(optimizer_class, flag))
             train(optimizer, random_gradients, steps=2)
             states.append([tensors_of(optimizer.state[p]) for p in params])
     finally:

@@ -13,6 +13,7 @@ import halflife
 
 from .users import (
     apart,
+    asked_of,
     each,
     each_engine,
     ours,
@@ -59,7 +60,8 @@ CYCLES: dict[str, Callable[[Any], Any]] = {
 def test_cycled_momentum_is_read_at_every_step(name: str, cycle: str, engine: dict[str, bool]) -> None:
     runs, momenta = [], set()
     for module in (torch.optim, halflife):
-        optimizer = getattr(module, name)(weights(), lr=1e-2, **MOMENTUM[name], **engine)
+        optimizer_class = getattr(module, name)
+        optimizer = optimizer_class(weights(), lr=1e-2, **MOMENTUM[name], **asked_of(optimizer_class, engine))
         runs.append(train(optimizer, 40, then=CYCLES[cycle](optimizer).step))
         group = optimizer.param_groups[0]
         momenta.add(group["momentum"] if "momentum" in group else group["betas"][0])

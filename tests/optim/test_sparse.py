@@ -16,6 +16,7 @@ from .layouts import (
     ours,
     train,
 )
+from .users import asked_of
 
 
 def sparse_gradients(k: int, p: torch.Tensor) -> torch.Tensor:
@@ -38,7 +39,7 @@ SPARSE += [("Adagrad", f) for f in ({}, {"lr_decay": 0.1, "initial_accumulator_v
 @pytest.mark.parametrize("engine", [{}, *ENGINES], ids=str)
 @pytest.mark.parametrize("shape", [(5, 3), (6,)], ids=str)
 def test_sparse_gradients(name: str, flags: dict[str, Any], engine: dict[str, bool], shape: tuple[int, ...]) -> None:
-    optimizers = [c([torch.nn.Parameter(noise(shape))], lr=0.1, **flags, **engine) for c in both(name)]
+    optimizers = [c([torch.nn.Parameter(noise(shape))], lr=0.1, **flags, **asked_of(c, engine)) for c in both(name)]
     theirs, found = (train(o, sparse_gradients, steps=6)[0] for o in optimizers)
     assert (theirs - found).abs().max() <= 1e-12
     assert (found[4] == noise(shape)[4]).all()
@@ -51,7 +52,7 @@ def test_an_embedding_beside_a_dense_layer(name: str, engine: dict[str, bool]) -
     for optimizer_class in both(name):
         torch.manual_seed(0)
         model = torch.nn.Sequential(torch.nn.Embedding(7, 3, sparse=True), torch.nn.Linear(3, 2)).double()
-        optimizer = optimizer_class(model.parameters(), lr=0.1, **engine)
+        optimizer = optimizer_class(model.parameters(), lr=0.1, **asked_of(optimizer_class, engine))
         for k in range(4):
             optimizer.zero_grad()
             model(torch.tensor([0, k, 5, 5])).square().sum().backward()
@@ -69,7 +70,7 @@ def message(optimizer: Any) -> str:
 @pytest.mark.parametrize("name", [name for name in TORCH if name not in ("SGD", "Adagrad", "Adam", "AdamW")])
 @each_engine
 def test_sparse_gradients_are_refused_in_torchs_words(name: str, engine: dict[str, bool]) -> None:
-    said = [message(c([torch.nn.Parameter(noise((5, 3)))], **engine)) for c in both(name)]
+    said = [message(c([torch.nn.Parameter(noise((5, 3)))], **asked_of(c, engine))) for c in both(name)]
     assert said[0] == said[1] == f"{name} does not support sparse gradients"
 
 

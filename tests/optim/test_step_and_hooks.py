@@ -83,6 +83,7 @@ def test_hooks_take_effect(name: str) -> None:
     optimizer.load_state_dict(saved)
     assert optimizer.param_groups[0]["lr"] == 2
     assert saved["param_groups"][0]["lr"] == 0.5
+    optimizer.param_groups[0]["base_lr"] = 2
     optimizer.register_step_pre_hook(lambda o, args, kwargs: ((o, lambda: 7.0), {}))
     assert optimizer.step() == 7.0
 

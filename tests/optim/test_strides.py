@@ -19,6 +19,7 @@ from .layouts import (
     tensors_of,
     train,
 )
+from .users import asked_of
 
 POISON = 777.0
 VIEWS: dict[str, tuple[tuple[int, ...], Callable[[torch.Tensor], torch.Tensor]]] = {
@@ -67,7 +68,7 @@ def test_states_are_laid_out_as_torchs(name: str, flags: dict[str, Any], engine:
     for optimizer_class in both(name):
         p = torch.nn.Parameter(noise((2, 3, 4, 5)).to(memory_format=torch.channels_last))
         q = torch.nn.Parameter(noise((3, 4)).t())
-        optimizer = optimizer_class([p, q], **flags, **engine)
+        optimizer = optimizer_class([p, q], **flags, **asked_of(optimizer_class, engine))
         train(optimizer, lambda k, x: torch.empty_like(x).copy_(random_gradients(k, x)))
         states.append([tensors_of(optimizer.state[x]) for x in (p, q)])
     assert states[0] == states[1]

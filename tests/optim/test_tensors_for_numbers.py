@@ -10,6 +10,7 @@ import halflife
 from .users import (
     CAPTURABLE,
     apart,
+    asked_of,
     each_engine,
     each_of_torch,
     flat,
@@ -51,7 +52,8 @@ def test_complex_parameters(name: str, engine: dict[str, bool], weight_decay: fl
     decay = {"weight_decay": weight_decay} if name != "Rprop" else {}
     runs = []
     for module in (torch.optim, halflife):
-        optimizer = getattr(module, name)(weights(torch.complex128), lr=0.05, **decay, **engine)
+        optimizer_class = getattr(module, name)
+        optimizer = optimizer_class(weights(torch.complex128), lr=0.05, **decay, **asked_of(optimizer_class, engine))
         runs.append(train(optimizer, 8))
         assert all(x.is_complex() for s in optimizer.state.values() for x in s.values() if x.dim())
     assert apart(*runs) <= 1e-12

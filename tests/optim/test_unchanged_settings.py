@@ -47,12 +47,12 @@ CHANGES: dict[str, tuple[dict[str, Any], Callable[[Group], None]]] = {
 def test_every_change_counts(change: str) -> None:
     settings, apply = CHANGES[change]
     ends: list[list[torch.Tensor]] = []
-    for foreach in (None, False):  # the native engine where there is one, and the eager one, which keeps nothing
+    for engine in (None, "eager"):  # the native engine where there is one, and the eager one, which keeps nothing
         torch.manual_seed(0)
         params = [torch.randn(40, requires_grad=True) for _ in range(2)]
         given = {name: x.clone() if isinstance(x, torch.Tensor) else x for name, x in settings.items()}
         given = {name: list(x) if isinstance(x, list) else x for name, x in given.items()}
-        optimizer = halflife.AdamW(params, **{"lr": 0.1, "weight_decay": 0.1, **given}, foreach=foreach)
+        optimizer = halflife.AdamW(params, **{"lr": 0.1, "weight_decay": 0.1, **given}, engine=engine)
         if change == "betas in a list":
             optimizer.param_groups[0]["betas"] = given["betas"]
         ends.append([])

@@ -32,6 +32,13 @@ def theirs(name: str) -> Any:
     return getattr(torch.optim, name)
 
 
+def asked_of(optimizer_class: type, engine: dict[str, Any]) -> dict[str, Any]:
+    """The keywords by which a class of ours or of torch's is asked for an engine: torch's know ``foreach`` alone."""
+    if issubclass(optimizer_class, halflife.Optimizer):
+        return engine
+    return {"foreach": engine["engine"] == "foreach"} if "engine" in engine else engine
+
+
 def weights(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[torch.nn.Parameter]:
     generator = torch.Generator().manual_seed(seed)
     return [torch.nn.Parameter(torch.randn(s, generator=generator, dtype=dtype)) for s in ((3, 4), (5,))]
