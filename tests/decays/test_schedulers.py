@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -133,3 +134,38 @@ def test_default_decay_per_step_is_torchs_under_every_treatment() -> None:
     assert halflife.SGDW(w).param_groups[0]["weight_decay"] == pytest.approx(1e-5)
     assert halflife.Lion(w).param_groups[0]["weight_decay"] * 1e-4 == pytest.approx(1e-5)
     assert halflife.AdamW(w, decay="independent", weight_decay=0.3).param_groups[0]["weight_decay"] == 0.3
+
+
+def cyclic(optimizer: Any) -> Any:
+    return schedulers.CyclicLR(optimizer, 1e-3, 0.1, step_size_up=5)
+
+
+@pytest.mark.parametrize("engine", [None, "eager"])
+def test_a_cycle_that_is_set_up_late_says_its_peak(engine: Any) -> None:
+    optimizer = halflife.SGD(groups()[:1], momentum=0.5, weight_decay=0.1, decay="independent", engine=engine)
+    assert decay_alone(optimizer) == pytest.approx([1 - 0.1])
+    scheduler = cyclic(optimizer)
+    assert decay_alone(optimizer) == pytest.approx([1 - 0.1 * 1e-3 / scheduler.max_lrs[0]])
+
+
+def test_live_objects_are_gone_through_once_for_a_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[None] = []
+    own = gc.get_objects
+    monkeypatch.setattr(gc, "get_objects", lambda: looks.append(None) or own())
+    optimizer = halflife.SGD(groups(), momentum=0.5, weight_decay=0.1, decay="independent", engine="eager")
+    scheduler = cyclic(optimizer)
+    for _ in range(3):
+        decay_alone(optimizer)
+        scheduler.step()
+    assert len(looks) == 1
+
+
+def test_the_peak_of_a_cycle_is_known_to_a_step_within_backward() -> None:
+    layer = torch.nn.Linear(3, 1, bias=False)
+    optimizer = halflife.SGD(layer.parameters(), lr=0.01, momentum=0.5, weight_decay=0.1, decay="independent")
+    scheduler = cyclic(optimizer)
+    before = layer.weight.detach().clone()
+    with halflife.fuse_with_backward(layer, optimizer):
+        (0.0 * layer.weight.sum()).backward()
+        optimizer.step()
+    assert torch.allclose(layer.weight, before * (1 - 0.1 * 1e-3 / scheduler.max_lrs[0]), rtol=1e-7)

@@ -304,9 +304,9 @@ def test_a_lost_decay_is_told_once_for_a_group() -> None:
 
 def test_sparse_gradients_are_refused_in_the_optimizers_name() -> None:
     table = nn.Embedding(4, 2, sparse=True)
-    optimizer = halflife.AdamW(table.parameters())
+    optimizer = halflife.NAdam(table.parameters())
     halflife.fuse_with_backward(table, optimizer)
-    with pytest.raises(RuntimeError, match="AdamW does not support sparse gradients"):
+    with pytest.raises(RuntimeError, match="NAdam does not support sparse gradients"):
         table(torch.tensor([1])).sum().backward()
 
 

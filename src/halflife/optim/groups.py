@@ -207,20 +207,35 @@ def note_base_lr(group: Group, own: Iterable[str]) -> None:
         group["base_lr"] = number(group["base_lr"]) * scale
 
 
-def note_cyclic_peaks(groups: list[Group]) -> None:
-    """Where a CyclicLR drives the groups, take its peaks for their base learning rates: it writes them nowhere else.
+class CyclicPeaks:
+    """Where a CyclicLR drives the groups, its peaks are their base learning rates, and it writes them into no group.
 
-    What it does write tells that one may be there: the momentum's bounds, or another ``initial_lr``.
+    It is looked for among all live objects, when the groups' settings say that one may have come: so once.
     """
-    if not any(map(_may_be_cyclic, groups)):
-        return
-    for x in gc.get_objects():
-        if issubclass(type(x), CyclicLR) and x.optimizer.param_groups is groups:
-            for group, peak in zip(groups, x.max_lrs, strict=False):
-                group[BASE_LR] = number(peak)
+
+    def __init__(self) -> None:
+        self._marks = list[tuple[Any, ...]]()
+
+    def read(self, groups: list[Group]) -> None:
+        """Take the peaks of a CyclicLR, if there is one that was not there before."""
+        marks = list(map(scheduler_mark, groups))
+        if marks == self._marks:
+            return
+        self._marks = marks
+        for x in gc.get_objects() if any(map(_may_be_cyclic, groups)) else ():
+            if issubclass(type(x), CyclicLR) and x.optimizer.param_groups is groups:
+                for group, peak in zip(groups, x.max_lrs, strict=False):
+                    group[BASE_LR] = number(peak)
+
+
+def scheduler_mark(group: Group) -> tuple[Any, ...]:
+    """What changes in a group when a scheduler is made for it: the names of its settings, and ``initial_lr``."""
+    initial = group.get("initial_lr")
+    return frozenset(group) - {"params"}, None if initial is None else number(initial)
 
 
 def _may_be_cyclic(group: Group) -> bool:
+    """By what a CyclicLR does write: the momentum's bounds, or another ``initial_lr``."""
     if "initial_lr" not in group or "max_lr" in group or group.get("base_lr") is not None:
         return False
     moved = "max_momentum" in group or number(group["initial_lr"]) != group[BASE_LR]

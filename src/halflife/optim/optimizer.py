@@ -22,6 +22,7 @@ from ..rules import Rule, Scalar
 from . import checkpoints, signature
 from .groups import (
     SKIPPED,
+    CyclicPeaks,
     DecaySpec,
     Group,
     GroupView,
@@ -126,7 +127,7 @@ class Optimizer(torch.optim.Optimizer):
         inherited = {name: settings[name] for name in self._torch_names if name != "params"}
         self._extra = {name: value for name, value in settings.items() if name not in inherited}
         signature.check_settings(self._extra)
-        self._stepper = self.new_stepper()
+        self._stepper = Stepper(type(self).__name__, type(self)._factory, CyclicPeaks())
         self._unmoved, self._steps_since = list[WeightDecaySchedule](), 0
         self._zero_grad_hooks: OrderedDict[int, Callable[[Optimizer], None]] = OrderedDict()
         if self._torch_class is not None:
@@ -360,7 +361,7 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         unpickled: dict[str, Any] = {"_extra": {}, "_schedule": None, "_default_decay": False}
-        unpickled["_stepper"] = self.new_stepper()
+        unpickled["_stepper"] = Stepper(type(self).__name__, type(self)._factory, CyclicPeaks())
         unpickled |= {"_unmoved": [], "_steps_since": 0, "_zero_grad_hooks": OrderedDict()}
         self.__dict__.update({**unpickled, **self.__dict__})
 

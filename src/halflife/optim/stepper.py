@@ -23,7 +23,7 @@ from ..regularizers import L2, Regularizer
 from ..rules import Rule, Scalar
 from ..update import Update
 from .checkpoints import convert_state
-from .groups import GLOBAL, Group, GroupView, note_cyclic_peaks, number
+from .groups import GLOBAL, CyclicPeaks, Group, GroupView, number, scheduler_mark
 
 States = MutableMapping[Tensor, ParameterState]
 Part = tuple[int, Choice, GroupStep]
@@ -34,11 +34,12 @@ class Stepper:
     """What is kept between two steps of some groups: a plan of the last one, as long as it holds.
 
     It knows parameter groups, their states and a guard, and nothing of an optimizer. ``name`` stands in errors,
-    ``rule_of`` makes a group's rule of its flags.
+    ``rule_of`` makes a group's rule of its flags. ``peaks`` finds the base learning rates that a scheduler keeps to
+    itself; None for groups that none drives.
     """
 
-    def __init__(self, name: str, rule_of: Callable[[Group], Rule]) -> None:
-        self.name, self.rule_of = name, rule_of
+    def __init__(self, name: str, rule_of: Callable[[Group], Rule], peaks: CyclicPeaks | None = None) -> None:
+        self.name, self.rule_of, self.peaks = name, rule_of, peaks
         self.warnings = StepWarnings()
         self.memories = dict[int, Memory]()
         self._plan: Plan | None = None
@@ -103,7 +104,8 @@ class Stepper:
     def _step_anew(self, groups: list[Group], state: States, factor: Scalar) -> None:
         """Choose an engine for each tensor; if native is it for some, keep what was planned."""
         self._plan = None
-        note_cyclic_peaks(groups)
+        if self.peaks is not None:
+            self.peaks.read(groups)
         views = [self.view(_without_params(group)) for group in groups]
         stepped = [[p for p in group["params"] if p.grad is not None] for group in groups]
         only_begin = _only_begins(views, stepped, state)
@@ -367,7 +369,8 @@ def _without_params(group: Group) -> Group:
 def _static_key(view: GroupView) -> tuple[Any, ...]:
     """All that decides on engines and tables but the tensors: when it changes, choose again."""
     flags = (view.group.get(name) for name in ("fused", "capturable", "differentiable"))
-    return (*flags, view.engine, static_key(view.update, view.lam, view.memory, view.group.get("ema_decay")))
+    mark = scheduler_mark(view.group)
+    return (*flags, *mark, view.engine, static_key(view.update, view.lam, view.memory, view.group.get("ema_decay")))
 
 
 def _summary(chosen: list[tuple[Choice, GroupStep]]) -> Choice:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..engines import StepDecision
 from ..engines.global_gradient import STEP
 from ..optim import Optimizer
-from ..optim.groups import Group
+from ..optim.groups import CyclicPeaks, Group
 from ..optim.stepper import StepWarnings
 from .monitor import Monitor
 
@@ -93,6 +93,7 @@ class Fused:
         self._backward: int | None = None  # the pass that is under way, until it has ended well
         self._warnings: dict[Any, StepWarnings] = {}
         self._groups, self._seen = dict[Tensor, Group](), list[Any]()
+        self._peaks = CyclicPeaks()
         optimizer.unscale_in_step(True)  # so that a scaler comes to _before_step, which refuses it
         self._handles: list[RemovableHandle] = [
             optimizer.register_step_pre_hook(self._before_step),
@@ -163,6 +164,7 @@ class Fused:
         if self._backward is not None:
             self._stepped.clear()
         self._backward = this
+        self._peaks.read(self.optimizer.param_groups)
         torch.autograd.Variable._execution_engine.queue_callback(self._backward_ended)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
     def _backward_ended(self) -> None:
