@@ -130,9 +130,10 @@ class Stepper:
         self, k: int, view: GroupView, params: list[Tensor], state: States, factor: Scalar, only_begin: bool = False
     ) -> list[Part]:
         """The group's step of these parameters, their states begun or brought to its formats, by engines."""
-        states = [state.setdefault(p, {}) for p in params]
+        states = [state.get(p, {}) for p in params]
         step = view.step(params, states, factor)
         self._refuse(view, step)
+        state.update(zip(params, states, strict=True))
         if self.memories.setdefault(k, step.memory) != step.memory:
             self.memories[k] = step.memory
             for p, own in zip(params, states, strict=True):
@@ -289,7 +290,7 @@ def _is_fixed(x: Any) -> bool:
     """Whether an object stays as it is, unlike a tensor."""
     if type(x) in _FIXED:
         return True
-    if isinstance(x, tuple | list):
+    if isinstance(x, tuple):  # a list is written into
         return all(map(_is_fixed, x))  # pyright: ignore[reportUnknownArgumentType]
     return isinstance(x, Regularizer) and all(map(_is_fixed, vars(x).values()))
 
