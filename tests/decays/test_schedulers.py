@@ -169,3 +169,16 @@ def test_the_peak_of_a_cycle_is_known_to_a_step_within_backward() -> None:
         (0.0 * layer.weight.sum()).backward()
         optimizer.step()
     assert torch.allclose(layer.weight, before * (1 - 0.1 * 1e-3 / scheduler.max_lrs[0]), rtol=1e-7)
+
+
+def test_a_learning_rate_above_its_base_is_told_once_in_each_group() -> None:
+    optimizer = halflife.SGD(groups(), weight_decay=0.1, decay="independent")
+    optimizer.param_groups[0]["lr"] *= 1.0001
+    decay_alone(optimizer)  # told of nothing: that may be rounding
+    for group in optimizer.param_groups:
+        group["lr"] *= 2
+    with pytest.warns(UserWarning, match="is above the base learning rate") as told:
+        assert decay_alone(optimizer) == pytest.approx([1 - 0.20002, 1 - 0.2], abs=1e-13)
+        decay_alone(optimizer)
+    assert [str(one.message)[:18] for one in told] == ["parameter group 0:", "parameter group 1:"]
+    assert {one.filename for one in told} == {__file__}

@@ -310,7 +310,7 @@ class StepWarnings:
             return
         self._seen[k] = numbers
         η = view.multiplier(view.lr)
-        if η > 1 + 1e-6:
+        if η > 1.001:  # by less, a learning rate is rounded
             self._warn(k, "eta", _beyond_peak(view, float(η)))
         if dtypes and view.memory.rounding == "nearest":
             self._warn(k, "lost", _lost(view, float(η), dtypes))
