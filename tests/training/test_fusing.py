@@ -302,6 +302,25 @@ def test_a_lost_decay_is_told_once_for_a_group() -> None:
     assert told[0].filename == __file__
 
 
+@pytest.mark.parametrize("by", ["zero_grad", "an exception"])
+def test_a_batch_may_be_given_up(by: str) -> None:
+    net, optimizer = build(halflife.SGD, lr=0.1, weight_decay=0.0)
+    halflife.fuse_with_backward(net, optimizer)
+    given_up = net(data(0)).square().sum()
+    if by == "an exception":
+        net.first.weight.register_hook(lambda g: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            given_up.backward()
+        net.first.weight._backward_hooks.clear()
+    else:
+        given_up.backward()
+        optimizer.zero_grad()
+    before = net.last.weight.detach().clone()
+    net(data(1)).square().sum().backward()
+    optimizer.step()
+    assert (net.last.weight - before).abs().min() > 0
+
+
 def test_sparse_gradients_are_refused_in_the_optimizers_name() -> None:
     table = nn.Embedding(4, 2, sparse=True)
     optimizer = halflife.NAdam(table.parameters())

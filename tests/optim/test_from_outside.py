@@ -1,0 +1,188 @@
+"""What others put into gradients, states and flags: the step is torch's, and theirs is left as it is."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import pytest
+import torch
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
+
+import halflife
+from halflife.engines.library import Missing, load
+
+from .users import each_engine, ours
+
+needs_native = pytest.mark.skipif(isinstance(load(), Missing), reason="no native engine here")
+
+
+def ones(n: int = 1) -> list[torch.Tensor]:
+    return [torch.ones(3).requires_grad_() for _ in range(n)]
+
+
+def step(optimizer: torch.optim.Optimizer, times: int = 1) -> list[float]:
+    """Steps with gradients of one; the first weight of each parameter."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    for _ in range(times):
+        for p in params:
+            p.grad = torch.ones_like(p)
+        optimizer.step()
+    return [p.detach()[0].item() for p in params]
+
+
+@pytest.mark.parametrize("name", ["AdamW", "RAdam", "Adamax", "NAdam", "ASGD"])
+@each_engine
+def test_a_state_of_another_does_not_hide_that_the_rule_has_none(name: str, engine: dict[str, Any]) -> None:
+    (p,), (q,) = ones(), ones()
+    optimizer = ours(name)([p], lr=0.1, **engine)
+    optimizer.state[p]["slow"] = p.detach().clone()  # as wrappers that look ahead do
+    expected = step(getattr(torch.optim, name)([q], lr=0.1), 3)
+    assert step(optimizer, 3) == pytest.approx(expected, rel=1e-6)
+    assert torch.equal(optimizer.state[p]["slow"], torch.ones(3))
+
+
+@pytest.mark.parametrize("x", [3, "a", [1], torch.ones(7)], ids=repr)
+@each_engine
+def test_entries_of_others_are_carried_saved_and_loaded(x: Any, engine: dict[str, Any]) -> None:
+    optimizer, resumed = (halflife.AdamW(ones(), lr=0.1, **engine) for _ in range(2))
+    (p,), (q,) = (o.param_groups[0]["params"] for o in (optimizer, resumed))
+    optimizer.state[p]["mine"] = x
+    step(optimizer)
+    resumed.load_state_dict(optimizer.state_dict())
+    q.data.copy_(p.data)
+    assert str(resumed.state[q]["mine"]) == str(optimizer.state[p]["mine"]) == str(x)
+    assert step(resumed) == step(optimizer)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float64])
+@needs_native
+def test_a_step_count_of_another_dtype_becomes_ones_own(dtype: torch.dtype) -> None:
+    optimizer = halflife.AdamW(ones())
+    step(optimizer)
+    saved = optimizer.state_dict()
+    saved["state"][0]["step"] = torch.tensor(1, dtype=dtype)
+    optimizer.load_state_dict(saved)
+    step(optimizer)
+    (state,) = optimizer.state.values()
+    assert (state["step"].dtype, float(state["step"])) == (torch.float32, 2)
+    assert optimizer.engines()[0].name == "native"
+
+
+@needs_native
+def test_states_that_a_hook_makes_narrow_are_stepped_natively() -> None:
+    optimizer, narrow = halflife.AdamW(ones(2)), halflife.AdamW(ones(2), state_dtype=torch.bfloat16)
+    for o in (optimizer, narrow):
+        step(o)
+    for state in optimizer.state.values():
+        state.update({name: state[name].bfloat16() for name in ("exp_avg", "exp_avg_sq")})
+    step(optimizer)
+    assert optimizer.engines()[0].name == "native"
+    assert {state["exp_avg"].dtype for state in optimizer.state.values()} == {torch.bfloat16}
+
+
+class Sub(torch.Tensor):
+    pass
+
+
+@each_engine
+def test_a_gradient_of_another_class(engine: dict[str, Any]) -> None:
+    p, q = ones(2)
+    optimizer = halflife.SGD([p, q], lr=0.1, **engine)
+    for _ in range(2):
+        p.grad, q.grad = torch.ones(3).as_subclass(Sub), torch.ones(3)
+        optimizer.step()
+    assert p.tolist() == q.tolist() == pytest.approx([0.8] * 3)
+    assert "eager" in optimizer.engines()[0].name
+    assert "1 tensors, a parameter or its gradient is a tensor subclass" in optimizer.engines()[0].reason or engine
+
+
+@pytest.mark.parametrize("flags", [{"state_dtype": "8bit", "rounding": "stochastic"}, {"ema_decay": 0.9}], ids=str)
+@each_engine
+def test_a_default_device_is_nothing_to_a_step(flags: dict[str, Any], engine: dict[str, Any]) -> None:
+    ended = []
+    for device in ("cpu", "meta"):
+        optimizer = halflife.NAdam(ones(2), lr=0.1, max_grad_norm=1.0, skip_nonfinite=True, **flags, **engine)
+        for p in optimizer.param_groups[0]["params"]:
+            p.grad = torch.ones(3)
+        with torch.device(device):
+            optimizer.step()
+            optimizer.step()
+        ended.append([p.tolist() for p in optimizer.param_groups[0]["params"]])
+    assert ended[0] == ended[1]
+    assert ended[0][0][0] < 1
+
+
+def test_what_was_given_up_is_freed() -> None:
+    (p,) = ones()
+    optimizer = halflife.AdamW([p])
+    step(optimizer)
+    gone = weakref.ref(optimizer.state[p]["exp_avg"])
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert gone() is None
+    step(optimizer)
+    gone = weakref.ref(p)
+    optimizer.state.clear()
+    optimizer.param_groups.clear()
+    del p
+    assert gone() is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"decay": halflife.Decay("explicit", "one")},
+        {"decay": "proximal", "regularizer": halflife.regularizers.Box(0, 0.5)},
+    ],
+    ids=["no learning rate", "a constraint"],
+)
+@each_engine
+def test_reading_an_optimizer_that_has_not_stepped_moves_nothing(settings: Any, engine: dict[str, Any]) -> None:
+    """As torch.distributed.checkpoint reads it: by a step with lr 0 and gradients of zero."""
+    layer = torch.nn.Linear(3, 2)
+    optimizer = halflife.AdamW(layer.parameters(), lr=0.1, weight_decay=0.2, **settings, **engine)
+    before = layer.weight.detach().clone()
+    read = get_optimizer_state_dict(layer, optimizer)
+    assert torch.equal(layer.weight, before)
+    assert {"exp_avg", "exp_avg_sq", "step"} <= read["state"]["weight"].keys()
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    assert (layer.weight - before).abs().max() > 0.01
+
+
+FLAGS = [
+    *({flag: value} for flag in ("fused", "foreach") for value in (True, False, None)),
+    {"fused": True, "foreach": False},
+    {"fused": False, "foreach": True},
+    {"fused": False, "foreach": False},
+]
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=str)
+@needs_native
+def test_torchs_flags_choose_no_slower_engine(flags: dict[str, Any]) -> None:
+    optimizer = halflife.AdamW(ones(2), **flags)
+    step(optimizer)
+    assert [choice.name for choice in optimizer.engines()] == ["native"]
+
+
+@needs_native
+def test_one_tensor_of_another_engine_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from halflife.optim import stepper
+
+    made: list[None] = []
+    own = stepper.Table
+    monkeypatch.setattr(stepper, "Table", lambda steps: made.append(None) or own(steps))
+    table, params = torch.nn.Embedding(4, 2, sparse=True), ones(2)
+    optimizer = halflife.SGD([{"params": params}, {"params": table.parameters()}], lr=0.1, momentum=0.5)
+    before = table.weight.detach().clone()
+    for _ in range(3):
+        for p in params:
+            p.grad = torch.ones(3)
+        optimizer.param_groups[1]["params"][0].grad = None
+        table(torch.tensor([1, 2])).sum().backward()
+        optimizer.step()
+    assert [choice.name for choice in optimizer.engines()] == ["native", "eager"]
+    assert len(made) == 1
+    assert params[0].tolist() == params[1].tolist() == pytest.approx([1 - 0.1 * (1 + 1.5 + 1.75)] * 3)
+    assert (before - table.weight)[1:3].tolist() == [pytest.approx([0.425] * 2, rel=1e-5)] * 2
