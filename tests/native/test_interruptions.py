@@ -14,10 +14,10 @@ import pytest
 import torch
 
 import halflife
-from halflife.engines import native
+from halflife.engines import native_table
 from halflife.engines.library import Library, load
 
-from .users import needs_native
+from .users import needs_native, table_of
 
 pytestmark = needs_native
 
@@ -58,19 +58,23 @@ def in_its_closure(_: Any, __: pytest.MonkeyPatch) -> Any:
 
 
 def in_its_judgement(optimizer: Any, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(optimizer, "_judge", interrupt)
+    patch.setattr(optimizer, "_guard", interrupt)
 
 
 def between_two_rows(_: Any, patch: pytest.MonkeyPatch) -> None:
+    """Whether a row is filled anew or its learning rate alone is moved on."""
     filled: list[Any] = []
 
-    def fill(row: Any, work: Any) -> None:
-        if filled:
-            raise KeyboardInterrupt
-        filled.append(fill_(row, work))
+    def after_the_first(write: Callable[..., None]) -> Callable[..., None]:
+        def watched(*of_row: Any) -> None:
+            if filled:
+                raise KeyboardInterrupt
+            filled.append(write(*of_row))
 
-    fill_ = native.fill
-    patch.setattr(native, "fill", fill)
+        return watched
+
+    for name in ("fill", "fill_regularizer"):
+        patch.setattr(native_table, name, after_the_first(getattr(native_table, name)))
 
 
 def as_the_call_returns(optimizer: Any, patch: pytest.MonkeyPatch) -> None:
@@ -82,9 +86,9 @@ def as_the_call_returns(optimizer: Any, patch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     wrapped = dataclasses.replace(library, step=step)
-    patch.setattr(native, "load", lambda: wrapped)
-    if optimizer._stepping.table is not None:
-        patch.setattr(optimizer._stepping.table, "library", wrapped)
+    patch.setattr(native_table, "load", lambda: wrapped)
+    if table_of(optimizer) is not None:
+        patch.setattr(table_of(optimizer), "library", wrapped)
 
 
 IN_ANY_ENGINE: list[tuple[Cut, bool]] = [(before, False), (after, True), (in_its_closure, False)]
@@ -92,12 +96,12 @@ CUTS = [*IN_ANY_ENGINE, (in_its_judgement, False), (between_two_rows, False), (a
 """How a step is cut off, and whether it is done by then."""
 
 
-def build(name: str, dtype: torch.dtype, settings: dict[str, Any], foreach: bool | None) -> Any:
+def build(name: str, dtype: torch.dtype, settings: dict[str, Any], engine: str | None) -> Any:
     groups = [
         {"params": [torch.linspace(-1, 1, n).to(dtype).requires_grad_() for n in sizes], "lr": lr}
         for sizes, lr in (((300, 7), 0.05), ((40,), 0.1))
     ]
-    return getattr(halflife, name)(groups, weight_decay=0.1, foreach=foreach, **settings)
+    return getattr(halflife, name)(groups, weight_decay=0.1, engine=engine, **settings)
 
 
 def give_gradients(optimizer: Any, k: int) -> None:
@@ -170,7 +174,7 @@ def test_a_step_that_was_not_done_can_be_tried_again(setting: Any, cut: Cut, at:
 @pytest.mark.parametrize(("cut", "done"), IN_ANY_ENGINE)
 @pytest.mark.parametrize("setting", [s for s in SETTINGS if s[1] not in (torch.bfloat16, torch.float16)], ids=str)
 def test_native_goes_on_as_eager_does(setting: Any, cut: Cut, done: bool, at: int) -> None:
-    pair = [trained(build(*setting, foreach), at, True, cut) for foreach in (None, False)]
+    pair = [trained(build(*setting, engine), at, True, cut) for engine in (None, "eager")]
     tolerance = 1e-12 if setting[1] is torch.float64 else 1e-5
     torch.testing.assert_close(*pair, rtol=tolerance, atol=tolerance)
 
@@ -192,9 +196,9 @@ def test_a_skipped_step_is_no_step(at: int) -> None:
 def test_numbers_of_an_earlier_table_are_not_taken_for_this_ones() -> None:
     """The very same number objects, once used with another table, say nothing about what stands in this one."""
     weights: list[float] = []
-    for foreach in (None, False):
+    for engine in (None, "eager"):
         p = torch.nn.Parameter(torch.ones(4))
-        optimizer, rates = halflife.SGD([p], lr=0.1, foreach=foreach), (0.1, 0.1, 0.001, 0.1)
+        optimizer, rates = halflife.SGD([p], lr=0.1, engine=engine), (0.1, 0.1, 0.001, 0.1)
         for k in range(4):
             optimizer.param_groups[0]["lr"] = rates[k]
             if k == 2:
@@ -207,9 +211,9 @@ def test_numbers_of_an_earlier_table_are_not_taken_for_this_ones() -> None:
 
 def test_a_norm_that_was_taken_leaves_the_step_its_numbers() -> None:
     weights: list[float] = []
-    for foreach in (None, False):
+    for engine in (None, "eager"):
         p = torch.nn.Parameter(torch.ones(4))
-        optimizer = halflife.SGD([p], lr=0.1, maximize=True, skip_nonfinite=True, foreach=foreach)
+        optimizer = halflife.SGD([p], lr=0.1, maximize=True, skip_nonfinite=True, engine=engine)
         for _ in range(4):
             p.grad = torch.ones(4)
             optimizer.step()

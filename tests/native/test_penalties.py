@@ -64,24 +64,24 @@ def _inner(x: Any) -> list[str]:
 
 
 def trained(
-    regularizer: Any, foreach: bool | None, dtype: torch.dtype, decay: Any, shape: Any = (N,), **settings: Any
+    regularizer: Any, engine: str | None, dtype: torch.dtype, decay: Any, shape: Any = (N,), **settings: Any
 ) -> torch.Tensor:
-    """The weights after three steps by the native engine, or where ``foreach`` is False by the eager one."""
+    """The weights after three steps by the native engine, or where ``engine`` is "eager" by the eager one."""
     torch.manual_seed(0)
     p = torch.nn.Parameter(torch.randn(shape).to(dtype))
     rule = settings.pop("rule", halflife.Adam)
-    optimizer = rule([p], lr=0.05, weight_decay=3.0, decay=decay, regularizer=regularizer, foreach=foreach, **settings)
+    optimizer = rule([p], lr=0.05, weight_decay=3.0, decay=decay, regularizer=regularizer, engine=engine, **settings)
     for _ in range(3):
         p.grad = torch.randn(shape).to(dtype)
         optimizer.step()
-    assert (optimizer.engines()[0].name == "native") == (foreach is None), optimizer.engines()[0].reason
+    assert (optimizer.engines()[0].name == "native") == (engine is None), optimizer.engines()[0].reason
     return optimizer.state[p]["ema"] if "ema_decay" in settings else p.detach()
 
 
 def assert_alike(dtype: torch.dtype, regularizer: Any, decay: Any, **settings: Any) -> None:
     """Native and eager give the same, and the decay is at work in it."""
-    native, eager = (trained(regularizer, foreach, dtype, decay, **settings) for foreach in (None, False))
-    without = trained(Scaled(0.0, L2()), False, dtype, decay, **settings)
+    native, eager = (trained(regularizer, engine, dtype, decay, **settings) for engine in (None, "eager"))
+    without = trained(Scaled(0.0, L2()), "eager", dtype, decay, **settings)
     if dtype.itemsize == 2:  # a last bit may fall on the other side of a threshold
         assert (native == eager).double().mean() >= 0.99
         assert (native != without).double().mean() >= 0.1
@@ -126,7 +126,7 @@ GROUPS: list[tuple[tuple[int, ...], Any]] = [
 def test_blocks_that_lie_together(shape: Any, dim: Any, dtype: torch.dtype, settings: dict[str, Any]) -> None:
     for factor in (0.02, 1.0, 60.0):  # little, much, and all of it
         R = Scaled(factor, GroupLasso(dim))
-        native, eager = (trained(R, f, dtype, "proximal_lr", shape, **settings) for f in (None, False))
+        native, eager = (trained(R, engine, dtype, "proximal_lr", shape, **settings) for engine in (None, "eager"))
         tolerance = 1e-4 if "state_dtype" in settings else TOLERANCE[dtype]
         torch.testing.assert_close(native, eager, rtol=tolerance, atol=tolerance)
 

@@ -13,7 +13,7 @@ import torch
 
 import halflife
 
-from .users import needs_native
+from .users import needs_native, table_of
 
 pytestmark = [needs_native, pytest.mark.filterwarnings("ignore:parameter group .* the decay multiplies")]
 
@@ -49,7 +49,7 @@ def train(run: Run, first: int, steps: int = 3) -> None:
         optimizer.zero_grad()
         model(torch.randn(8, 130, generator=generator).to(dtype)).float().pow(2).mean().backward()
         optimizer.step()
-    assert optimizer._stepping.table is not None, "all groups are stepped natively"
+    assert table_of(optimizer) is not None, "all groups are stepped natively"
 
 
 def bits(run: Run) -> list[tuple[str, torch.Tensor]]:

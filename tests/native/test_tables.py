@@ -11,16 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import halflife
-from halflife.engines.library import Missing, load
 from halflife.regularizers import L1, L2, Huber, OnSubset, Sum, TowardInit
 
-pytestmark = pytest.mark.skipif(isinstance(load(), Missing), reason="the native engine is not built")
+from .users import needs_native, table_of
+
+pytestmark = needs_native
 
 SHAPES = [(3, 4), (7,), (2, 3, 5)]
 FIRST = torch.ones(1, dtype=torch.bool)
 ACTIONS = [
     *("step", "step", "new gradients", "accumulate", "skip one", "expand", "move", "transpose", "load"),
-    *("group", "replace state", "share", "lr", "decay", "foreach", "maximize", "regularizer", "freeze"),
+    *("group", "replace state", "share", "lr", "decay", "engine", "flag", "maximize", "regularizer", "freeze"),
+    *("reverse", "reorder states", "drop a state", "state of another"),
 ]
 
 
@@ -49,7 +51,8 @@ def act(action: str, optimizer: Any, params: list[Any], seed: int) -> Any:  # no
         case "load":
             optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
         case "group" if len(optimizer.param_groups) == 1:
-            params.append(torch.nn.Parameter(torch.ones(5, dtype=p.dtype)))
+            other = torch.ones(15, dtype=p.dtype)
+            params.append(torch.nn.Parameter(other[::3] if seed % 2 else other[:5]))  # with gaps, not for native
             optimizer.add_param_group({"params": [params[-1]]})
         case "replace state" | "share":
             for name, x in optimizer.state.get(p, {}).items():
@@ -59,8 +62,18 @@ def act(action: str, optimizer: Any, params: list[Any], seed: int) -> Any:  # no
             group["lr"] = 0.001 * (1 + seed % 7)
         case "decay":
             group["weight_decay"] = 0.1 * (seed % 3)
-        case "foreach":
+        case "engine" if optimizer.defaults["engine"] != "eager":
+            group["engine"] = (None, "native", "foreach", "eager")[seed % 4]
+        case "flag":
             group["foreach"] = (None, True, False)[seed % 3]
+        case "reverse":
+            group["params"].reverse()
+        case "reorder states" | "drop a state" if p in optimizer.state:
+            state = optimizer.state.pop(p)
+            if action == "reorder states":
+                optimizer.state[p] = state
+        case "state of another":
+            optimizer.state[torch.ones(1)] = {"step": torch.tensor(7.0)}
         case "maximize":
             group["maximize"] = not group["maximize"]
         case "regularizer":
@@ -121,5 +134,5 @@ def test_table_is_kept_where_nothing_but_gradients_moved() -> None:
         for p in params:
             p.grad = torch.full_like(p, float(k))
         optimizer.step()
-        tables.append(optimizer._stepping.table)
+        tables.append(table_of(optimizer))
     assert tables[0] is tables[1] is tables[2] is not None

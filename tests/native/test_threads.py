@@ -19,7 +19,7 @@ import torch
 import halflife
 from halflife.regularizers import L1, L2, Box, GroupLasso, Huber, Sum, TowardInit
 
-from .users import needs_native
+from .users import needs_native, table_of
 
 pytestmark = [needs_native, pytest.mark.filterwarnings("ignore:parameter group .* the decay multiplies")]
 
@@ -72,7 +72,7 @@ def trained(
             p.grad = torch.sin(p.detach() * (k + 1))
         ready()
         optimizer.step()
-    assert optimizer._stepping.table is not None
+    assert table_of(optimizer) is not None
     states = [x for p in params for x in optimizer.state[p].values()]
     return [x.detach().clone() for x in (*params, *states)]
 
@@ -115,12 +115,12 @@ def test_optimizers_step_at_once_in_threads_of_their_own(threads: int) -> None:
 
 
 def laid_over(
-    ranges: list[tuple[int, int]], foreach: bool | None, *, group_each: bool
+    ranges: list[tuple[int, int]], engine: str | None, *, group_each: bool
 ) -> tuple[torch.Tensor, halflife.AdamW]:
     """A buffer of which parts are stepped as parameters, each part twice and more; what is in it afterwards."""
     buffer = torch.linspace(-1, 1, 80_000)
     params = [torch.nn.Parameter(buffer[a:b]) for a, b in ranges]
-    optimizer = halflife.AdamW([{"params": [p]} for p in params] if group_each else params, lr=0.1, foreach=foreach)
+    optimizer = halflife.AdamW([{"params": [p]} for p in params] if group_each else params, lr=0.1, engine=engine)
     for k in range(4):
         for p in params:
             p.grad = torch.sin(p.detach() * (k + 1))
@@ -139,17 +139,17 @@ OVERLAPS = {
 @pytest.mark.parametrize("name", OVERLAPS)
 def test_parameters_that_share_memory_are_stepped_in_their_order(name: str, group_each: bool) -> None:
     torch.set_num_threads(4)
-    eager, _ = laid_over(OVERLAPS[name], False, group_each=group_each)
+    eager, _ = laid_over(OVERLAPS[name], "eager", group_each=group_each)
     for _ in range(4):
         native, optimizer = laid_over(OVERLAPS[name], None, group_each=group_each)
         torch.testing.assert_close(native, eager, rtol=0, atol=1e-5)
-        table = optimizer._stepping.table
+        table = table_of(optimizer)
         assert table is not None
-        assert table.overlap
+        assert table._threads == 1
 
 
 def test_parameters_side_by_side_in_one_memory_do_not_overlap() -> None:
     _, optimizer = laid_over([(40_000, 80_000), (10, 10), (0, 40_000)], None, group_each=False)
-    table = optimizer._stepping.table
+    table = table_of(optimizer)
     assert table is not None
-    assert not table.overlap
+    assert table._threads is None

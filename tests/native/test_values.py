@@ -13,14 +13,14 @@ TAILS = [*range(68), *range(255, 259), *range(511, 515), *range(16383, 16387)]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2**-6, torch.float16: 2**-9}
 
 
-def _stepped(foreach, gradients, dtype, optimizer_class=halflife.AdamW, **settings):
+def _stepped(engine, gradients, dtype, optimizer_class=halflife.AdamW, **settings):
     torch.manual_seed(0)
     p = torch.nn.Parameter(torch.randn(gradients[0].shape).to(dtype))
-    optimizer = optimizer_class([p], lr=0.05, foreach=foreach, **settings)
+    optimizer = optimizer_class([p], lr=0.05, engine=engine, **settings)
     for g in gradients:
         p.grad = g.to(dtype)
         optimizer.step()
-    assert (optimizer.engines()[0].name == "native") == (foreach is None)
+    assert (optimizer.engines()[0].name == "native") == (engine is None)
     return p.detach(), optimizer.state[p]
 
 
@@ -32,7 +32,7 @@ def _gradients(n):
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 def test_every_tail(dtype):
     for n in TAILS:
-        native, eager = (_stepped(foreach, _gradients(n), dtype, rounding="stochastic")[0] for foreach in (None, False))
+        native, eager = (_stepped(engine, _gradients(n), dtype, rounding="stochastic")[0] for engine in (None, "eager"))
         torch.testing.assert_close(native, eager, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype], msg=f"n = {n}")
 
 
@@ -41,12 +41,12 @@ def test_every_tail(dtype):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_nearly_all_narrow_weights_have_the_same_bits(dtype, state_dtype, rounding):
     settings = {"state_dtype": state_dtype, "rounding": rounding, "weight_decay": 0.1}
-    native, eager = (_stepped(foreach, _gradients(16385), dtype, **settings)[0] for foreach in (None, False))
+    native, eager = (_stepped(engine, _gradients(16385), dtype, **settings)[0] for engine in (None, "eager"))
     assert (native == eager).double().mean() >= 0.99
 
 
 def test_nadam_in_float64_is_as_eager_and_torch():
-    native, eager = (_stepped(foreach, _gradients(67), torch.float64, halflife.NAdam)[0] for foreach in (None, False))
+    native, eager = (_stepped(engine, _gradients(67), torch.float64, halflife.NAdam)[0] for engine in (None, "eager"))
     torch.testing.assert_close(native, eager, rtol=1e-12, atol=1e-12)
 
 
@@ -54,7 +54,7 @@ def test_a_code_is_zero_for_zero_alone():
     wide = torch.full((256,), 1e-5)
     wide[0] = 1e18
     states = [
-        _stepped(foreach, [wide], torch.float32, halflife.RMSprop, state_dtype="8bit")[1] for foreach in (None, False)
+        _stepped(engine, [wide], torch.float32, halflife.RMSprop, state_dtype="8bit")[1] for engine in (None, "eager")
     ]
     assert torch.equal(states[0]["square_avg"] == 0, states[1]["square_avg"] == 0)
 
@@ -63,6 +63,6 @@ def test_a_code_is_zero_for_zero_alone():
 def test_a_block_that_is_not_finite_has_the_same_scale_in_both_engines(value):
     g = torch.ones(512)
     g[3] = value
-    states = [_stepped(foreach, [g], torch.float32, halflife.Adam, state_dtype="8bit")[1] for foreach in (None, False)]
+    states = [_stepped(engine, [g], torch.float32, halflife.Adam, state_dtype="8bit")[1] for engine in (None, "eager")]
     for name in ("exp_avg_scale", "exp_avg_sq_scale"):
         torch.testing.assert_close(states[0][name], states[1][name], rtol=1e-6, atol=0, equal_nan=True)

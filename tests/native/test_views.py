@@ -31,7 +31,7 @@ def test_nothing_is_written_outside(view: str, name: str) -> None:
     start = torch.randn(make(buffer).shape, generator=torch.Generator().manual_seed(0))
     make(buffer).copy_(start)
     p, twin = torch.nn.Parameter(make(buffer)), torch.nn.Parameter(start.clone())
-    optimizer, reference = (getattr(halflife, name)([q], foreach=f) for q, f in ((p, None), (twin, False)))
+    optimizer, reference = (getattr(halflife, name)([q], engine=asked) for q, asked in ((p, None), (twin, "eager")))
     for k in range(4):
         g = torch.sin(start * (k + 1))
         p.grad, twin.grad = torch.empty_like(p).copy_(g), g
