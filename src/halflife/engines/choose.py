@@ -69,16 +69,17 @@ def choose(step: GroupStep, asked: Engine | None = None) -> list[tuple[Choice, G
 
 
 def _native(step: GroupStep) -> tuple[list[int], list[int], str | None]:
-    """The tensors that the native engine takes, the others, and why not those."""
+    """The tensors that the native engine takes, the others, and what is against those that not eager alone can step."""
     library = load()
     obstacle = f"there is no native engine: {library.reason}" if isinstance(library, Missing) else group_obstacle(step)
     if obstacle:
         return [], list(range(len(step.params))), obstacle
     takes, leaves = list[int](), list[int]()
     for i, (p, g, state) in enumerate(zip(step.params, step.grads, step.states, strict=True)):
-        why = _only_eager(step, i) or tensor_obstacle(step, p, g, state)
+        special = _only_eager(step, i)
+        why = None if special else tensor_obstacle(step, p, g, state)
         obstacle = obstacle or why
-        (leaves if why else takes).append(i)
+        (leaves if special or why else takes).append(i)
     return takes, leaves, obstacle
 
 
