@@ -15,6 +15,7 @@ import pytest
 
 from halflife import rules
 from halflife.engines.library import Functor, Library, load, open_library
+from halflife.engines.native_rows import functor_of
 
 from .raw_tables import F32, F64, tables
 
@@ -39,11 +40,14 @@ def test_every_functor_is_a_rule_in_its_words() -> None:
     for name in names:
         kind = getattr(rules, name)
         found = {variant for n, variant in LIBRARY.functors if n == name}
-        assert found == {" ".join(words.values()) for words in variants(kind)}
-        for variant in found:
-            functor = LIBRARY.functors[name, variant]
-            assert functor.scalars == SCALARS.get(name, 0) == len(kind.scalars)
-            assert set(functor.hyper) <= {field.name for field in fields(kind)}
+        in_words = {" ".join(words.values()): kind(**words) for words in variants(kind)}
+        assert found == in_words.keys()
+        for variant, rule in in_words.items():
+            functor, shapes = LIBRARY.functors[name, variant], [state.shape for state in rule.states]
+            assert functor.scalars == SCALARS.get(name, 0) == len(rule.scalars) == shapes.count("scalar")
+            assert functor.states == shapes.count("parameter")
+            assert functor.hyper == tuple(rules.hyper_parameters(rule))
+            assert functor_of(rule) == functor
     numbers = [functor.number for functor in LIBRARY.functors.values()]
     assert numbers == list(range(len(numbers)))
 
