@@ -65,16 +65,17 @@ def between_two_rows(_: Any, patch: pytest.MonkeyPatch) -> None:
     """Whether a row is filled anew or its learning rate alone is moved on."""
     filled: list[Any] = []
 
-    def after_the_first(write: Callable[..., None]) -> Callable[..., None]:
-        def watched(*of_row: Any) -> None:
+    def once(write: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*of_row: Any) -> Any:
             if filled:
                 raise KeyboardInterrupt
-            filled.append(write(*of_row))
+            filled.append(write)
+            return write(*of_row)
 
         return watched
 
-    for name in ("fill", "fill_regularizer"):
-        patch.setattr(native_table, name, after_the_first(getattr(native_table, name)))
+    patch.setattr(native_table, "row_of", once(native_table.row_of))
+    patch.setattr(native_table.Table, "set_rates", once(native_table.Table.set_rates))
 
 
 def as_the_call_returns(optimizer: Any, patch: pytest.MonkeyPatch) -> None:
