@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,14 @@ from halflife.lab.executors import ray as by_ray
 SETTINGS = Settings(
     optimizers=("adam-p",), lrs=(1e-3, 1e-2), lams=(0.1, 1.0), seeds=2, epochs=2, batch_size=100, curves=True
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ray writes to it, and this user may have none that can be written to. One for all, as Ray reads it once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 def test_the_same_numbers_as_here(tmp_path: Path) -> None:
@@ -72,6 +80,15 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(by_ray.ray, "init", init)
     with pytest.raises(StudyError, match=r"there is no Ray cluster at auto \(Could not find .* instance\.\); start"):
         run_study(SETTINGS, tmp_path, how=How("ray", address="auto"))
+
+
+def test_a_ray_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/home/nobody/.ray")
+
+    monkeypatch.setattr(by_ray.ray, "init", init)
+    with pytest.raises(StudyError, match=r"Ray does not start here \(.*Permission denied: '/home/nobody/.ray'\)\."):
+        run_study(SETTINGS, tmp_path, how=How("ray"))
 
 
 @pytest.mark.parametrize(("gpus", "cpus", "share"), [(2, 16, 0.125), (8, 4, 1.0), (1, 3, 0.3333)])

@@ -71,10 +71,13 @@ def _connected(address: str | None, workers: int | None) -> Generator[None, None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        if address is None:
+            raise StudyError(f"Ray does not start here ({reason}).") from error
         raise StudyError(
-            f"there is no Ray cluster at {address} ({str(error).splitlines()[0]}); start one with 'ray start --head' "
-            "and give its address, or leave --address out to start one here."
+            f"there is no Ray cluster at {address} ({reason}); start one with 'ray start --head' and give its "
+            "address, or leave --address out to start one here."
         ) from error
     try:
         yield
