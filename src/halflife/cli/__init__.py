@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from io import TextIOWrapper
 
-_LAB = ("typer", "rich", "matplotlib", "sklearn", "numpy")
-
 
 def main() -> None:
     """What the ``halflife`` script runs. Without the lab's packages it says how to get them, and exits with 1.
@@ -19,7 +17,8 @@ def main() -> None:
     try:
         from .app import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _LAB:
+        package = (error.name or __name__).partition(".")[0]
+        if package == __name__.partition(".")[0]:  # ours: a fault, and nothing to install
             raise
-        sys.exit(f"Error: the command needs {error.name}, which is not installed: pip install 'halflife-optim[lab]'")
+        sys.exit(f"Error: the command needs {package}, which is not installed: pip install 'halflife-optim[lab]'")
     app()
