@@ -12,12 +12,14 @@ import pytest
 import torch
 
 import halflife
-from halflife import optim, registry, rules
+from halflife import optim, registry, regularizers, rules
 from halflife.decays import NAMED
 from halflife.engines.trace import UntraceableError
 from halflife.explain import DECAYS, NOTEBOOK_AFTER, OPTIMIZERS, REGULARIZERS, RULES, figure, update_of, worked
+from halflife.explain.coordinate import Clock, Coordinate
 from halflife.explain.worked import rates, start
 from halflife.regularizers import KNOWN
+from halflife.step import Update
 from tests.explain.hand import decays as hand_decays
 from tests.explain.hand import rules as hand_rules
 from tests.explain.hand.sheet import Sheet
@@ -153,6 +155,15 @@ def calculated(text):
 def test_lines_carry_the_rules_own_names(name, lines):
     found = [(line.letter, line.letters, line.remark) for line in worked(name).lines]
     assert [line for line in found if line in lines] == lines
+
+
+def test_a_condition_is_told_where_it_was_asked_and_nowhere_else():
+    weight, lines = Coordinate(Update(rules.RAdam(), NAMED["coupled"], regularizers.L2()), 0.7), ()
+    for t in range(1, 7):
+        lines = weight.step(Clock(t, 0.1, 1.0, 0.02), 0.4)
+    assert [(line.letter, line.remark) for line in lines if line.remark] == [("D", "ρ > 5")]
+    (D,) = [line.letters for line in lines if line.letter == "D"]
+    assert D == "(√v + ε)/(r·√(1 − β₂ᵗ))"
 
 
 def test_no_line_is_idle():

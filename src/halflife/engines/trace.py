@@ -78,7 +78,6 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 _SPELLINGS = {"true_divide": "div", "truediv": "div", "divide": "div", "multiply": "mul", "subtract": "sub"}
-_REFLECTED = {"rsub": "sub", "rpow": "pow", "rdiv": "div", "rtruediv": "div"}
 
 
 class Trace:
@@ -174,8 +173,6 @@ class Value:
         if f is torch.where:
             return trace.record("where", *args)
         word = str(f.__name__).strip("_")
-        if word in _REFLECTED:
-            return trace.record(_REFLECTED[word], *args[::-1])
         return trace.apply(_SPELLINGS.get(word, word), args, kwargs or {})
 
     def where(self, condition: Any, other: Any) -> Value:
