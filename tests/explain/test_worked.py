@@ -24,6 +24,7 @@ from tests.explain.hand import decays as hand_decays
 from tests.explain.hand import rules as hand_rules
 from tests.explain.hand.sheet import Sheet
 
+KEPT = "kept in float32 beside weights of any dtype, as torch keeps it"
 PUBLIC = sorted(set(optim.__all__) - {"Optimizer"})
 
 
@@ -143,7 +144,14 @@ def calculated(text):
     ("name", "lines"),
     [
         ("RAdam", [("D", "1", "ρ > 5 does not hold"), ("u", "m/(1 − β₁ᵗ)", "")]),
-        ("NAdam", [("μ", "β₁·(1 − 0.5·0.96^(t·ψ))", ""), ("m̂", "μ₊₁/(1 − Π·μ₊₁)·m + (1 − μ)/(1 − Π)·g", "")]),
+        (
+            "NAdam",
+            [
+                ("μ", "β₁·(1 − 0.5·0.96^(t·ψ))", ""),
+                ("Π", "float32(Π₀·μ)", KEPT),
+                ("m̂", "μ₊₁/(1 − Π·μ₊₁)·m + (1 − μ)/(1 − Π)·g", ""),
+            ],
+        ),
         ("ASGD", [("w′", "(1 − λ_d·γ₀)·w − γ₀·u", ""), ("ax", "w′", "μ₀ = 1")]),
         ("Rprop", [("factor", "1", "c = 0"), ("Δ", "clip(Δ₀·factor, Γ₋, Γ₊)", ""), ("g₋", "g", "")]),
         ("SGD", [("b", "g", ""), ("u", "b", ""), ("w′", "w − lr·u", "")]),
