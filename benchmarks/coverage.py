@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from halflife.lab.statistics import Estimate, NotIdentified, interaction, kappa, near_best, regret
-from halflife.lab.statistics.coupling import slope
-from halflife.lab.statistics.interaction import omega2
-from halflife.lab.statistics.regret import separate_regret, transfer_regret
-from halflife.lab.statistics.verdict import DECOUPLED, judge
+from halflife.lab.analysis.verdict import DECOUPLED, judge
+from halflife.lab.inference import Estimate, NotIdentified, interaction, kappa, near_best, regret
+from halflife.lab.inference.coupling import slope
+from halflife.lab.inference.interaction import omega2
+from halflife.lab.inference.regret import separate_regret, transfer_regret
 
 GUESS, OTHERS = 0.9, 100
 LRS, LAMS = np.geomspace(5e-4, 5e-2, 7), np.geomspace(1e-4, 1e-1, 7)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from halflife.cli.study_table import kappa, meanings, results_table, score
 from halflife.lab import CONTENDERS, REFERENCE, Findings
-from halflife.lab.findings import MeanAndSpread
+from halflife.lab.analysis import MeanAndSpread
 
 LRS = tuple(np.geomspace(5e-4, 5e-2, 7).tolist())
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 7).tolist())

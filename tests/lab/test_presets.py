@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from halflife.lab import How, StudyError, run_preset
-from halflife.lab.findings import Findings
+from halflife.lab.analysis import Findings
 from halflife.lab.presets import PRESETS, SCALES, scale_named
 from halflife.lab.result import Result
 

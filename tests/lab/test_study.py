@@ -5,7 +5,7 @@ import pytest
 
 from halflife.lab import CONTENDERS, How, Settings, StudyError, run_study
 from halflife.lab import study as study_module
-from halflife.lab.findings import findings
+from halflife.lab.analysis import findings
 from halflife.lab.problems import digits
 
 TINY = Settings(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.table import Table
 
 from ..lab import Findings, NotIdentified
-from ..lab.findings import MeanAndSpread
-from ..lab.statistics import Estimate, compare, comparison_words, self_test, self_test_words, sentences
-from ..lab.statistics.words import SHARES, plain, signed
+from ..lab.analysis import MeanAndSpread, compare, comparison_words, self_test, self_test_words, sentences
+from ..lab.analysis.sentences import SHARES, plain, signed
+from ..lab.inference import Estimate
 from ..lab.study import Result
 
 COLUMNS = ("best lr", "best λ", "test error", "κ (90 %)", "R", "ω²")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .analysis import Findings
 from .errors import StudyError
-from .findings import Findings
+from .inference import Coupling, NotIdentified, coupling
 from .optimizers import CONTENDERS, REFERENCE, Contender
 from .own import Config
 from .problems import PROBLEMS, Problem, Split
@@ -12,7 +13,6 @@ from .result import Result
 from .running import How
 from .settings import Settings
 from .start import Outcome, run_preset, run_study
-from .statistics import Coupling, NotIdentified, coupling
 from .study import Study
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from .analysis import Findings
 from .executors import Replicas
-from .findings import Findings
 from .plan import Block
 
 

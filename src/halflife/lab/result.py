@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .findings import Findings
+from .analysis import Findings
 from .ledger import Run
 from .own import OwnTraining
 from .problems import Problem

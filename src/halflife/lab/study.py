@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from .. import __version__
+from .analysis import Findings, findings
 from .benchmark.machine import machine_facts
 from .errors import StudyError
 from .executors import Replicas, Training, Way, parcels, try_both
-from .findings import Findings, findings
 from .ledger import Ledger, Run
 from .models import MODELS
 from .own import OwnTraining, load_own

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from halflife import __version__
-from halflife.lab.findings import findings
+from halflife.lab.analysis import findings
 from halflife.lab.ledger import Ledger, Run, key_of
 from halflife.lab.own import OwnTraining
 from halflife.lab.plan import blocks_of

@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import isfinite, nan
 from statistics import fmean
 
-from ..findings import Findings
+from ..analysis import Findings
+from ..analysis.sentences import plain
+from ..inference import NotIdentified
 from ..optimizers import CONTENDERS
 from ..result import Result
 from ..settings import Settings
-from ..statistics import NotIdentified
-from ..statistics.words import plain
 from .preset import Arm, Conclusion, Preset, Scale, coupling
 
 OPTIMIZERS = ("sgd-l2", "sgdw", "adam-l2", "adamw-paper", "adamw-torch")

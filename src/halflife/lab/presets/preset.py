@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
+from ..analysis import Findings
+from ..analysis.sentences import signed, span
 from ..errors import StudyError
 from ..executors import Training
 from ..figures import Picture
-from ..findings import Findings
+from ..inference import NotIdentified
 from ..own import OwnTraining
 from ..result import Result
 from ..settings import Settings
-from ..statistics import NotIdentified
-from ..statistics.words import signed, span
 
 Scale = Literal["smoke", "small", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ..analysis.sentences import signed
+from ..inference import NotIdentified
 from ..problems import best_ridge, ridge
 from ..problems.ridge import NOISE
 from ..result import Result
 from ..settings import Settings
-from ..statistics import NotIdentified
-from ..statistics.words import signed
 from .preset import Arm, Conclusion, Preset, Scale, cell, coupling, percent
 
 OPTIMIZERS = ("sgd-l2", "adamw-torch", "adamw-paper", "prox-adam", "adam-l2")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..analysis import Findings
 from ..figures.info import error_text, number_text
-from ..findings import Findings
 from ..result import Result
 
 COLUMNS = (

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..analysis import Findings, findings
 from ..errors import StudyError
-from ..findings import Findings, findings
 from ..ledger import Run, key_of
 from ..own import Config, OwnTraining
 from ..plan import Block, blocks_of

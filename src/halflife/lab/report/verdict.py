@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..analysis import Findings, compare, comparison_words, self_test, self_test_words, sentences, verdict
+from ..analysis.sentences import SHARES, plain, signed
 from ..figures.info import error_text, number_text
-from ..findings import Findings
+from ..inference import Estimate, Interval, NotIdentified
 from ..result import Result
-from ..statistics import (
-    Estimate,
-    Interval,
-    NotIdentified,
-    compare,
-    comparison_words,
-    self_test,
-    self_test_words,
-    sentences,
-    verdict,
-)
-from ..statistics.words import SHARES, plain, signed
 from .load import missing
 
 

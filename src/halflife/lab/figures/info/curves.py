@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...findings import Findings
+from ...analysis import Findings
 from ...result import Result
 
 Array = NDArray[np.floating[Any]]

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...findings import Findings
-from ...statistics import Coupling, NotIdentified
+from ...analysis import Findings
+from ...inference import Coupling, NotIdentified
 
 Array = NDArray[np.floating[Any]]
 Cell = tuple[int, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite, isnan
 
-from ...statistics.words import SHARES
+from ...analysis.sentences import SHARES
 
 MINUS = "−"
 

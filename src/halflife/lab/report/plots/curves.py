@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ...analysis.sentences import SHARES
 from ...figures.curves import limits, nice_ticks
 from ...figures.info import CurvesInfo, number_text
 from ...figures.info.heatmap import Array
-from ...statistics.words import SHARES
 from .plot import Plot, axis, logarithmic, sequence_colour
 
 

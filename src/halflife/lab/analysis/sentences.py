@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from .compare import Comparison, seeds_needed, smallest_p
-from .intervals import Estimate, Interval, NotIdentified
-from .selftest import LEVEL, SelfTest
+from ..inference.intervals import Estimate, Interval, NotIdentified
+from .comparison import Comparison, seeds_needed, smallest_p
+from .findings import Findings
+from .self_test import LEVEL, SelfTest
 from .verdict import COUPLED, DECOUPLED, Verdict, verdict
-
-if TYPE_CHECKING:
-    from ..findings import Findings
 
 SIGNIFICANT = 0.05
 SHARES = ("misclassified", "of the variance")

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from halflife.lab.statistics import NotIdentified, coupling, kappa
-from halflife.lab.statistics.coupling import by_columns, slope, vertices
+from halflife.lab.inference import NotIdentified, coupling, kappa
+from halflife.lab.inference.coupling import by_columns, slope, vertices
 
 LRS = np.geomspace(3e-4, 3e-2, 7)
 LAMS = np.geomspace(1e-4, 1e-1, 7)

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from .halves import half_splits, means
+from .half_splits import half_splits, means
 from .intervals import Array, Estimate, NotIdentified, estimate
 
 FAR = 2.0

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .halves import half_splits, means
+from .half_splits import half_splits, means
 from .intervals import Array, Estimate, NotIdentified, estimate
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage import LRS, cover, studies
-from halflife.lab.statistics import NotIdentified, kappa
-from halflife.lab.statistics.verdict import DECOUPLED, judge
+from halflife.lab.analysis.verdict import DECOUPLED, judge
+from halflife.lab.inference import NotIdentified, kappa
 
 
 @pytest.fixture(scope="module")

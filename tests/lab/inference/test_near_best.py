@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from halflife.lab.statistics import NotIdentified, near_best
-from halflife.lab.statistics.best import dunnett
+from halflife.lab.inference import NotIdentified, near_best
+from halflife.lab.inference.near_best import dunnett
 
 
 def test_without_noise_only_the_best_is_left_and_with_noise_its_likes():

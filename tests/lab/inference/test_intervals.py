@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from halflife.lab.statistics import NotIdentified, estimate
-from halflife.lab.statistics.intervals import Interval
+from halflife.lab.inference import NotIdentified, estimate
+from halflife.lab.inference.intervals import Interval
 
 
 def mean(samples):

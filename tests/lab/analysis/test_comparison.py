@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from halflife.lab import CONTENDERS, Findings
-from halflife.lab.statistics import NotIdentified, compare, comparison_words
-from halflife.lab.statistics.compare import holm, honest_scores, seeds_needed, sign_flip, smallest_p
+from halflife.lab.analysis import compare, comparison_words
+from halflife.lab.analysis.comparison import holm, honest_scores, seeds_needed, sign_flip, smallest_p
+from halflife.lab.inference import NotIdentified
 
 
 def found(name, val, test=None, lams=(0.1, 1.0)):

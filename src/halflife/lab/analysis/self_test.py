@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from .coupling import by_columns, coupling, resolution
-from .intervals import Array, Estimate, Interval, NotIdentified, estimate
-
-if TYPE_CHECKING:
-    from ..findings import Findings
+from ..inference.coupling import by_columns, coupling, resolution
+from ..inference.intervals import Array, Estimate, Interval, NotIdentified, estimate
+from .findings import Findings
 
 TORCH, PAPER = "adamw-torch", "adamw-paper"
 LEVEL = 0.95

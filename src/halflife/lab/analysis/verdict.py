@@ -14,12 +14,10 @@ and λ apart is judged by what it costs (the separate-search regret) and not by 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from .intervals import Estimate, Interval, NotIdentified
-
-if TYPE_CHECKING:
-    from ..findings import Findings
+from ..inference.intervals import Estimate, Interval, NotIdentified
+from .findings import Findings
 
 EQUIVALENT = 0.25
 """κ within this of 0 counts as none: ten times the learning rate then moves the best λ by less than ×1.8."""

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from halflife.lab import CONTENDERS, Findings
-from halflife.lab.statistics import Interval, NotIdentified, self_test, self_test_words, sentences, verdict
-from halflife.lab.statistics.verdict import judge
+from halflife.lab.analysis import self_test, self_test_words, sentences, verdict
+from halflife.lab.analysis.verdict import judge
+from halflife.lab.inference import Interval, NotIdentified
 
 LRS = tuple(np.geomspace(1e-3, 1e-1, 9).tolist())
 STEP = LRS[1] / LRS[0]

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from halflife.lab.statistics import NotIdentified, interaction
-from halflife.lab.statistics.halves import half_splits
-from halflife.lab.statistics.interaction import effects, omega2, region
+from halflife.lab.inference import NotIdentified, interaction
+from halflife.lab.inference.half_splits import half_splits
+from halflife.lab.inference.interaction import effects, omega2, region
 
 ADDITIVE = np.add.outer([0.0, 0.2, 0.3, 0.5], [0.4, 0.0, 0.1, 0.3, 0.5])
 CROSSED = 0.3 * np.outer([1, 1, -1, -1], [1, 0, 0, 0, -1])

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import statistics
-from .ledger import Run
-from .optimizers import Contender
-from .statistics import Cell, Coupling, Estimate, Interaction, NotIdentified, Regret
+from .. import inference
+from ..inference import Cell, Coupling, Estimate, Interaction, NotIdentified, Regret
+from ..ledger import Run
+from ..optimizers import Contender
 
 Array = NDArray[np.floating[Any]]
 
@@ -105,27 +105,27 @@ class Findings:
         """κ by both estimates, and the best λ of each learning rate."""
         if self._hole:
             return Coupling(self._hole, self._hole, ())
-        return statistics.coupling(np.array(self.lrs), np.array(self.lams), self.samples.mean(0))
+        return inference.coupling(np.array(self.lrs), np.array(self.lams), self.samples.mean(0))
 
     @cached_property
     def kappa(self) -> Estimate | NotIdentified:
         """κ and how surely it is known."""
-        return self._hole or statistics.kappa(np.array(self.lrs), np.array(self.lams), self.samples)
+        return self._hole or inference.kappa(np.array(self.lrs), np.array(self.lams), self.samples)
 
     @cached_property
     def regret(self) -> Regret | NotIdentified:
         """What tuning λ at another learning rate costs, in error points."""
-        return self._hole or statistics.regret(self.val[list(self.complete)])
+        return self._hole or inference.regret(self.val[list(self.complete)])
 
     @cached_property
     def interaction(self) -> Interaction | NotIdentified:
         """ω² of lr × λ near the best."""
-        return self._hole or statistics.interaction(self.samples)
+        return self._hole or inference.interaction(self.samples)
 
     @cached_property
     def near_best(self) -> tuple[Cell, ...] | NotIdentified:
         """The cells that cannot be told from the best, at 95 %."""
-        return self._hole or statistics.near_best(self.val[list(self.complete)])
+        return self._hole or inference.near_best(self.val[list(self.complete)])
 
     @property
     def _hole(self) -> NotIdentified | None:

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from .intervals import Array, Estimate, NotIdentified, estimate
-
-if TYPE_CHECKING:
-    from ..findings import Findings
+from ..inference.intervals import Array, Estimate, NotIdentified, estimate
+from .findings import Findings
 
 EXACT = 13
 """Up to so many seeds every sign flip is counted."""

@@ -3,9 +3,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from halflife.lab.statistics import NotIdentified, regret
-from halflife.lab.statistics.halves import MOST, half_splits, means
-from halflife.lab.statistics.regret import separate_regret, transfer_regret
+from halflife.lab.inference import NotIdentified, regret
+from halflife.lab.inference.half_splits import MOST, half_splits, means
+from halflife.lab.inference.regret import separate_regret, transfer_regret
 
 
 def test_by_hand():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from halflife.lab import CONTENDERS
-from halflife.lab.findings import findings
+from halflife.lab.analysis import findings
 
 
 class Run:

@@ -1,0 +1,23 @@
+"""What a study found: each optimizer's findings, the verdict on them, comparisons, the self-test, and all in words."""
+
+from .comparison import Comparison, compare
+from .findings import Findings, MeanAndSpread, findings
+from .self_test import SelfTest, self_test
+from .sentences import comparison_words, self_test_words, sentences
+from .verdict import Convention, Verdict, verdict
+
+__all__ = [
+    "Comparison",
+    "Convention",
+    "Findings",
+    "MeanAndSpread",
+    "SelfTest",
+    "Verdict",
+    "compare",
+    "comparison_words",
+    "findings",
+    "self_test",
+    "self_test_words",
+    "sentences",
+    "verdict",
+]
