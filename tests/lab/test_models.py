@@ -6,7 +6,8 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
 from halflife.lab import StudyError
-from halflife.lab.models import MODELS, flat_mlp, mlp, resnet, shake_shake, transformer
+from halflife.lab.fitting import MODELS
+from halflife.lab.models import flat_mlp, mlp, resnet, shake_shake, transformer
 from halflife.lab.problems import Problem, Split, digits, ridge
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from ..lab import CONTENDERS, How, Outcome, Settings, StudyError, run_preset, run_study
-from ..lab.models import MODELS
+from ..lab.fitting import MODELS
 from ..lab.presets import PRESETS, SCALES, scale_named
 from ..lab.problems import PROBLEMS
 from ..lab.scales import settings_of

@@ -8,7 +8,7 @@ from math import isfinite
 
 from .errors import StudyError
 from .executors import Recipe
-from .models import MODELS
+from .fitting import MODELS
 from .optimizers import CONTENDERS, DEFAULT, Contender
 from .problems import PROBLEMS, Problem
 from .schedules import SCHEDULES

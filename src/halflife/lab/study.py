@@ -15,8 +15,8 @@ from .analysis import Findings, findings
 from .benchmark.machine import machine_facts
 from .errors import StudyError
 from .executors import Replicas, Training, Way, parcels, try_both
+from .fitting import MODELS
 from .ledger import Ledger, Run
-from .models import MODELS
 from .own import OwnTraining, load_own
 from .plan import Block, Keys, blocks_of, cells_of
 from .problems import problem_named

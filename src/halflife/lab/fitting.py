@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from torch import nn
 
-from ..errors import StudyError
-from .mlp import flat_mlp, mlp
-from .resnet import resnet
-from .shake_shake import shake_shake
-from .transformer import transformer
-
-if TYPE_CHECKING:
-    from ..problems import Problem
+from .errors import StudyError
+from .models import flat_mlp, mlp, resnet, shake_shake, transformer
+from .problems import Problem
 
 
 class Shape(NamedTuple):
@@ -72,14 +68,28 @@ def _of_images(problem: Problem, architecture: str) -> tuple[int, int]:
     return shape.sample[0], shape.outputs
 
 
-RESNETS = {
+def _mlp(problem: Problem) -> nn.Module:
+    return fit_mlp(problem, 64, 64)
+
+
+_RESNETS = {
     f"resnet{depth}{suffix}": partial(fit_resnet, depth=depth, batch_norm=batch_norm)
     for depth in (20, 32, 44, 56, 110)
     for suffix, batch_norm in (("", True), ("-no-bn", False))
 }
-SMALL_RESNETS = {
+_SMALL_RESNETS = {
     f"resnet{depth}-narrow{suffix}": partial(fit_resnet, depth=depth, width=8, batch_norm=batch_norm)
     for depth in (8, 20)
     for suffix, batch_norm in (("", True), ("-no-bn", False))
 }
-SHAKES = {f"shake-shake-26-2x{width}d": partial(fit_shake_shake, width=width) for width in (32, 64, 96)}
+_SHAKES = {f"shake-shake-26-2x{width}d": partial(fit_shake_shake, width=width) for width in (32, 64, 96)}
+MODELS: dict[str, Callable[[Problem], nn.Module]] = {
+    "mlp": _mlp,
+    **_RESNETS,
+    **_SMALL_RESNETS,
+    **_SHAKES,
+    "shake-shake-14-2x8d": partial(fit_shake_shake, width=8, depth=14),
+    "transformer": partial(fit_transformer, width=128, depth=4),
+    "transformer-small": partial(fit_transformer, width=64, depth=2),
+}
+"""The architectures by name, fitted to a problem; called once for each seed, under that seed."""
