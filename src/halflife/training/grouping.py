@@ -8,8 +8,17 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from .named_parameters import NamedParameter, layer_depths, named_parameters
-from .patterns import Pattern, check_patterns, first_match, matches, meaning, shown
+from .named_parameters import (
+    NamedParameter,
+    Pattern,
+    check_patterns,
+    first_match,
+    layer_depths,
+    matches,
+    meaning,
+    named_parameters,
+    shown,
+)
 
 Settings = dict[str, Any]
 
@@ -32,7 +41,7 @@ def param_groups(
     A **pattern** is a glob over the parameters' names (``"head.*"``; ``*`` passes over dots), a type of module (all
     parameters inside such modules), or one of the words ``"bias"``, ``"norm"``, ``"embedding"``, ``"vector"`` (of one
     dimension or none) and ``"position"`` for what is so by its name, its module's class or its shape: see
-    ``training.patterns.KINDS``. Wrappers do not count as parts of a name: ``_orig_mod`` of ``torch.compile``, the
+    ``training.named_parameters.KINDS``. Wrappers do not count as parts of a name: ``_orig_mod`` of ``torch.compile``, the
     ``module`` of DDP. A tied parameter is listed once, under its first name, and a pattern may match any of its names.
 
     Depth is found by the numbers in the modules' names: what stands before the first numbered block (embeddings) is
