@@ -139,7 +139,10 @@ def modules_imported(path: Path) -> set[Path]:
 
 def test_no_import_circles() -> None:
     """Importing a package's own ``__init__`` from within it is a circle too, but for its parts' parts."""
-    graph = {path: {f for f in modules_imported(path) if f.name != "__init__.py" or f.parent not in path.parents} for path in FILES}
+    graph = {
+        path: {f for f in modules_imported(path) if f.name != "__init__.py" or f.parent not in path.parents}
+        for path in FILES
+    }
     done, trail = set[Path](), list[Path]()
 
     def visit(path: Path) -> None:

@@ -153,7 +153,9 @@ def entry_named(name: str) -> RuleEntry:
     """The entry of that name, in any case. Raises ``KeyError``, with all names, for another."""
     found = next((entry for entry in _entries.values() if entry.name.lower() == name.lower()), None)
     if found is None:
-        raise KeyError(f"no rule called {name!r} is registered; there are {', '.join(e.name for e in _entries.values())}")
+        raise KeyError(
+            f"no rule called {name!r} is registered; there are {', '.join(e.name for e in _entries.values())}"
+        )
     return found
 
 

@@ -65,7 +65,9 @@ def by_library(cell: Cell, scale: float = 1.0, engine: Any = None, **flags: Any)
         {"params": [p], "lr": lr, "weight_decay": λ * scale} for p, lr, λ in zip(params, LR, WEIGHT_DECAY, strict=True)
     ]
     decay = cell.decay if isinstance(cell.decay, str) else cell.treatment
-    optimizer = CLASSES[cell.rule](groups, **cell.options, decay=decay, regularizer=cell.regularizer, engine=engine, **flags)
+    optimizer = CLASSES[cell.rule](
+        groups, **cell.options, decay=decay, regularizer=cell.regularizer, engine=engine, **flags
+    )
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
     for k in range(STEPS):
         for p, g in zip(params, grads, strict=True):

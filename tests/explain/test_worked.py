@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from halflife.step import Update
 
 import halflife
 from halflife import optim, registry, regularizers, rules
@@ -19,7 +20,6 @@ from halflife.explain import DECAYS, NOTEBOOK_AFTER, OPTIMIZERS, REGULARIZERS, R
 from halflife.explain.coordinate import Clock, Coordinate
 from halflife.explain.worked import rates, start
 from halflife.regularizers import KNOWN
-from halflife.step import Update
 from tests.explain.hand import decays as hand_decays
 from tests.explain.hand import rules as hand_rules
 from tests.explain.hand.sheet import Sheet

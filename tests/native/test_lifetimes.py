@@ -21,7 +21,9 @@ pytestmark = needs_native
 
 @pytest.fixture(autouse=True)
 def _without_garbage_collection() -> Iterator[None]:
-    halflife.AdamW([torch.nn.Parameter(torch.ones(1))])  # torch's first one imports torch._dynamo, which keeps its frames
+    halflife.AdamW(
+        [torch.nn.Parameter(torch.ones(1))]
+    )  # torch's first one imports torch._dynamo, which keeps its frames
     gc.collect()
     gc.disable()
     yield

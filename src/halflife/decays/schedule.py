@@ -119,7 +119,9 @@ class WeightDecaySchedule(ABC):
         return {**self.__dict__, "_groups": held}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        alive = [(k, optimizer, index) for k, (optimizer, index) in enumerate(state["_groups"]) if optimizer is not None]
+        alive = [
+            (k, optimizer, index) for k, (optimizer, index) in enumerate(state["_groups"]) if optimizer is not None
+        ]
         groups = [(weakref.ref(optimizer), index) for _, optimizer, index in alive]
         self.__dict__.update(state, _groups=groups, _written=[state["_written"][k] for k, _, _ in alive])
 

@@ -75,9 +75,13 @@ def _batches(rows: list[Row]) -> Iterator[list[Row]]:
 def _may_be_cut(step: GroupStep, row: Row) -> bool:
     """Whether pieces of the flat tensor step as the whole does: nothing in rule or regularizer knows its place."""
     update = step.update
-    alone = update.rule.acts_on == "coordinates" and update.regularizer.separable and not _knows_places(update.regularizer)
+    alone = (
+        update.rule.acts_on == "coordinates" and update.regularizer.separable and not _knows_places(update.regularizer)
+    )
     held = [row.p, row.g, *(row.state[name] for name in ("kahan", *step.known(row.state)) if name in row.state)]
-    return alone and step.mode != "differentiable" and all(x.layout == torch.strided and x.is_contiguous() for x in held)
+    return (
+        alone and step.mode != "differentiable" and all(x.layout == torch.strided and x.is_contiguous() for x in held)
+    )
 
 
 def _knows_places(setting: Any) -> bool:
@@ -103,7 +107,9 @@ def _step_in_pieces(step: GroupStep, row: Row) -> None:
         clock = {name: x.clone() if isinstance(x, Tensor) else x for name, x in row.clock.items()}
         _step(step, [Row(p[at : at + size], g[at : at + size], state, clock, at)])
         for name in (name for name in names if name in state and row.state.get(name) is None):
-            last.setdefault(name, torch.empty_like(row.p, dtype=state[name].dtype)).view(-1)[at : at + size] = state[name]
+            last.setdefault(name, torch.empty_like(row.p, dtype=state[name].dtype)).view(-1)[at : at + size] = state[
+                name
+            ]
         last.update({name: state[name] for name in scalars})
     for name, x in last.items():
         if name in scalars:

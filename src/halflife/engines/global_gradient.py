@@ -63,7 +63,9 @@ class GlobalGradOptions:
         norm = (fast_norm() if fast_norm else total_norm(parts, read=self.read)) * factor
         if self.nonfinite == "skip" and not _all_finite(norm, parts):
             return StepDecision("skip", norm=norm)
-        return StepDecision("step", factor if self.max_norm is None else factor * clip_factor(norm, self.max_norm), norm)
+        return StepDecision(
+            "step", factor if self.max_norm is None else factor * clip_factor(norm, self.max_norm), norm
+        )
 
 
 def clip_factor(norm: Scalar, max_norm: float) -> Scalar:

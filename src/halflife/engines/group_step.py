@@ -209,7 +209,10 @@ class GroupStep:
         """The step count and the rule's scalars, those that are there, in the form in which they are kept."""
         there = [name for name in self.clock_names() if state.get(name) is not None]
         differentiable = self.mode == "differentiable"
-        return {name: state[name] if differentiable else as_clock(state[name], place, f"the state {name!r}") for name in there}
+        return {
+            name: state[name] if differentiable else as_clock(state[name], place, f"the state {name!r}")
+            for name in there
+        }
 
     def _check(self, p: Tensor, state: ParameterState, name: str) -> None:
         x = state[name]
@@ -226,7 +229,9 @@ class GroupStep:
         if x.dtype is torch.uint8:
             scale, blocks = state.get(name + SCALE), -(-p.numel() // BLOCK)
             if not isinstance(scale, Tensor) or scale.shape != (blocks,):
-                raise ValueError(f"the state {name!r} is in 8-bit codes, and {name + SCALE!r} must hold their {blocks} scales.")
+                raise ValueError(
+                    f"the state {name!r} is in 8-bit codes, and {name + SCALE!r} must hold their {blocks} scales."
+                )
 
     def first_values(self, p: Tensor, names: Sequence[str], place: Place) -> ParameterState:
         """The states of these names as they are before the first step."""

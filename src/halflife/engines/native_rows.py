@@ -63,7 +63,9 @@ def _matched(rule: Rule, name: str | None, variant: str) -> Functor | None:
     functor, hyper, scalars = library.functor(name, variant), tuple(hyper_parameters(rule)), len(rule.scalars)
     declared = len(rule.states) - scalars, scalars, hyper
     if functor is None or (functor.states, functor.scalars, functor.hyper) != declared:
-        has = "none" if functor is None else f"one of {functor.states} states, {functor.scalars} scalars, {functor.hyper}"
+        has = (
+            "none" if functor is None else f"one of {functor.states} states, {functor.scalars} scalars, {functor.hyper}"
+        )
         raise RuntimeError(
             f"the rule {name} ({variant or 'no variants'}) declares a native functor of {declared[0]} states, {scalars} "
             f"scalars and the hyper-parameters {hyper}, and {library.path} has {has}; install halflife again, or set "

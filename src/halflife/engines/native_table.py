@@ -48,7 +48,13 @@ class TensorLayouts:
 
 def _read(tensors: list[Tensor]) -> tuple[list[Any], ...]:
     strides = [x.stride() if x.layout is torch.strided else None for x in tensors]
-    return list(map(type, tensors)), list(map(_shape, tensors)), list(map(_dtype, tensors)), strides, list(map(is_plain, tensors))
+    return (
+        list(map(type, tensors)),
+        list(map(_shape, tensors)),
+        list(map(_dtype, tensors)),
+        strides,
+        list(map(is_plain, tensors)),
+    )
 
 
 def _guards(tensors: list[Tensor]) -> Callable[..., bool]:

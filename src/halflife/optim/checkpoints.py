@@ -139,7 +139,9 @@ def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str)
     step = view.step((), ())
     needed, rule, place = step.needed(p), step.update.rule, view.clock_place(p)
     known = {*step.clock_names(), *step.state_names, "anchor", "kahan", "ema"}
-    saved = {name: x for name, x in saved.items() if x is not None or name not in known}  # torch saves what is not there
+    saved = {
+        name: x for name, x in saved.items() if x is not None or name not in known
+    }  # torch saves what is not there
     coded = [name + SCALE for name, x in saved.items() if isinstance(x, Tensor) and _is_coded(step, name, x)]
     begun = [spec.name for spec in rule.states if spec.begins == "before the first step"]
     if any(name in saved for name in (*begun, *step.state_names)):

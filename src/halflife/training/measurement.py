@@ -203,7 +203,13 @@ def averaging_factor(rule: Rule) -> float | None:
         return _of_momentum(float(of.beta1))
     if isinstance(rule, SGD | RMSprop):
         μ = float(of.momentum)
-        return 1.0 if rule.momentum_type == "plain" else _of_momentum(μ) if rule.momentum_type == "momentum" else _of_nesterov(μ)
+        return (
+            1.0
+            if rule.momentum_type == "plain"
+            else _of_momentum(μ)
+            if rule.momentum_type == "momentum"
+            else _of_nesterov(μ)
+        )
     return 1.0 if isinstance(rule, Adadelta) else None
 
 
