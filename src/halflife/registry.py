@@ -18,6 +18,7 @@ from . import rules
 from .rules import Rule
 
 Group = Mapping[str, Any]
+Variants = tuple[Mapping[str, Any], ...]
 RuleFactory = Callable[[Group], Rule]
 """A parameter group's settings, torch's flags among them, as a rule."""
 
@@ -32,7 +33,7 @@ class RuleEntry:
 
     rule: type[Rule]
     factory: RuleFactory
-    variants: tuple[Mapping[str, Any], ...] = ({},)
+    variants: Variants = ({},)
 
     @property
     def name(self) -> str:
@@ -89,21 +90,21 @@ def _rprop(group: Group) -> Rule:
     return rules.Rprop(*group["etas"], *group["step_sizes"])
 
 
-_SGD = {}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True}
-_RMSPROP = (
+_SGD: Variants = {}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True}
+_RMSPROP: Variants = (
     {},
     {"momentum": 0.9},
     {"centered": True},
     {"momentum": 0.5, "centered": True, "alpha": 0.9},
     {"eps_inside": True, "eps": 1e-2},
 )
-_ADAM = (
+_ADAM: Variants = (
     {},
     {"amsgrad": True, "betas": (0.5, 0.6)},
     {"eps_inside": True, "eps": 1e-2},
     {"betas": (0.5, 0.9)},
 )
-_RADAM = {}, {"betas": (0.8, 0.99)}, {"betas": (0.8, 0.65)}  # ρ passes 5; at once; stays between 4 and 5
+_RADAM: Variants = {}, {"betas": (0.8, 0.99)}, {"betas": (0.8, 0.65)}  # ρ passes 5; at once; stays between 4 and 5
 
 _entries: dict[type[Rule], RuleEntry] = {}
 
@@ -113,8 +114,8 @@ def register(entry: RuleEntry) -> None:
     other = next((e for e in _entries.values() if e.name == entry.name and e.rule is not entry.rule), None)
     if other is not None:
         raise ValueError(
-            f"a rule called {entry.name} is registered already, by {other.rule.__module__}; give {entry.rule.__module__}'s "
-            "another name."
+            f"a rule called {entry.name} is registered already, by {other.rule.__module__}; give that of "
+            f"{entry.rule.__module__} another name."
         )
     _entries[entry.rule] = entry
 

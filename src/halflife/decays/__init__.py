@@ -1,4 +1,4 @@
-"""How λ enters: a placement (before, explicit, cautious, implicit) × what multiplies λ (lr, schedule, lr*schedule, lr/metric)."""
+"""How λ enters: a placement (before, explicit, cautious, implicit) × what multiplies λ (lr, η, lr·η, lr/D, 1)."""
 
 from .decay import Decay
 from .named import NAMED, named

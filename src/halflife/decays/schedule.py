@@ -122,8 +122,9 @@ class WeightDecaySchedule(ABC):
         alive = [
             (k, optimizer, index) for k, (optimizer, index) in enumerate(state["_groups"]) if optimizer is not None
         ]
-        groups = [(weakref.ref(optimizer), index) for _, optimizer, index in alive]
-        self.__dict__.update(state, _groups=groups, _written=[state["_written"][k] for k, _, _ in alive])
+        vars(self).update(state)
+        self._groups = [(weakref.ref(optimizer), index) for _, optimizer, index in alive]
+        self._written = [state["_written"][k] for k, _, _ in alive]
 
 
 class ConstantWD(WeightDecaySchedule):

@@ -88,8 +88,8 @@ def _knows_places(setting: Any) -> bool:
     """Whether a regularizer has a number for each coordinate, as a mask has."""
     if isinstance(setting, Tensor):
         return setting.dim() > 0
-    parts = setting if isinstance(setting, tuple | list) else getattr(setting, "__dict__", {}).values()
-    return any(map(_knows_places, parts))  # pyright: ignore[reportUnknownArgumentType]
+    listed = isinstance(setting, tuple | list)
+    return any(_knows_places(part) for part in (setting if listed else getattr(setting, "__dict__", {}).values()))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 def _step_in_pieces(step: GroupStep, row: Row) -> None:
@@ -104,12 +104,11 @@ def _step_in_pieces(step: GroupStep, row: Row) -> None:
                 state[name] = row.state[name].view(-1)[at : at + size]
             if name + SCALE in row.state:
                 state[name + SCALE] = row.state[name + SCALE][at // BLOCK : (at + size) // BLOCK]
-        clock = {name: x.clone() if isinstance(x, Tensor) else x for name, x in row.clock.items()}
+        clock: Clock = {name: x.clone() if isinstance(x, Tensor) else x for name, x in row.clock.items()}
         _step(step, [Row(p[at : at + size], g[at : at + size], state, clock, at)])
         for name in (name for name in names if name in state and row.state.get(name) is None):
-            last.setdefault(name, torch.empty_like(row.p, dtype=state[name].dtype)).view(-1)[at : at + size] = state[
-                name
-            ]
+            begun = last.setdefault(name, torch.empty_like(row.p, dtype=state[name].dtype))
+            begun.view(-1)[at : at + size] = state[name]
         last.update({name: state[name] for name in scalars})
     for name, x in last.items():
         if name in scalars:

@@ -38,7 +38,7 @@ def seed_of(t: Scalar, salt: int) -> Scalar:
 
 
 def dither(n: int, seed: Scalar, device: torch.device | str = "cpu", at: int = 0) -> Tensor:
-    """32 random bits for each of n neighbours i from ``at`` on, as int32: a hash of the counter, the same on every machine::
+    """32 random bits for each of n neighbours i from ``at`` on, as int32: a hash, the same on every machine::
 
     x = i·0x9E3779B1 + seed;  x ^= x >> 16
     x *= 0x85EBCA6B;          x ^= x >> 13

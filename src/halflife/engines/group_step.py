@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -18,7 +18,6 @@ from .memory import FIRST_STATE_SALT, SCALE, Memory, ParameterState, Rounding, d
 Mode = Literal["plain", "capturable", "differentiable"]
 Clock = dict[str, Scalar]
 Place = tuple[torch.device, torch.dtype]
-Operand = TypeVar("Operand")  # a tensor, or what stands for many
 
 
 @dataclass(frozen=True)
@@ -117,9 +116,9 @@ class GroupStep:
         read = self.mode == "plain" or (self.mode == "differentiable" and name == "step")
         return x.item() if read else x
 
-    def scaled(self, g: Operand, device: torch.device) -> Operand:
-        """The gradient times ``gradient``; itself where that is the number 1."""
-        factor: Any = self.gradient
+    def scaled(self, g: Any, device: torch.device) -> Any:
+        """The gradient, or what stands for many, times ``gradient``; itself where that is the number 1."""
+        factor = self.gradient
         if isinstance(factor, Tensor):
             return g * factor.to(device)
         return g if factor == 1 else g * factor
@@ -246,16 +245,17 @@ class GroupStep:
         own = [name for name in names if name not in auxiliary]
         plain = memory.as_is(p)
         w = as_real(p.detach()) if plain or memory.state_dtype is None else p.detach().to(wide(p.dtype))
-        values = rule.start(w, self.lr) if own else {}
+        values: Mapping[str, Any] = rule.start(w, self.lr) if own else {}
         for name in own:
             if name not in values:
                 raise TypeError(f"{type(rule).__name__} declares the state {name!r}, but its start() does not give it.")
             if name in rule.scalars:
-                found[name] = torch.as_tensor(values[name], device="cpu").to(device, dtype, copy=True)
+                x = values[name] if isinstance(values[name], Tensor) else torch.tensor(values[name], device="cpu")
+                found[name] = x.to(device, dtype, copy=True)
             elif plain:
-                found[name] = torch.view_as_complex(values[name]) if p.is_complex() else values[name]  # type: ignore[arg-type]
+                found[name] = torch.view_as_complex(values[name]) if p.is_complex() else values[name]
             else:
-                memory.write_state(p, found, name, values[name], None)  # type: ignore[arg-type]
+                memory.write_state(p, found, name, values[name], None)
         return found
 
 

@@ -33,7 +33,7 @@ REGULARIZERS: dict[type[Regularizer], tuple[int, tuple[str, ...]]] = {
     rz.TowardInit: (8, ()),
     rz.GroupLasso: (9, ()),
 }
-"""Each compiled one's number, as in native/halflife.h, and its settings in the order in which its functor reads them."""
+"""Each compiled one's number, as in native/halflife.h, and its settings in the order in which it reads them."""
 
 SUM = 16
 """What is added to that number where a ridge or bounds stand beside it."""
@@ -67,7 +67,7 @@ def _matched(rule: Rule, name: str | None, variant: str) -> Functor | None:
             "none" if functor is None else f"one of {functor.states} states, {functor.scalars} scalars, {functor.hyper}"
         )
         raise RuntimeError(
-            f"the rule {name} ({variant or 'no variants'}) declares a native functor of {declared[0]} states, {scalars} "
+            f"the rule {name} ({variant or 'no variants'}) declares a functor of {declared[0]} states, {scalars} "
             f"scalars and the hyper-parameters {hyper}, and {library.path} has {has}; install halflife again, or set "
             "HALFLIFE_NATIVE=0."
         )

@@ -1,8 +1,8 @@
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 """A step written down: every operation on a ``Value`` becomes a line.
 
-The four lines of :class:`halflife.update.Update` run unchanged over values in the place of tensors and leave a ``Trace``:
-what was done, in words, apart from the numbers it was done with.
+The four lines of :class:`halflife.update.Update` run unchanged over values in the place of tensors and leave a
+``Trace``: what was done, in words, apart from the numbers it was done with.
 """
 
 from __future__ import annotations

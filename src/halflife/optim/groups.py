@@ -100,13 +100,13 @@ class GroupView:
         α = self.base_lr
         if α == 0:
             raise ValueError(
-                f"decay '{self.decay}' measures the schedule as η = lr/α, and the group was added with lr=0, which says "
-                "nothing of its peak; give base_lr=, the highest learning rate to come, to the optimizer or the group."
+                f"decay '{self.decay}' measures the schedule as η = lr/α, and the group was added with lr=0, which "
+                "says nothing of its peak; give base_lr=, the highest learning rate to come, to optimizer or group."
             )
         return lr / α
 
     def clock_place(self, p: Tensor) -> tuple[torch.device, torch.dtype]:
-        """Where torch keeps the step count: on the CPU in the default dtype, unless a graph or a fused kernel reads it."""
+        """Where torch keeps the step count: on the CPU in the default dtype, unless a graph or a kernel reads it."""
         on_device = self.group.get("capturable") or self.group.get("fused")
         wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
         return p.device if on_device else torch.device("cpu"), torch.float64 if wide else torch.float32
@@ -145,8 +145,8 @@ class GroupView:
             steps = log(0.5) / log(left) if 0 < left < 1 else 0
             warn(
                 f"weight_decay={share:g} with decay '{self.decay}' leaves the learning rate out: each step at full "
-                f"learning rate takes {1 - left:.2g} of the weights, half of them in {steps:.3g} steps. If it was tuned "
-                f"for torch's AdamW, the same decay is lr·λ = {share * self.base_lr:.3g} here; or give "
+                f"learning rate takes {1 - left:.2g} of the weights, half of them in {steps:.3g} steps. If it was "
+                f"tuned for torch's AdamW, the same decay is lr·λ = {share * self.base_lr:.3g} here; or give "
                 "weight_decay=halflife.HalfLife(steps=…).",
                 UserWarning,
                 stacklevel=level_of_caller(),
@@ -300,7 +300,7 @@ def _check_global(group: Group, first: Group) -> None:
 
 
 def _check_formats(group: Group, memory: Memory) -> None:
-    """Raise ``ValueError`` for a rounding, a state format or an engine that is not known, or not for these parameters."""
+    """Raise ``ValueError`` for a rounding, a state format or an engine that is none, or not for these parameters."""
     for name, given, known in (
         ("rounding", memory.rounding, get_args(Rounding)),
         ("engine", group.get("engine"), (None, *ENGINES)),

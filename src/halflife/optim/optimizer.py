@@ -161,6 +161,8 @@ class Optimizer(torch.optim.Optimizer):
                 param_group.setdefault("weight_decay", self._same_decay_per_step(param_group["decay"]))
             for name, value in {**self._extra, **shared(self.param_groups)}.items():
                 param_group.setdefault(name, value)
+            if param_group["decay"] is None:
+                param_group["decay"] = self._extra["decay"]
             if isinstance(given, WeightDecaySchedule):
                 param_group["weight_decay"] = given.value
             elif isinstance(given, DecaySpec):
@@ -322,7 +324,8 @@ class Optimizer(torch.optim.Optimizer):
         return self._stepper.choices(self.param_groups, self.state)
 
     def __repr__(self) -> str:
-        text = super().__repr__()
+        lines = [line for line in super().__repr__().splitlines(keepends=True) if not line.startswith("    engine: ")]
+        text = "".join(lines)
         for index, (group, choice) in enumerate(zip(self.param_groups, self.engines(), strict=True)):
             view = self.view(group)
             update = f"{type(view.rule).__name__} × ({view.decay}) × {view.regularizer!r}"

@@ -72,7 +72,7 @@ class Stepper:
         return choose(step, view.engine)
 
     def _step_again(self, plan: Plan, groups: list[Group], params: list[Tensor], state: States, factor: Scalar) -> bool:
-        """The tensors are those of the plan: give it this step's numbers, and run it; False if its words do not hold."""
+        """The tensors are those of the plan: give it this step's numbers and run it; False if its words do not hold."""
         self._plan = None  # whatever cuts this short, no row is taken for filled that is not
         moved = plan.settings.moved(groups)
         if moved is None:
@@ -248,11 +248,11 @@ class Plan:
 
 
 class Settings:
-    """All that the groups say but for their parameters, to tell whether a step computes with the numbers of the last."""
+    """All that the groups say but for their parameters, to tell whether a step computes with the same numbers."""
 
     def __init__(self, groups: list[Group]) -> None:
         self._names = [tuple(name for name in group if name != "params") for group in groups]
-        self._read = [itemgetter(*names) for names in self._names]
+        self._read: list[Callable[[Group], tuple[Any, ...]]] = [itemgetter(*names) for names in self._names]
         self._values = [read(group) for read, group in zip(self._read, groups, strict=True)]
         self._fixed = all(map(_is_fixed, chain.from_iterable(self._values)))
 
@@ -296,7 +296,7 @@ def _is_fixed(x: Any) -> bool:
 
 
 class StepWarnings:
-    """Warns once for each parameter group of what its numbers do and nobody wants; ``first`` is the first one's index."""
+    """Warns once for each parameter group of what its numbers do and nobody wants; ``first`` is the first index."""
 
     def __init__(self, first: int = 0) -> None:
         self._first = first

@@ -43,10 +43,10 @@ class Rule(ABC):
     named in ``scalars`` and the step count ``t`` (from 1) are floats or 0-d tensors. ``D`` is the diagonal metric (the
     denominator), 1.0 where that is the identity.
 
-    Declared, never found out by trying: ``states``, which it keeps; ``acts_on``, "coordinates" if each is for itself, so
-    that a tensor may be cut anywhere, else "tensors"; ``metric``, None where there is no diagonal one that a threshold could be divided by;
-    ``check``, which parameters it takes; ``counts_steps``; ``sparse``, what it does with sparse gradients; ``functor``,
-    its name among the native library's, whose hyper-parameters are its own fields in their order.
+    Declared, never found out by trying: ``states``, which it keeps; ``acts_on``, "coordinates" if each is for itself,
+    so that a tensor may be cut anywhere, else "tensors"; ``metric``, None where there is no diagonal one by which a
+    threshold could be divided; ``check``, which parameters it takes; ``counts_steps``; ``sparse``, what it does with
+    sparse gradients; ``functor``, its name in the native library, which reads its fields in their order.
 
     What torch's optimizers need beyond that: ``tick`` moves a scalar on with the clock before the rule reads it
     (NAdam), ``rate`` replaces the learning rate (ASGD, Adagrad, Rprop), ``move`` takes the step (ASGD shrinks w on the
@@ -68,7 +68,7 @@ class Rule(ABC):
                 DeprecationWarning,
                 stacklevel=2,
             )
-            cls.states = property(_states_of_start)
+            cls.states = property(_states_of_start)  # type: ignore[method-assign]
 
     @property
     def states(self) -> States:
@@ -89,7 +89,7 @@ class Rule(ABC):
         """Raise ``ValueError``, with what would be taken, if the rule cannot step this parameter."""
 
     def start(self, w: Tensor, lr: Scalar) -> Start:
-        """The first values of ``states``, those aside that begin with a gradient; zeros unless a rule says otherwise."""
+        """The first values of ``states``, but for those that begin with a gradient; zeros unless a rule says else."""
         return zeros(w, *(state.name for state in self.states if state.begins == "before the first step"))
 
     def tick(self, t: Scalar, s: Mapping[str, Scalar]) -> Mapping[str, Scalar]:

@@ -43,8 +43,9 @@ def fuse_with_backward(model: nn.Module, optimizer: Optimizer) -> Fused:
             loss(first_half).backward()
         loss(second_half).backward()  # steps with the sum
 
-    A closure is stepped by its own ``backward()``, as in Lightning. ``clip_grad_norm_`` would find no gradients. A batch
-    may be given up, by ``optimizer.zero_grad()`` or an exception within ``backward()``: what it has stepped stays so.
+    A closure is stepped by its own ``backward()``, as in Lightning. ``clip_grad_norm_`` would find no gradients. A
+    batch may be given up, by ``optimizer.zero_grad()`` or an exception within ``backward()``: what it has stepped stays
+    so.
 
     Raises ``ValueError`` for what needs all gradients at once (``max_grad_norm``, ``skip_nonfinite``, DDP, FSDP) and
     for ``differentiable=True``; and later ``RuntimeError`` for a ``GradScaler``, and for a second backward before
@@ -140,8 +141,8 @@ class Fused:
                 raise RuntimeError(
                     f"a parameter of shape {tuple(p.shape)} has got a second gradient before optimizer.step(), which "
                     "ends a step. To accumulate gradients, put every backward() but the last into `with "
-                    "fused.accumulate():`; to give a batch up, call optimizer.zero_grad(). (Reentrant checkpointing of a "
-                    "shared module gives two: use_reentrant=False.)"
+                    "fused.accumulate():`; to give a batch up, call optimizer.zero_grad(). (Reentrant checkpointing of "
+                    "a shared module gives two: use_reentrant=False.)"
                 )
             group = self._group_of(p)
             stepper.warnings = self._warnings.setdefault((id(group), p.dtype), StepWarnings(self._index_of(group)))

@@ -41,8 +41,9 @@ def param_groups(
     A **pattern** is a glob over the parameters' names (``"head.*"``; ``*`` passes over dots), a type of module (all
     parameters inside such modules), or one of the words ``"bias"``, ``"norm"``, ``"embedding"``, ``"vector"`` (of one
     dimension or none) and ``"position"`` for what is so by its name, its module's class or its shape: see
-    ``training.named_parameters.KINDS``. Wrappers do not count as parts of a name: ``_orig_mod`` of ``torch.compile``, the
-    ``module`` of DDP. A tied parameter is listed once, under its first name, and a pattern may match any of its names.
+    ``training.named_parameters.KINDS``. Wrappers do not count as parts of a name: ``_orig_mod`` of
+    ``torch.compile``, the ``module`` of DDP. A tied parameter is listed once, under its first name, and a pattern may
+    match any of its names.
 
     Depth is found by the numbers in the modules' names: what stands before the first numbered block (embeddings) is
     first, what stands after the last (the head) is last; see ``training.named_parameters.layer_depths``. A decay that
