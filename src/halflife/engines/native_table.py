@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, cast
 from weakref import ref
 
 import numpy as np
@@ -195,7 +195,7 @@ def _reader(names: list[tuple[str, ...]]) -> Callable[[Iterable[ParameterState]]
         return lambda states: []
     if len(kinds) == 1:
         own = names[0]
-        get: Callable[[ParameterState], Any] = itemgetter(*own)
+        get = cast("Callable[[ParameterState], Any]", itemgetter(*own))
         if len(own) == 1:
             return lambda states: list(map(get, states))
         return lambda states: list(chain.from_iterable(map(get, states)))
