@@ -1,5 +1,9 @@
 """The torch.optim face."""
 
+from functools import cache
+
+from .. import rules
+from ..registry import RuleEntry
 from .adam_classes import Adam, Adamax, AdamL2, AdamP, AdamW, Lion, NAdam, ProxAdam, RAdam
 from .classes import ASGD, SGD, SGDW, Adadelta, Adagrad, ProxSGD, RMSprop, Rprop
 from .optimizer import Optimizer
@@ -7,6 +11,7 @@ from .signature import DecayName, Options, WeightDecay
 
 __all__ = [
     "ASGD",
+    "OPTIMIZERS",
     "SGD",
     "SGDW",
     "Adadelta",
@@ -27,4 +32,28 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "WeightDecay",
+    "optimizer_of",
 ]
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    name: x
+    for name, x in list(globals().items())
+    if isinstance(x, type) and issubclass(x, Optimizer) and x is not Optimizer
+}
+"""The library's optimizers by name: whatever is imported above."""
+
+
+def optimizer_of(entry: RuleEntry) -> type[Optimizer]:
+    """The optimizer of a registered rule: ours of that name, or one made for a rule that brings no class.
+
+    What is made takes ``params``, ``lr`` and the rule's own fields as ``class X(Optimizer, rule=Rule)`` would; the same
+    rule always has the same class.
+    """
+    ours = OPTIMIZERS.get(entry.name) if getattr(rules, entry.name, None) is entry.rule else None
+    return ours or _made(entry.rule)
+
+
+@cache
+def _made(rule: type[rules.Rule]) -> type[Optimizer]:
+    about = {"__doc__": rule.__doc__, "__module__": rule.__module__}
+    return type(rule.__name__, (Optimizer,), about, rule=rule)  # pyright: ignore[reportCallIssue]
