@@ -93,7 +93,8 @@ WAYS = {"stacked": train_stack, "singly": train_singly}
 def test_a_replica_is_the_training_done_alone(name, way):
     outcome = WAYS[way](training(), replicas(name))
     for (s, seed), (c, (lr, λ)) in product(enumerate(SEEDS), enumerate(CELLS)):
-        loss, error, norm = alone(lambda p, lr, λ=λ: FACES[name](p, lr, λ), lr, seed)
+        make = FACES.get(name, CONTENDERS[name].build)
+        loss, error, norm = alone(lambda p, lr, λ=λ, make=make: make(p, lr, λ), lr, seed)
         assert outcome.val.loss[s, c].item() == pytest.approx(loss.item(), rel=1e-9)
         assert outcome.val.error[s, c].item() == pytest.approx(error.item(), rel=1e-9)
         assert outcome.weight_norm[s, c].item() == pytest.approx(norm.item(), rel=1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from .. import registry
 from .bench import bench
 from .convert import convert
 from .doctor import doctor
@@ -29,4 +30,9 @@ app.command()(convert)
 
 @app.callback()
 def _commands() -> None:  # pyright: ignore[reportUnusedFunction]
-    """Keep the commands' names, however few they are."""
+    """Before any command: know the rules that other installed distributions register."""
+    try:
+        registry.load_plugins()
+    except Exception as error:  # whatever a stranger's module does when it is imported
+        text = f"a distribution's rules (entry point halflife.rules) cannot be loaded ({type(error).__name__}: {error})"
+        typer.echo(f"Warning: {text}; halflife goes on without them.", err=True)

@@ -15,12 +15,18 @@ from .bench_progress import reporter
 from .bench_table import remarks, tables
 
 _DEFAULT = BenchmarkSettings()
-_NAMES, _SETS = list(ENTRIES), list(SETS)
+_SETS = list(SETS)
 _THREADS, _MEMORY = "torch's choice", "what is free"
 
 Sets = Annotated[list[str], typer.Option("--set", metavar="NAME", help=f"{', '.join(SETS)}; may be given repeatedly.")]
 Optimizers = Annotated[
-    list[str], typer.Option("--optimizer", metavar="NAME", help=f"{', '.join(ENTRIES)}; may be given repeatedly.")
+    list[str] | None,
+    typer.Option(
+        "--optimizer",
+        metavar="NAME",
+        show_default="all",
+        help=f"{', '.join(ENTRIES)}, or of a registered rule; may be given repeatedly.",
+    ),
 ]
 Rounds = Annotated[int, typer.Option(min=1, help="Times that each contender has its turn; the median counts.")]
 Threads = Annotated[int | None, typer.Option(min=1, show_default=_THREADS, help="Threads for everyone.")]
@@ -34,7 +40,7 @@ Out = Annotated[Path, typer.Option(help="Folder of benchmark.json and benchmark.
 
 def bench(
     set_: Sets = _SETS,
-    optimizer: Optimizers = _NAMES,
+    optimizer: Optimizers = None,
     rounds: Rounds = _DEFAULT.rounds,
     threads: Threads = _DEFAULT.threads,
     memory: Memory = _DEFAULT.memory,
@@ -45,7 +51,7 @@ def bench(
     try:
         settings = BenchmarkSettings(
             sets=_sets(set_),
-            optimizers=tuple(optimizer),
+            optimizers=tuple(optimizer or ENTRIES),
             rounds=rounds,
             threads=threads,
             memory=memory,

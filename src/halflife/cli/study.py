@@ -100,7 +100,7 @@ Optimizers = Annotated[
         "--optimizer",
         metavar="NAME",
         show_default=_OWN + ", ".join(_DEFAULT.optimizers),
-        help=f"{', '.join(CONTENDERS)}; may be given repeatedly.",
+        help=f"{', '.join(CONTENDERS)}, or of a registered rule; may be given repeatedly.",
     ),
 ]
 Curves = Annotated[bool, typer.Option("--curves", help="Measure error and norm after every epoch, for the report.")]

@@ -1,4 +1,4 @@
-"""The optimizers that a study compares: the library's own, each with the λ worth trying."""
+"""The optimizers that a study compares: any of the library's or of a registered rule, each with the λ worth trying."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ import torch
 from torch import Tensor
 
 from .. import optim
+from ..decays import NAMED, Decay
 from ..update import Update
+from .catalogue import Catalogue
 
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Three decades, which hold the best λ of every optimizer whose λ is not multiplied by lr at each step."""
+TIMES_LR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+"""Those of a λ that is."""
 
 
 @dataclass(frozen=True)
@@ -39,31 +43,54 @@ class Contender:
     @cached_property
     def update(self) -> Update:
         """rule × decay × regularizer, to be applied to stacked weights."""
-        optimizer = self.build([torch.zeros(1, requires_grad=True)], lr=1.0, lam=1.0)
-        return optimizer.view(optimizer.param_groups[0]).update
+        return update_of(self.optimizer, **dict(self.settings))
 
 
-CONTENDERS: dict[str, Contender] = {
-    contender.name: contender
-    for contender in (
-        Contender("adam-l2", "AdamL2", "g ← g + λw, then Adam", optim.Adam),
-        Contender(
-            "adamw-torch",
-            "AdamW (PyTorch)",
-            "w ← (1 − lr·λ)w − lr·u",
-            optim.AdamW,
-            lams=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
-        ),
-        Contender("adamw-paper", "AdamW (paper)", "w ← (1 − ηλ)w − lr·u", optim.AdamW, (("decay", "independent"),)),
-        Contender("prox-adam", "ProxAdam", "w ← (w − lr·u)/(1 + ηλ)", optim.ProxAdam),
-        Contender("adam-p", "AdamP", "w ← (w − lr·u)/(1 + lr·λ/D)", optim.AdamP),
-        Contender("sgd-l2", "SGD with L2", "g ← g + λw, then momentum 0.9", optim.SGD, (("momentum", 0.9),)),
-        Contender("sgdw", "SGDW", "w ← (1 − ηλ)w − lr·u", optim.SGDW, (("momentum", 0.9),)),
-    )
+def update_of(optimizer: type[optim.Optimizer], **settings: Any) -> Update:
+    """rule × decay × regularizer of a class under these settings."""
+    made = optimizer([torch.zeros(1, requires_grad=True)], lr=1.0, weight_decay=0.0, **settings)
+    return made.view(made.param_groups[0]).update
+
+
+_EQUATIONS = {
+    "coupled": "g ← g + λw, then {}",
+    "decoupled": "w ← (1 − lr·λ)w − lr·u",
+    "independent": "w ← (1 − ηλ)w − lr·u",
+    "proximal": "w ← (w − lr·u)/(1 + ηλ)",
+    "proximal_lr": "w ← (w − lr·u)/(1 + lr·λ)",
+    "euclidean": "w ← (w − lr·u)/(1 + lr·λ/D)",
 }
+
+
+def equation_of(decay: Decay, rule: str) -> str:
+    """One step with ridge; the decay's own words where it has no name."""
+    name = next((name for name, known in NAMED.items() if known == decay), "")
+    return _EQUATIONS.get(name, str(decay)).format(rule)
+
+
+def contender_of(name: str, optimizer: type[optim.Optimizer]) -> Contender:
+    """A class as it comes, with the λ that its decay suggests."""
+    update = update_of(optimizer)
+    lams = TIMES_LR if update.decay.multiplier == "lr" else HALF_DECADES
+    equation = equation_of(update.decay, type(update.rule).__name__)
+    return Contender(name, optimizer.__name__, equation, optimizer, lams=lams)
+
+
+CONTENDERS = Catalogue(
+    {
+        contender.name: contender
+        for contender in (
+            Contender("adamw-torch", "AdamW (PyTorch)", "w ← (1 − lr·λ)w − lr·u", optim.AdamW, lams=TIMES_LR),
+            Contender("adamw-paper", "AdamW (paper)", "w ← (1 − ηλ)w − lr·u", optim.AdamW, (("decay", "independent"),)),
+            Contender("sgd-l2", "SGD with L2", "g ← g + λw, then momentum 0.9", optim.SGD, (("momentum", 0.9),)),
+        )
+    },
+    contender_of,
+)
+"""By name: two forms of AdamW and SGD with momentum, and every optimizer there is."""
 
 DEFAULT = ("adam-l2", "adamw-torch", "adamw-paper", "prox-adam", "adam-p")
 """What a study compares unless it is told."""
 
-REFERENCE = Contender("adam", "Adam, no decay", "w ← w − lr·u", optim.Adam, lams=(0.0,))
+REFERENCE = Contender("adam-no-decay", "Adam, no decay", "w ← w − lr·u", optim.Adam, lams=(0.0,))
 """What decay is worth is measured against this one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from inspect import signature
 from math import isfinite
 
 from .errors import StudyError
@@ -21,7 +22,8 @@ class Settings:
     ``problem`` is a name, a ``Problem`` of one's own, or ``my.py:problem`` (see ``lab.own``);
     ``model`` a name, None for the problem's own.
     ``lams`` is None where every optimizer takes its own λ (``Contender.lams``). Seeds are 0, 1, …, ``seeds`` − 1.
-    ``eps`` replaces the ε of every optimizer. ``schedule``, ``loss_scale`` and ``curves`` are the ``Recipe``'s.
+    ``eps`` replaces the ε of every optimizer that has one. ``schedule``, ``loss_scale`` and ``curves`` are of the
+    ``Recipe``.
     Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
     """
 
@@ -61,8 +63,8 @@ class Settings:
         return [self.adapted(CONTENDERS[name]) for name in self.optimizers]
 
     def adapted(self, contender: Contender) -> Contender:
-        """With this study's ε, if it has one."""
-        if self.eps is None:
+        """With this study's ε, if it has one and the optimizer too."""
+        if self.eps is None or "eps" not in signature(contender.optimizer).parameters:
             return contender
         return replace(contender, settings=(*contender.settings, ("eps", self.eps)))
 

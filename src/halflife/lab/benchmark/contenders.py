@@ -13,6 +13,8 @@ from torch.nn.utils import clip_grad_norm_
 
 import halflife
 
+from ..catalogue import Catalogue
+
 Role = Literal["ours", "ours, other states", "fused", "foreach", "loop", "compiled", "peer"]
 MAX_NORM, EMA_DECAY = 1.0, 0.999
 
@@ -38,7 +40,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Entry:
-    """One optimizer: our class, and torch's class of the same rule.
+    """One optimizer: our class, and torch's class to compare it with; None if there is nothing like it.
 
     ``nearest`` names torch's rule where torch does not have ours, and is empty where it does.
     """
@@ -46,7 +48,7 @@ class Entry:
     name: str
     label: str
     ours: type[halflife.Optimizer]
-    torch_class: type[torch.optim.Optimizer]
+    torch_class: type[torch.optim.Optimizer] | None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     torch_settings: dict[str, Any] = field(default_factory=dict[str, Any])
     nearest: str = ""
@@ -56,27 +58,33 @@ class Entry:
 _MOMENTUM: dict[str, Any] = {"lr": 1e-3, "momentum": 0.9}
 _RIDGE: dict[str, Any] = {"lr": 1e-3, "weight_decay": 1e-2}
 _O = torch.optim
-_ALL = (
-    Entry("adamw", "AdamW", halflife.AdamW, _O.AdamW),
-    Entry("adamw-clip-ema", "clip + AdamW + EMA", halflife.AdamW, _O.AdamW, clip_and_average=True),
-    Entry("adam", "Adam", halflife.Adam, _O.Adam),
-    Entry("sgd", "SGD, momentum", halflife.SGD, _O.SGD, _MOMENTUM, _MOMENTUM),
-    Entry("adagrad", "Adagrad", halflife.Adagrad, _O.Adagrad),
-    Entry("rmsprop", "RMSprop", halflife.RMSprop, _O.RMSprop),
-    Entry("adadelta", "Adadelta", halflife.Adadelta, _O.Adadelta),
-    Entry("asgd", "ASGD", halflife.ASGD, _O.ASGD),
-    Entry("nadam", "NAdam", halflife.NAdam, _O.NAdam),
-    Entry("radam", "RAdam", halflife.RAdam, _O.RAdam),
-    Entry("adamax", "Adamax", halflife.Adamax, _O.Adamax),
-    Entry("rprop", "Rprop", halflife.Rprop, _O.Rprop),
-    Entry("lion", "Lion", halflife.Lion, _O.SGD, {}, _MOMENTUM, "SGD with momentum"),
-    Entry("adam-l2", "AdamL2", halflife.AdamL2, _O.Adam, {}, _RIDGE),
-    Entry("prox-adam", "ProxAdam", halflife.ProxAdam, _O.AdamW, {}, {}, "AdamW"),
-    Entry("adam-p", "AdamP", halflife.AdamP, _O.AdamW, {}, {}, "AdamW"),
-    Entry("sgdw", "SGDW", halflife.SGDW, _O.SGD, {}, {**_MOMENTUM, **_RIDGE}, "SGD with momentum and L2"),
-    Entry("prox-sgd", "ProxSGD", halflife.ProxSGD, _O.SGD, {}, _RIDGE, "SGD with L2"),
+
+
+def entry_of(name: str, optimizer: type[halflife.Optimizer]) -> Entry:
+    """A class as it comes, beside torch's class of the same name if it derives from that."""
+    label = optimizer.__name__
+    torchs = getattr(_O, label, None)
+    return Entry(name, label, optimizer, torchs if torchs in optimizer.__mro__ else None)
+
+
+ENTRIES = Catalogue(
+    {
+        entry.name: entry
+        for entry in (
+            Entry("adamw", "AdamW", halflife.AdamW, _O.AdamW),
+            Entry("adamw-clip-ema", "clip + AdamW + EMA", halflife.AdamW, _O.AdamW, clip_and_average=True),
+            Entry("sgd", "SGD, momentum", halflife.SGD, _O.SGD, _MOMENTUM, _MOMENTUM),
+            Entry("lion", "Lion", halflife.Lion, _O.SGD, {}, _MOMENTUM, "SGD with momentum"),
+            Entry("adam-l2", "AdamL2", halflife.AdamL2, _O.Adam, {}, _RIDGE),
+            Entry("prox-adam", "ProxAdam", halflife.ProxAdam, _O.AdamW, {}, {}, "AdamW"),
+            Entry("adam-p", "AdamP", halflife.AdamP, _O.AdamW, {}, {}, "AdamW"),
+            Entry("sgdw", "SGDW", halflife.SGDW, _O.SGD, {}, {**_MOMENTUM, **_RIDGE}, "SGD with momentum and L2"),
+            Entry("prox-sgd", "ProxSGD", halflife.ProxSGD, _O.SGD, {}, _RIDGE, "SGD with L2"),
+        )
+    },
+    entry_of,
 )
-ENTRIES = {entry.name: entry for entry in _ALL}
+"""By name: every optimizer there is, and AdamW with all that people write around it."""
 FUSED_ON_CPU = (_O.SGD, _O.Adagrad, _O.Adam, _O.AdamW)
 
 
@@ -109,9 +117,12 @@ def _halflife(entry: Entry, words: str, more: dict[str, Any], clips: bool = Fals
 
 
 def _torchs(entry: Entry, compiled: bool) -> list[Contender]:
+    torch_class = entry.torch_class
+    if torch_class is None:
+        return []
     wrap = _clipped_and_averaged if entry.clip_and_average else _plain
     flags: list[tuple[str, Role, dict[str, bool]]] = [("torch foreach", "foreach", {"foreach": True})]
-    if entry.torch_class in FUSED_ON_CPU:
+    if torch_class in FUSED_ON_CPU:
         flags.insert(0, ("torch fused", "fused", {"fused": True}))
     if not entry.clip_and_average:
         flags.append(("torch loop", "loop", {"foreach": False}))
@@ -121,15 +132,20 @@ def _torchs(entry: Entry, compiled: bool) -> list[Contender]:
     state = 12.0 if entry.clip_and_average else 8.0
     return [
         Contender(
-            f"{words}{label}", role, wrap(entry, f"{words}{label}", {**entry.torch_settings, **flag}, role), state
+            f"{words}{label}",
+            role,
+            wrap(torch_class, f"{words}{label}", {**entry.torch_settings, **flag}, role),
+            state,
         )
         for words, role, flag in flags
     ]
 
 
-def _plain(entry: Entry, label: str, settings: dict[str, Any], role: Role) -> Callable[..., Running]:
+def _plain(
+    torch_class: Callable[..., torch.optim.Optimizer], label: str, settings: dict[str, Any], role: Role
+) -> Callable[..., Running]:
     def build(params: list[Parameter]) -> Running:
-        optimizer: Any = entry.torch_class(params, **settings)
+        optimizer = torch_class(params, **settings)
         step: Any = optimizer.step
         if role == "compiled":
             step = torch.compile(step)  # pyright: ignore[reportUnknownMemberType]
@@ -138,11 +154,13 @@ def _plain(entry: Entry, label: str, settings: dict[str, Any], role: Role) -> Ca
     return build
 
 
-def _clipped_and_averaged(entry: Entry, label: str, settings: dict[str, Any], role: Role) -> Callable[..., Running]:
+def _clipped_and_averaged(
+    torch_class: Callable[..., torch.optim.Optimizer], label: str, settings: dict[str, Any], role: Role
+) -> Callable[..., Running]:
     """What people write around torch's optimizers: three calls, of which each passes over memory."""
 
     def build(params: list[Parameter]) -> Running:
-        optimizer: Any = entry.torch_class(params, **settings)
+        optimizer: Any = torch_class(params, **settings)
         weights: list[Tensor] = [p.detach() for p in params]
         averages = [w.clone() for w in weights]
 

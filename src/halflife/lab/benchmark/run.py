@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ class BenchmarkSettings:
     """
 
     sets: tuple[ParameterSet, ...] = tuple(SETS.values())
-    optimizers: tuple[str, ...] = tuple(ENTRIES)
+    optimizers: tuple[str, ...] = field(default_factory=lambda: tuple(ENTRIES))
     rounds: int = 9
     warm_up: int = 1
     threads: int | None = None
