@@ -8,8 +8,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from halflife import registry
 from halflife.cli import study_progress
 from halflife.cli.app import app
+from halflife.engines.library import Missing, load
 from halflife.lab import Progress
 
 TINY = ["--seeds", "2", "--epochs", "2", "--batch-size", "100", "--lrs", "1e-2,1e-3", "--lambdas", "0.1,1"]
@@ -133,7 +135,12 @@ def test_a_module_of_ours_that_is_missing_is_a_fault():
 def test_the_doctor_says_what_there_is_and_why():
     result = run("doctor")
     assert result.exit_code == 0
-    for line in ("torch ", "halflife ", "devices ", "threads ", "native "):
+    for line in ("torch ", "halflife ", "devices ", "threads ", "native ", "rules ", "compiled "):
         assert line in result.output
-    assert re.search(r"small model +(native|eager|foreach): ", result.output)
-    assert re.search(r"large model +(native|eager|foreach): ", result.output)
+    engine = "foreach" if isinstance(load(), Missing) else "native"
+    assert re.search(rf"small model +{engine}: ", result.output)
+    assert re.search(r"large model +(native|eager): ", result.output)
+    for entry in registry.entries():
+        assert re.search(rf"rules .*\b{entry.name}\b", result.output)
+        if engine == "native":
+            assert re.search(rf"compiled .*\b{entry.rule.functor}\b", result.output)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
 import typer
 from torch import Tensor
 
-from .. import AdamW, __version__
-from ..engines.library import Missing, load
+from .. import AdamW, __version__, registry
+from ..engines.library import Library, Missing, load
 
 SMALL_MODEL = [(64, 64), (64,)] * 12
 LARGE_MODEL = [(1024, 4096), (4096, 1024)] * 2
@@ -27,6 +28,8 @@ def doctor() -> None:
         ("threads", f"{torch.get_num_threads()} for torch, {os.cpu_count()} cores"),
         ("engines", "eager (any device), foreach (any device)"),
         ("native", _native()),
+        ("rules", ", ".join(entry.name for entry in registry.entries())),
+        ("compiled", _compiled()),
     ]
     rows += [(f"{size} model", text) for size, text in _choices()]
     for name, text in rows:
@@ -46,8 +49,15 @@ def _native() -> str:
     return f"the native engine (CPU), compiled for {library.level}, from {library.path}"
 
 
+def _compiled() -> str:
+    """The rules that the native library has, each with the number of its forms where it has several."""
+    library = load()
+    forms = Counter(name for name, _ in library.functors) if isinstance(library, Library) else {}
+    return ", ".join(f"{name} × {n}" if n > 1 else name for name, n in forms.items()) or "none"
+
+
 def _choices() -> list[tuple[str, str]]:
-    """The engine that AdamW would take for two typical models on the CPU; nothing is allocated for them."""
+    """The engine that AdamW would take for two typical models on the CPU."""
     choices: list[tuple[str, str]] = []
     for size, shapes in (("small", SMALL_MODEL), ("large", LARGE_MODEL)):
         choice = AdamW(_parameters(shapes)).engines()[0]
@@ -56,5 +66,5 @@ def _choices() -> list[tuple[str, str]]:
 
 
 def _parameters(shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
-    """Parameters of these shapes that share one number each."""
-    return [torch.nn.Parameter(torch.zeros(()).expand(shape)) for shape in shapes]
+    """Parameters of these shapes, in memory that is never touched."""
+    return [torch.nn.Parameter(torch.empty(shape)) for shape in shapes]
