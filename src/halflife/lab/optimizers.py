@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .. import optim
 from ..decays import NAMED, Decay
+from ..optim.groups import on_purpose
 from ..update import Update
 from .catalogue import Catalogue
 
@@ -37,8 +38,9 @@ class Contender:
     lams: tuple[float, ...] = HALF_DECADES
 
     def build(self, params: Iterable[Tensor], lr: float, lam: float) -> optim.Optimizer:
-        """The optimizer itself, as a training loop has it."""
-        return self.optimizer(params, lr=lr, weight_decay=lam, **dict(self.settings))
+        """The optimizer itself, as a training loop has it; that λ may be large is no news in a study."""
+        with on_purpose():
+            return self.optimizer(params, lr=lr, weight_decay=lam, **dict(self.settings))
 
     @cached_property
     def update(self) -> Update:

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from ..optim.groups import on_purpose
 from .errors import StudyError
 from .executors import Replicas, ShareOut, Training, Way, execute, run_jobs, shared_out
 from .own import Config, OwnTraining
@@ -97,4 +98,5 @@ class Call:
     training: OwnTraining
 
     def __call__(self, config: Config, progress: Callable[[float], None]) -> Any:
-        return self.training.train(config)
+        with on_purpose():
+            return self.training.train(config)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from functools import cached_property
 from math import log
@@ -39,6 +41,7 @@ LARGE_DECAY = 0.01
 """The share of the weights from which on a decay that leaves the learning rate out is probably meant to be times lr."""
 
 Group = dict[str, Any]
+_on_purpose = ContextVar("_on_purpose", default=False)
 _STATE_DTYPES = (None, torch.float32, torch.bfloat16, "8bit")
 
 
@@ -139,7 +142,7 @@ class GroupView:
 
     def warn_of_large_decay(self) -> None:
         """A word where λ looks as if it were meant to be multiplied by the learning rate, and is not."""
-        share = number(self.lam) if shrinks(self.regularizer) else 0.0
+        share = number(self.lam) if shrinks(self.regularizer) and not is_on_purpose() else 0.0
         if self.decay.multiplier in ("schedule", "one") and share >= LARGE_DECAY:
             left = 1 / (1 + share) if self.decay.placement == "implicit" else 1 - share
             steps = log(0.5) / log(left) if 0 < left < 1 else 0
@@ -151,6 +154,24 @@ class GroupView:
                 UserWarning,
                 stacklevel=level_of_caller(),
             )
+
+
+@contextmanager
+def on_purpose() -> Generator[None, None, None]:
+    """Within it, and this thread, no warning of what one does by mistake and a study on purpose.
+
+    That is a large λ that leaves the learning rate out, and a learning rate above its base.
+    """
+    token = _on_purpose.set(True)
+    try:
+        yield
+    finally:
+        _on_purpose.reset(token)
+
+
+def is_on_purpose() -> bool:
+    """Whether that holds here and now."""
+    return _on_purpose.get()
 
 
 def decay_of(group: Group) -> Decay:

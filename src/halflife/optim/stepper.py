@@ -23,7 +23,7 @@ from ..regularizers import L2, Regularizer
 from ..rules import Rule, Scalar
 from ..update import Update
 from .checkpoints import convert_state
-from .groups import GLOBAL, CyclicPeaks, Group, GroupView, number, scheduler_mark
+from .groups import GLOBAL, CyclicPeaks, Group, GroupView, is_on_purpose, number, scheduler_mark
 
 States = MutableMapping[Tensor, ParameterState]
 Part = tuple[int, Choice, GroupStep]
@@ -310,7 +310,7 @@ class StepWarnings:
             return
         self._seen[k] = numbers
         η = view.multiplier(view.lr)
-        if η > 1.001:  # by less, a learning rate is rounded
+        if η > 1.001 and not is_on_purpose():  # by less, a learning rate is rounded
             self._warn(k, "eta", _beyond_peak(view, float(η)))
         if dtypes and view.memory.rounding == "nearest":
             self._warn(k, "lost", _lost(view, float(η), dtypes))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from ...optim.groups import on_purpose
 from .checkpoints import fingerprint
 from .crew import Finished, work_in_crew
 from .here import work_here
@@ -70,7 +71,8 @@ class Train:
     way: Way
 
     def __call__(self, parcel: Parcel, progress: Progress) -> Outcome:
-        return WAYS[self.way](self.training, parcel.replicas, progress, parcel.checkpoint)
+        with on_purpose():
+            return WAYS[self.way](self.training, parcel.replicas, progress, parcel.checkpoint)
 
 
 def execute(
