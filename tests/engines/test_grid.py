@@ -11,10 +11,8 @@ from halflife.regularizers import GroupLasso
 
 SHAPES, K, STEPS = ((7, 3), (4,), ()), 5, 12
 LRS, LAMS = [1e-3 * 2**k for k in range(K)], [0.0, *(0.01 * 3**k for k in range(K - 1))]
-RULES = ("ASGD", "Adagrad", "Adadelta", "RMSprop", "NAdam", "RAdam", "Adamax", "Rprop", "Lion")
 CASES = {
     **CONTENDERS,
-    **{name: Contender(name, name, "", getattr(optim, name)) for name in RULES},
     "nesterov": Contender("nesterov", "", "", optim.SGD, (("momentum", 0.9), ("nesterov", True))),
     "dampened": Contender("dampened", "", "", optim.SGD, (("momentum", 0.9), ("dampening", 0.5))),
 }
@@ -62,7 +60,7 @@ def test_a_replica_is_stepped_as_if_it_were_alone(name, make):
     stacked, _ = run(make, CASES[name])
     for k in range(K):
         for mine, theirs, first in zip(stacked, alone(CASES[name], k), weights(), strict=True):
-            torch.testing.assert_close(mine[k], theirs, rtol=1e-6 if name in ("ASGD", "NAdam") else 1e-12, atol=1e-12)
+            torch.testing.assert_close(mine[k], theirs, rtol=1e-6 if name in ("asgd", "nadam") else 1e-12, atol=1e-12)
             assert (mine[k] - first[k]).abs().max() > 1e-6
 
 
