@@ -127,6 +127,25 @@ def test_autograd_notices_that_a_saved_weight_has_changed() -> None:
             loss.backward()
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("owners", [(0, 1), (1, 0)])
+def test_states_put_back_in_any_order_are_their_parameters(order: tuple[int, int], owners: tuple[int, int]) -> None:
+    """Also where the states themselves lie in the order of before, each under the other's parameter."""
+    weights: list[list[float]] = []
+    for engine in (None, "eager"):
+        params = [torch.nn.Parameter(torch.ones(4)) for _ in range(2)]
+        optimizer = halflife.SGD(params, lr=0.1, momentum=0.9, engine=engine)
+        for k in range(4):
+            for i, p in enumerate(params):
+                p.grad = torch.full((4,), float(i))
+            if k == 2:
+                states = [optimizer.state.pop(p) for p in params]
+                optimizer.state.update({params[owners[i]]: states[i] for i in order})
+            optimizer.step()
+        weights.append([p[0].item() for p in params])
+    assert weights[0] == pytest.approx(weights[1], rel=1e-6)
+
+
 def test_table_is_kept_where_nothing_but_gradients_moved() -> None:
     optimizer, params = build("AdamW", torch.float32, {})
     tables = []

@@ -119,7 +119,6 @@ class Stepper:
         if native:
             plan = Plan(groups, views, native, others)
             plan.table.run(plan.own(params), plan.factors(factor))
-            plan.note_order(params, state)
             self._plan = None if only_begin else plan
         _run(others)
         for p in params:
@@ -192,7 +191,6 @@ class Plan:
         self.table = Table(steps)
         self.settings, self.views = Settings(groups), views
         self.table.fill(steps)
-        self._in_order = False
 
     def own(self, params: list[Tensor]) -> list[Tensor]:
         """Those of the table."""
@@ -205,11 +203,6 @@ class Plan:
             for k in dict.fromkeys(self._elsewhere.values())
         ]
 
-    def note_order(self, params: list[Tensor], state: States) -> None:
-        """Take note whether the states lie in the order of the parameters: then none needs to be looked up."""
-        own = self.own(params)
-        self._in_order = len(state) == len(own) and all(map(is_, state.keys(), own))
-
     def fits(self, params: list[Tensor], grads: list[Tensor], state: States) -> bool:
         """Whether the tensors with gradients are those of the plan, and the table's where they were."""
         if self._elsewhere:
@@ -219,8 +212,8 @@ class Plan:
             params, grads = [params[i] for i in kept], [grads[i] for i in kept]
         if not self.table.reads_states:
             return self.table.fits(params, grads, ())
-        found = state.values() if self._in_order and len(state) == len(params) else [state.get(p, {}) for p in params]
-        return self.table.fits(params, grads, found)
+        in_order = len(state) == len(params) and all(map(is_, state, params))  # a look at one costs six times that
+        return self.table.fits(params, grads, state.values() if in_order else [state.get(p, {}) for p in params])
 
     def renew(self, groups: list[Group], views: list[GroupView]) -> None:
         """All numbers anew, of groups whose words are the same."""
