@@ -246,6 +246,7 @@ class Settings:
     def __init__(self, groups: list[Group]) -> None:
         self._names = [tuple(name for name in group if name != "params") for group in groups]
         self._read: list[Callable[[Group], tuple[Any, ...]]] = [itemgetter(*names) for names in self._names]
+        self._lr_at = [names.index("lr") for names in self._names]
         self._values = [read(group) for read, group in zip(self._read, groups, strict=True)]
         self._fixed = all(map(_is_fixed, chain.from_iterable(self._values)))
 
@@ -254,23 +255,27 @@ class Settings:
         if not self._fixed or len(groups) != len(self._read):
             return None
         found = dict[int, tuple[Scalar, Scalar]]()
-        for k, (group, read, names, old) in enumerate(zip(groups, self._read, self._names, self._values, strict=True)):
-            if len(group) != len(names) + 1:
+        for k, read in enumerate(self._read):
+            group, old, i = groups[k], self._values[k], self._lr_at[k]
+            if len(group) != len(old) + 1:
                 return None
             try:
                 new = read(group)
             except KeyError:
                 return None
-            same = list(map(is_, new, old))
-            if False in same:
-                if not all(_may_move(names[i], new[i], old[i]) for i, known in enumerate(same) if not known):
-                    return None
-                self._values[k], found[k] = new, (group["lr"], group["weight_decay"])
+            if new == old:
+                continue
+            only_lr = type(new[i]) is float and new[:i] == old[:i] and new[i + 1 :] == old[i + 1 :]
+            if not only_lr and not all(map(_may_move, self._names[k], new, old)):
+                return None
+            self._values[k], found[k] = new, (group["lr"], group["weight_decay"])
         return found
 
 
 def _may_move(name: str, new: Any, old: Any) -> bool:
-    """Whether a setting is a number that may move from step to step without another decision, or says the same."""
+    """Whether a setting is the same, or a number that may move from step to step without another decision."""
+    if new is old:
+        return True
     if type(new) is not float or not isinstance(old, int | float):
         return False
     return name == "lr" or new == old or (name == "weight_decay" and new != 0 and old != 0)
