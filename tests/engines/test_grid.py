@@ -78,7 +78,7 @@ def test_what_is_not_kept_stays_as_it_is_and_the_others_go_on(make):
         assert not torch.equal(w[[0, 2, 3]], frozen[[0, 2, 3]])
 
 
-@pytest.mark.parametrize("name", ["adamw-paper", "sgdw", "dampened", "NAdam"])
+@pytest.mark.parametrize("name", ["adamw-paper", "sgdw", "dampened", "nadam"])
 @pytest.mark.parametrize("make", [NativeGrid, EagerGrid])
 def test_restored_it_goes_on_to_the_same_bits(name, make):
     whole, _ = run(make, CASES[name])
