@@ -101,13 +101,12 @@ FUSED_ON_CPU = ("SGD", "Adagrad", "Adam", "AdamW")
 
 
 def ours(library: ModuleType, name: str, entry: Entry, flags: Flags) -> Make:
-    """``flags`` may say ``engine="eager"``, which older versions called ``foreach=False``."""
+    """``flags`` may say ``engine="eager"`` or "foreach", which older versions called ``foreach=False`` and True."""
 
     def make(params: list[Parameter]) -> Lane:
         cls, settings = getattr(library, entry.ours), {**entry.settings, **flags}
         if "engine" in settings and "engine" not in inspect.signature(cls).parameters:
-            settings.pop("engine")
-            settings["foreach"] = False
+            settings["foreach"] = settings.pop("engine") == "foreach"
         if "regularizer" in settings:
             settings["regularizer"] = getattr(library.regularizers, settings["regularizer"])()
         optimizer = cls(params, **settings)
@@ -276,9 +275,10 @@ def _silence() -> Iterator[None]:
 
 
 def memory_rows(old: ModuleType, shapes: Shapes) -> dict[str, float]:
-    """MB of temporaries of AdamW(foreach=True), for old, new and torch."""
-    entry, flags, arena = ENTRIES["adamw"], {"foreach": True}, Arena(shapes)
-    makes = [ours(old, "old", entry, flags), ours(halflife, "new", entry, flags), torchs("torch", entry, flags)]
+    """MB of temporaries of AdamW by foreach, for old, new and torch."""
+    entry, flags, arena = ENTRIES["adamw"], {"engine": "foreach"}, Arena(shapes)
+    theirs = torchs("torch", entry, {"foreach": True})
+    makes = [ours(old, "old", entry, flags), ours(halflife, "new", entry, flags), theirs]
     found = {}
     for make in makes:
         lane = make(arena.params)

@@ -95,23 +95,23 @@ def _knows_places(setting: Any) -> bool:
 def _step_in_pieces(step: GroupStep, row: Row) -> None:
     """One tensor, stepped piece by piece; each piece has views of the states, and copies of the single numbers."""
     size = max(1, BATCH // wide(row.p.dtype).itemsize // BLOCK) * BLOCK
-    names, scalars, last = step.state_names, step.update.rule.scalars, dict[str, Any]()
-    p, g = row.p.detach().view(-1), row.g.detach().view(-1)
+    p, g, made = row.p.detach().view(-1), row.g.detach().view(-1), ParameterState()
+    clocks = [name for name in step.clock_names() if row.state.get(name) is not None]
+    kept = [name for name in ("anchor", "kahan", *step.state_names) if row.state.get(name) is not None]
     for at in range(0, p.numel(), size):
-        state = {name: row.state[name].clone() for name in step.clock_names() if row.state.get(name) is not None}
-        for name in ("anchor", "kahan", *names):
-            if row.state.get(name) is not None:
-                state[name] = row.state[name].view(-1)[at : at + size]
-            if name + SCALE in row.state:
-                state[name + SCALE] = row.state[name + SCALE][at // BLOCK : (at + size) // BLOCK]
-        clock: Clock = {name: x.clone() if isinstance(x, Tensor) else x for name, x in row.clock.items()}
+        views = {name: row.state[name].view(-1)[at : at + size] for name in kept}
+        coded = [name + SCALE for name in kept if row.state[name].dtype is torch.uint8]
+        views |= {name: row.state[name][at // BLOCK : (at + size) // BLOCK] for name in coded}
+        state: ParameterState = {**views, **{name: row.state[name].clone() for name in clocks}}
+        clock: Clock = {name: state[name] if isinstance(x, Tensor) else x for name, x in row.clock.items()}
         _step(step, [Row(p[at : at + size], g[at : at + size], state, clock, at)])
-        for name in (name for name in names if name in state and row.state.get(name) is None):
-            begun = last.setdefault(name, torch.empty_like(row.p, dtype=state[name].dtype))
-            begun.view(-1)[at : at + size] = state[name]
-        last.update({name: state[name] for name in scalars})
-    for name, x in last.items():
-        if name in scalars:
+        for name in (name for name in state if name not in clocks and state[name] is not views.get(name)):
+            shape, first = (row.p.shape, at) if state[name].numel() == p[at : at + size].numel() else (None, at // BLOCK)
+            made.setdefault(name, state[name].new_empty(shape or (-(-p.numel() // BLOCK),)))
+            made[name].view(-1)[first : first + state[name].numel()] = state[name]
+        made.update({name: state[name] for name in step.update.rule.scalars})
+    for name, x in made.items():
+        if name in clocks:
             row.state[name].copy_(x)
         else:
             row.state[name] = x

@@ -203,6 +203,11 @@ class GroupStep:
         state.update(self.clocks_of(state, place))
         for name in {*self.needed(p), *self.known(state)} - {*self.clock_names()}:
             self._check(p, state, name)
+        own = self.memory.dtype_of_states(p)
+        for name in self.state_names if self.memory.state_dtype is not None else ():
+            if state.get(name) is not None and state[name].dtype != own:  # torch's Adagrad begins in its constructor
+                numbers = decoded(state, name, wide(p.dtype), self.memory.signed(name))
+                self.memory.write_state(p, state, name, numbers, None)
 
     def clocks_of(self, state: ParameterState, place: Place) -> ParameterState:
         """The step count and the rule's scalars, those that are there, in the form in which they are kept."""

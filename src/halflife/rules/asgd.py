@@ -52,6 +52,6 @@ class ASGD(Rule):
     def finish(self, lr: Scalar, t: Scalar, w: Tensor, s: State) -> State:
         λ, a, ax, μ = self.lambd, self.alpha, s["ax"], s["mu"]
         late = t - self.t0
-        past = late.clamp(min=1) if isinstance(late, Tensor) else max(1.0, late)
+        past = max(1.0, late) if isinstance(late, int | float) else late.clamp(min=1)
         ax = where(μ == 1, lambda: w, lambda: ax + μ * (w - ax))
         return {"ax": ax, "eta": lr / (1 + λ * lr * t) ** a, "mu": 1 / past}  # type: ignore[dict-item]
