@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from halflife.lab import How, Settings, StudyError, run_study
+from halflife.lab.findings import Findings
 
 pytest.importorskip("ray")
 from halflife.lab.executors import ray as by_ray
 
+T = TypeVar("T")
 SETTINGS = Settings(
     optimizers=("adam-p",), lrs=(1e-3, 1e-2), lams=(0.1, 1.0), seeds=2, epochs=2, batch_size=100, curves=True
 )
@@ -27,12 +32,41 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+def patiently(body: Callable[[], T]) -> T:
+    """Ray gives itself 30 seconds to start, and a busy machine may need more: three times.
+
+    What a start that failed leaves running is ended here: its end would be a warning in the midst of another test.
+    """
+    for _ in range(2):
+        try:
+            return body()
+        except StudyError as error:
+            if "timed out" not in str(error).lower():
+                raise
+        for process in [x for x in gc.get_objects() if issubclass(type(x), subprocess.Popen)]:
+            process.kill()
+            process.wait()
+    return body()
+
+
+def test_a_start_that_takes_long_is_tried_again() -> None:
+    left: list[subprocess.Popen[bytes]] = []
+
+    def body() -> str:
+        if len(left) < 2:
+            left.append(subprocess.Popen(["sleep", "600"]))
+            raise StudyError("Ray does not start here (The current node timed out during startup.).")
+        return "started"
+
+    assert patiently(body) == "started"
+    assert all(process.returncode is not None for process in left)
+
+
 def test_the_same_numbers_as_here(tmp_path: Path) -> None:
-    results = [
-        run_study(SETTINGS, tmp_path / executor, how=How(executor, workers=2)).results[0]
-        for executor in ("vectorised", "ray")
-    ]
-    here, there = (result.findings[0] for result in results)
+    def study(executor: str) -> Findings:
+        return run_study(SETTINGS, tmp_path / executor, how=How(executor, workers=2)).results[0].findings[0]
+
+    here, there = study("vectorised"), patiently(lambda: study("ray"))
     assert (here.val == there.val).all()
     assert (here.test == there.test).all()
 
@@ -60,13 +94,13 @@ def shared_out(job: Frail) -> dict[int, int]:
 
 
 def test_a_killed_worker_is_retried(tmp_path: Path) -> None:
-    assert shared_out(Frail(tmp_path, 1)) == {0: 0, 1: 10, 2: 20}
+    assert patiently(lambda: shared_out(Frail(tmp_path, 1))) == {0: 0, 1: 10, 2: 20}
     assert (tmp_path / "1-1").exists()
 
 
 def test_a_worker_that_dies_again_is_named(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="died 2 times on the same networks"):
-        shared_out(Frail(tmp_path, 9))
+        patiently(lambda: shared_out(Frail(tmp_path, 9)))
 
 
 def test_a_cluster_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,12 +116,13 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
         run_study(SETTINGS, tmp_path, how=How("ray", address="auto"))
 
 
-def test_a_ray_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [PermissionError(13, "it is denied"), Exception("it is denied\nand more")])
+def test_a_ray_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def init(**_: object) -> None:
-        raise PermissionError(13, "Permission denied", "/home/nobody/.ray")
+        raise error
 
     monkeypatch.setattr(by_ray.ray, "init", init)
-    with pytest.raises(StudyError, match=r"Ray does not start here \(.*Permission denied: '/home/nobody/.ray'\)\."):
+    with pytest.raises(StudyError, match=r"Ray does not start here \(.*it is denied\)\."):
         run_study(SETTINGS, tmp_path, how=How("ray"))
 
 

@@ -71,7 +71,7 @@ def _connected(address: str | None, workers: int | None) -> Generator[None, None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray's are of many kinds, a bare Exception where it does not start in time
         reason = str(error).partition("\n")[0]
         if address is None:
             raise StudyError(f"Ray does not start here ({reason}).") from error
