@@ -6,9 +6,13 @@ from torch.func import vmap
 
 from halflife import optim
 from halflife.engines import EagerGrid, NativeGrid, grid
+from halflife.engines.library import Missing, load
 from halflife.lab.optimizers import CONTENDERS, Contender
 from halflife.regularizers import GroupLasso
 
+from ..native.users import needs_native
+
+GRIDS = [pytest.param(NativeGrid, marks=needs_native), EagerGrid]
 SHAPES, K, STEPS = ((7, 3), (4,), ()), 5, 12
 LRS, LAMS = [1e-3 * 2**k for k in range(K)], [0.0, *(0.01 * 3**k for k in range(K - 1))]
 CASES = {
@@ -55,7 +59,7 @@ def alone(contender, k):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("make", [NativeGrid, EagerGrid])
+@pytest.mark.parametrize("make", GRIDS)
 def test_a_replica_is_stepped_as_if_it_were_alone(name, make):
     stacked, _ = run(make, CASES[name])
     for k in range(K):
@@ -64,7 +68,7 @@ def test_a_replica_is_stepped_as_if_it_were_alone(name, make):
             assert (mine[k] - first[k]).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize("make", [NativeGrid, EagerGrid])
+@pytest.mark.parametrize("make", GRIDS)
 def test_what_is_not_kept_stays_as_it_is_and_the_others_go_on(make):
     whole, _ = run(make, CASES["adam-p"])
     stacked, made = run(make, CASES["adam-p"], range(1, 7))
@@ -79,7 +83,7 @@ def test_what_is_not_kept_stays_as_it_is_and_the_others_go_on(make):
 
 
 @pytest.mark.parametrize("name", ["adamw-paper", "sgdw", "dampened", "nadam"])
-@pytest.mark.parametrize("make", [NativeGrid, EagerGrid])
+@pytest.mark.parametrize("make", GRIDS)
 def test_restored_it_goes_on_to_the_same_bits(name, make):
     whole, _ = run(make, CASES[name])
     stacked, made = run(make, CASES[name], range(1, 6))
@@ -92,6 +96,7 @@ def test_restored_it_goes_on_to_the_same_bits(name, make):
         assert torch.equal(mine, theirs)
 
 
+@needs_native
 def test_gradients_that_lie_otherwise_are_put_in_order():
     contender = CASES["adamw-torch"]
     straight, _ = run(NativeGrid, contender)
@@ -107,7 +112,9 @@ def test_what_the_native_engine_cannot_take_is_stepped_eagerly():
     stacked = [randn((7, 3), 0)]
     made = grid(lasso.update, stacked, LRS, [0.5] * K)
     assert made.name == "eager"
-    assert grid(CASES["adam-l2"].update, stacked, LRS, LAMS).name == "native"
+    assert grid(CASES["adam-l2"].update, stacked, LRS, LAMS).name == (
+        "eager" if isinstance(load(), Missing) else "native"
+    )
     first = stacked[0].clone()
     made.step(1.0, [randn((7, 3), 1)])
 

@@ -106,8 +106,9 @@ def _step_in_pieces(step: GroupStep, row: Row) -> None:
         clock: Clock = {name: state[name] if isinstance(x, Tensor) else x for name, x in row.clock.items()}
         _step(step, [Row(p[at : at + size], g[at : at + size], state, clock, at)])
         for name in (name for name in state if name not in clocks and state[name] is not views.get(name)):
-            shape, first = (row.p.shape, at) if state[name].numel() == p[at : at + size].numel() else (None, at // BLOCK)
-            made.setdefault(name, state[name].new_empty(shape or (-(-p.numel() // BLOCK),)))
+            scales = name.removesuffix(SCALE) in state and name.endswith(SCALE)
+            shape, first = ((-(-p.numel() // BLOCK),), at // BLOCK) if scales else (row.p.shape, at)
+            made.setdefault(name, state[name].new_empty(shape))
             made[name].view(-1)[first : first + state[name].numel()] = state[name]
         made.update({name: state[name] for name in step.update.rule.scalars})
     for name, x in made.items():
