@@ -1,10 +1,14 @@
 """One thread a test process: the tests run side by side, and torch's threads would spin against each other."""
 
+import os
 from importlib.util import find_spec
 
 import torch
 
 torch.set_num_threads(1)
+
+for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES"):
+    os.environ.pop(name, None)  # what a user tells rich of the terminal is not for the outputs that are compared
 
 OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
 
