@@ -12,7 +12,7 @@ import typer
 from torch import Tensor
 
 from .. import AdamW, __version__, registry
-from ..engines.library import Library, Missing, load
+from ..engines.library import Missing, load
 
 SMALL_MODEL = [(64, 64), (64,)] * 12
 LARGE_MODEL = [(1024, 4096), (4096, 1024)] * 2
@@ -52,8 +52,10 @@ def _native() -> str:
 def _compiled() -> str:
     """The rules that the native library has, each with the number of its forms where it has several."""
     library = load()
-    forms = Counter(name for name, _ in library.functors) if isinstance(library, Library) else {}
-    return ", ".join(f"{name} × {n}" if n > 1 else name for name, n in forms.items()) or "none"
+    if isinstance(library, Missing):
+        return "none"
+    forms = Counter(name for name, _ in library.functors)
+    return ", ".join(f"{name} × {n}" if n > 1 else name for name, n in forms.items())
 
 
 def _choices() -> list[tuple[str, str]]:
