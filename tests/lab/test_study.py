@@ -132,3 +132,9 @@ def test_digits_are_split_without_overlap_and_only_training_labels_are_redrawn()
     assert wrong[0] == pytest.approx(0.3 * 0.9, abs=0.03)
     assert wrong[1:] == [0, 0]
     assert digits().fingerprint == problem.fingerprint
+
+
+def test_the_studys_epsilon_is_for_those_that_have_one():
+    prox, sgd = Settings(optimizers=("prox-adam", "sgd-l2"), eps=1e-3).contenders()
+    assert (prox.update.rule.eps, prox.settings) == (1e-3, (("eps", 1e-3),))
+    assert sgd == CONTENDERS["sgd-l2"]
