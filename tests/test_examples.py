@@ -26,7 +26,7 @@ def run(path: Path, folder: Path, *arguments: str) -> str:
         (data / "tinyshakespeare").mkdir(parents=True)
         text = "".join(f"Line {k}: to be or not to be, that is the question number {k * k}.\n" for k in range(9000))
         (data / "tinyshakespeare" / "input.txt").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-W", "error", str(path), *arguments]
+    command = [sys.executable, "-W", "error", "-W", "ignore:weight_decay=", str(path), *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env={**os.environ, "HALFLIFE_DATA": str(data)}, check=False
     )

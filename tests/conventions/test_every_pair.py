@@ -80,6 +80,7 @@ def steps_anew(result: Conversion, schedule: str) -> np.ndarray:
 
 @pytest.mark.parametrize("schedule", LEARNING_RATES)
 @pytest.mark.parametrize("source", BUILT)
+@pytest.mark.filterwarnings("ignore:parameter group .* is above the base learning rate")
 def test_the_weights_agree_as_the_verdict_says(source: str, schedule: str) -> None:
     for momentum in (μ, 0.0) if find(source).rule == "sgd" else (0.0,):
         theirs = trajectory(source, schedule, momentum)

@@ -76,7 +76,7 @@ def test_what_a_functor_has(name: str, variant: str, states: int, hyper: str) ->
 def compiled(native: Path, folder: Path) -> Path:
     """The library of a folder like native/, without any level's own instructions."""
     flags = ["-std=c++17", "-O1", "-fPIC", "-fopenmp", "-Wall", "-Wextra", "-Werror"]
-    levels = re.findall(r"engine_(\w+)[,;]", (native / "dispatch.cpp").read_text())
+    levels = re.findall(r"engine_(\w+)[,;]", (native / "dispatch.cpp").read_text(encoding="utf-8"))
     sources = [("dispatch", []), *(("table", [f"-DHL_LEVEL={level}"]) for level in dict.fromkeys(levels))]
     objects = [folder / f"{k}.o" for k in range(len(sources))]
     made = [
@@ -121,8 +121,11 @@ HYPER = (0.9, 0.8, 0.3, 0.7, 0.2, 0.6, 0.05, 0.5)
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Library:
     folder = tmp_path_factory.mktemp("toy")
     native = shutil.copytree(NATIVE, folder / "native", ignore=shutil.ignore_patterns("editable"))
-    (native / "rules" / "toy.hpp").write_text(TOY)
-    with (native / "rules.def").open("a") as lines, (native / "rules" / "all.hpp").open("a") as includes:
+    (native / "rules" / "toy.hpp").write_text(TOY, encoding="utf-8")
+    with (
+        (native / "rules.def").open("a", encoding="utf-8") as lines,
+        (native / "rules" / "all.hpp").open("a", encoding="utf-8") as includes,
+    ):
         lines.write(LINE + BARE)
         includes.write('#include "toy.hpp"\n')
     library = open_library(compiled(native, folder))

@@ -40,7 +40,7 @@ def run(folder: Path, *command: str) -> str:
 
 def expected(checker: str) -> list[tuple[str, int, str]]:
     found: list[tuple[str, int, str]] = []
-    for number, line in enumerate((HERE / "wrong.py").read_text().splitlines(), 1):
+    for number, line in enumerate((HERE / "wrong.py").read_text(encoding="utf-8").splitlines(), 1):
         if "# wrong: " in line:
             both, _, mypy = line.partition("# wrong: ")[2].partition(" | ")
             words = [both, *(mypy.split(", ") if mypy and checker == "mypy" else [])]

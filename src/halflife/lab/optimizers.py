@@ -42,6 +42,11 @@ class Contender:
         with on_purpose():
             return self.optimizer(params, lr=lr, weight_decay=lam, **dict(self.settings))
 
+    @property
+    def key(self) -> list[str]:
+        """What a ledger knows it by; a field of two rules stands under the name that it had when ledgers began."""
+        return [self.name, str(self.update).replace("momentum_type=", "look="), repr(self.settings)]
+
     @cached_property
     def update(self) -> Update:
         """rule × decay × regularizer, to be applied to stacked weights."""
@@ -85,14 +90,15 @@ CONTENDERS = Catalogue(
             Contender("adamw-torch", "AdamW (PyTorch)", "w ← (1 − lr·λ)w − lr·u", optim.AdamW, lams=TIMES_LR),
             Contender("adamw-paper", "AdamW (paper)", "w ← (1 − ηλ)w − lr·u", optim.AdamW, (("decay", "independent"),)),
             Contender("sgd-l2", "SGD with L2", "g ← g + λw, then momentum 0.9", optim.SGD, (("momentum", 0.9),)),
+            Contender("sgdw", "SGDW", "w ← (1 − ηλ)w − lr·u", optim.SGDW, (("momentum", 0.9),)),
         )
     },
     contender_of,
 )
-"""By name: two forms of AdamW and SGD with momentum, and every optimizer there is."""
+"""By name: two forms of AdamW, SGD and SGDW with momentum, and every optimizer there is."""
 
 DEFAULT = ("adam-l2", "adamw-torch", "adamw-paper", "prox-adam", "adam-p")
 """What a study compares unless it is told."""
 
-REFERENCE = Contender("adam-no-decay", "Adam, no decay", "w ← w − lr·u", optim.Adam, lams=(0.0,))
-"""What decay is worth is measured against this one."""
+REFERENCE = Contender("adam", "Adam, no decay", "w ← w − lr·u", optim.Adam, lams=(0.0,))
+"""What decay is worth is measured against this one: the class Adam, with λ = 0."""

@@ -69,5 +69,5 @@ class Keys:
             self.common |= {"problem": [training.name, training.fingerprint], "model": "own"}
 
     def of(self, contender: Contender, cell: Cell) -> str:
-        optimizer = [contender.name, str(contender.update), repr(contender.settings)]
+        optimizer = contender.key
         return key_of({**self.common, "optimizer": optimizer, **cell._asdict()})

@@ -113,6 +113,8 @@ def _merged(live: Group, saved: Group, required: set[str], index: int) -> Group:
     merged = {**kept, **filled, **deepcopy(given)}
     if isinstance(merged.get("decay"), list | tuple):
         merged["decay"] = Decay(*merged["decay"])
+    if merged.get("decay") is None and "decay" in live:
+        merged["decay"] = live["decay"]  # the class's own
     if isinstance(merged.get("regularizer"), Mapping):
         own = live.get("regularizer")
         mine = isinstance(own, Regularizer) and type(own).__name__ == merged["regularizer"].get("name")

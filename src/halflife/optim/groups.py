@@ -104,7 +104,7 @@ class GroupView:
         if α == 0:
             raise ValueError(
                 f"decay '{self.decay}' measures the schedule as η = lr/α, and the group was added with lr=0, which "
-                "says nothing of its peak; give base_lr=, the highest learning rate to come, to optimizer or group."
+                "says nothing of its peak learning rate; give that as base_lr= to the optimizer or the group."
             )
         return lr / α
 

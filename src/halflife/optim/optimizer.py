@@ -180,7 +180,7 @@ class Optimizer(torch.optim.Optimizer):
         warn_of_near_misses(param_group, self.defaults)
         if isinstance(given, WeightDecaySchedule):
             given.attach(self, len(self.param_groups) - 1)
-        elif not (self._default_decay or isinstance(given, DecaySpec)) or "weight_decay" in own:
+        elif not isinstance(given, DecaySpec) and ("weight_decay" in own or not self._default_decay):
             view.warn_of_large_decay()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -138,6 +138,6 @@ def test_a_study_that_says_too_little_and_one_that_has_nothing_are_explained(tmp
     with pytest.raises(StudyError, match="says too little"):
         load_study(tmp_path)
     (tmp_path / "new").mkdir()
-    write_ledger(tmp_path / "new", [fabricated(SMALL, missing=lambda run: run.optimizer != "adam-no-decay")])
+    write_ledger(tmp_path / "new", [fabricated(SMALL, missing=lambda run: run.optimizer != "adam")])
     with pytest.raises(StudyError, match="no finished network"):
         load_study(tmp_path / "new")

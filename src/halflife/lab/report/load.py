@@ -89,7 +89,7 @@ def _result(
 def _keys(block: Block, record: Record) -> list[str]:
     """As ``plan.Keys`` makes them, from what the ledger knows of the problem."""
     contender = block.contender
-    optimizer = [contender.name, str(contender.update), repr(contender.settings)]
+    optimizer = contender.key
     return [key_of({**record.job, "optimizer": optimizer, **cell._asdict()}) for cell in block.cells()]
 
 
