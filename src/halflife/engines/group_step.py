@@ -82,9 +82,23 @@ class GroupStep:
         """The names that a parameter's state must have before its step."""
         return self._needed[p.dtype in HALF]
 
+    @cached_property
+    def _scalars(self) -> tuple[str, ...]:
+        return self.update.rule.scalars
+
+    @cached_property
+    def _clock_names(self) -> tuple[str, ...]:
+        return ("step", *self._scalars)
+
+    @cached_property
+    def _tensor_names(self) -> tuple[tuple[str, ...], ...]:
+        """Of a wide parameter and of one in half precision, what is of the parameter's shape."""
+        found = (dict.fromkeys((*names, *self.state_names)) for names in self._needed)
+        return tuple(tuple(name for name in names if name not in self._clock_names) for names in found)
+
     def clock_names(self) -> tuple[str, ...]:
         """The states that are one number for all coordinates, where they are kept."""
-        return ("step", *self.update.rule.scalars)
+        return self._clock_names
 
     def known(self, state: ParameterState) -> tuple[str, ...]:
         """The names that the rule or the regularizer may read, those of them that are there."""
@@ -107,9 +121,9 @@ class GroupStep:
             state["step"] = state["step"] + 1
         elif state.get("step") is not None:
             state["step"] += 1
-        if rule.scalars:
+        if self._scalars:
             t = self._value("step", state["step"])
-            self._store_scalars(state, rule.tick(t, {name: state[name] for name in rule.scalars}))
+            self._store_scalars(state, rule.tick(t, {name: state[name] for name in self._scalars}))
         return {name: self._value(name, state[name]) for name in self.clock_names() if state.get(name) is not None}
 
     def _value(self, name: str, x: Tensor) -> Scalar:
@@ -152,7 +166,7 @@ class GroupStep:
         self, p: Tensor, state: ParameterState, new: Mapping[str, Any], clock: Clock, as_is: bool, at: int = 0
     ) -> None:
         """Put new states where the old ones were: in their memory, or in their place where autograd or layout asks."""
-        scalars = self.update.rule.scalars
+        scalars = self._scalars
         self._store_scalars(state, {name: x for name, x in new.items() if name in scalars})
         for name in (name for name in new if name not in scalars):
             if as_is:
@@ -201,8 +215,9 @@ class GroupStep:
         if lacking:
             state.update(self.first_values(p, lacking, place))
         state.update(self.clocks_of(state, place))
-        for name in {*self.needed(p), *self.known(state)} - {*self.clock_names()}:
-            self._check(p, state, name)
+        for name in self._tensor_names[p.dtype in HALF]:
+            if state.get(name) is not None:
+                self._check(p, state, name)
         own = self.memory.dtype_of_states(p)
         for name in self.state_names if self.memory.state_dtype is not None else ():
             if state.get(name) is not None and state[name].dtype != own:  # torch's Adagrad begins in its constructor
@@ -254,7 +269,7 @@ class GroupStep:
         for name in own:
             if name not in values:
                 raise TypeError(f"{type(rule).__name__} declares the state {name!r}, but its start() does not give it.")
-            if name in rule.scalars:
+            if name in self._scalars:
                 x = values[name] if isinstance(values[name], Tensor) else torch.tensor(values[name], device="cpu")
                 found[name] = x.to(device, dtype, copy=True)
             elif plain:
