@@ -10,16 +10,15 @@ from typing import Any
 import torch
 
 import halflife
-from halflife import registry
+from halflife import registry, rules
 from halflife import regularizers as rz
 from halflife.decays import NAMED, Decay
 from halflife.update import check
 
-CLASSES: dict[str, type[halflife.Optimizer]] = {
-    entry.name.lower(): getattr(halflife, entry.name) for entry in registry.entries()
-}
+OURS = [entry for entry in registry.entries() if getattr(rules, entry.name, None) is entry.rule]
+CLASSES: dict[str, type[halflife.Optimizer]] = {entry.name.lower(): getattr(halflife, entry.name) for entry in OURS}
 FLAGS: dict[str, list[dict[str, Any]]] = {
-    entry.name.lower(): [dict(variant) for variant in entry.variants] for entry in registry.entries()
+    entry.name.lower(): [dict(variant) for variant in entry.variants] for entry in OURS
 }
 
 MASK = torch.tensor([[True, False, True, True], [False, True, True, False], [True, True, False, True]])
