@@ -368,3 +368,24 @@ def test_a_rule_without_a_metric_is_refused_a_threshold_for_each_coordinate() ->
     assert torch.equal(flat(optimizer.param_groups[0]["params"]), before)
     for name in set(NAMED) - {"euclidean"}:
         assert train(NormedOptimizer(weights(((3, 4),)), decay=name, weight_decay=LAM)).isfinite().all()
+
+
+@dataclass(frozen=True)
+class Undeclared(Rule):
+    """Gives a state that it does not declare."""
+
+    def __call__(self, t: Any, w: Any, g: Any, s: Any) -> Any:
+        b = 0.5 * s["b"] + g if "b" in s else g
+        return b, 1.0, {"b": b}
+
+
+class UndeclaredOptimizer(halflife.Optimizer, rule=Undeclared, lr=0.1):
+    pass
+
+
+@each_engine
+def test_a_state_that_is_not_declared_is_an_error_and_not_forgotten(engine: Any) -> None:
+    optimizer = UndeclaredOptimizer(weights(), engine=engine)
+    with pytest.raises(TypeError, match=r"^Undeclared gives the state 'b', which its `states` do not declare"):
+        train(optimizer, 1)
+    assert torch.equal(flat(optimizer.param_groups[0]["params"]), flat(weights()))

@@ -169,6 +169,12 @@ class GroupStep:
         scalars = self._scalars
         self._store_scalars(state, {name: x for name, x in new.items() if name in scalars})
         for name in (name for name in new if name not in scalars):
+            if name not in self.state_names:
+                raise TypeError(
+                    f"{type(self.update.rule).__name__} gives the state {name!r}, which its `states` do not declare, "
+                    f"so that no later step would find it; add StateSpec({name!r}) there, with "
+                    "begins='with the first gradient' if start() does not give it."
+                )
             if as_is:
                 self._store_as_is(p, state, name, new[name])
             elif self.mode == "differentiable":
