@@ -17,7 +17,7 @@ from halflife.engines.library import Missing, load
 from halflife.engines.native_rows import functor_of
 from halflife.registry import RuleEntry
 from halflife.regularizers import L1, L2, GroupLasso, Regularizer
-from halflife.rules import Rule
+from halflife.rules import Rule, StateSpec
 from halflife.update import Update, check
 
 from .variants import VARIANTS, Variant, each_entry, each_variant, flat, no_number_is_read, numbers, train, weights
@@ -132,6 +132,20 @@ def test_a_rule_starts_and_gives_what_it_declares_and_no_more(variant: Variant) 
         assert new.keys() <= {spec.name for spec in rule.states}
         state |= new
     assert state.keys() == {spec.name for spec in rule.states}
+
+
+def test_without_a_start_of_its_own_a_rule_begins_with_zeros_each_of_its_shape() -> None:
+    @dataclass(frozen=True)
+    class Counting(Normed):
+        @property
+        def states(self) -> Any:
+            return StateSpec("mean"), StateSpec("count", "scalar"), StateSpec("b", begins="with the first gradient")
+
+    first: Any = Counting().start(torch.ones(2), LR)
+    assert first["count"] == 0.0
+    assert isinstance(first["count"], float)
+    assert torch.equal(first["mean"], torch.zeros(2))
+    assert first.keys() == {"mean", "count"}
 
 
 def test_a_number_that_is_read_is_seen() -> None:

@@ -90,7 +90,9 @@ class Rule(ABC):
 
     def start(self, w: Tensor, lr: Scalar) -> Start:
         """The first values of ``states``, but for those that begin with a gradient; zeros unless a rule says else."""
-        return zeros(w, *(state.name for state in self.states if state.begins == "before the first step"))
+        begun = [state for state in self.states if state.begins == "before the first step"]
+        single: Start = {state.name: 0.0 for state in begun if state.shape == "scalar"}
+        return {**single, **zeros(w, *(state.name for state in begun if state.shape == "parameter"))}
 
     def tick(self, t: Scalar, s: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
         return s
