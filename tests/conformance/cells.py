@@ -13,10 +13,11 @@ import halflife
 from halflife import registry, rules
 from halflife import regularizers as rz
 from halflife.decays import NAMED, Decay
+from halflife.optim import optimizer_of
 from halflife.update import check
 
 OURS = [entry for entry in registry.entries() if getattr(rules, entry.name, None) is entry.rule]
-CLASSES: dict[str, type[halflife.Optimizer]] = {entry.name.lower(): getattr(halflife, entry.name) for entry in OURS}
+CLASSES: dict[str, type[halflife.Optimizer]] = {entry.name.lower(): optimizer_of(entry) for entry in OURS}
 FLAGS: dict[str, list[dict[str, Any]]] = {
     entry.name.lower(): [dict(variant) for variant in entry.variants] for entry in OURS
 }

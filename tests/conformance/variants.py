@@ -73,9 +73,11 @@ def is_legal(rule: type[Rule], decay: Decay) -> bool:
 
 VARIANTS = [Variant(entry, place) for entry in registry.entries() for place in range(len(entry.variants))]
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=str)
+each_engine = pytest.mark.parametrize("engine", ["eager", "foreach"])
 each_entry = pytest.mark.parametrize("entry", registry.entries(), ids=lambda entry: entry.name)
 
 SHAPES = ((3, 4), (5,))
+LR, LAM = 0.05, 0.3
 
 
 def numbers(shape: Sequence[int], seed: int) -> torch.Tensor:
@@ -102,6 +104,14 @@ def train(optimizer: torch.optim.Optimizer, steps: int = 6, first: int = 0) -> t
         for group in optimizer.param_groups:
             group["lr"] = group["lr"] * 0.8
     return flat(params)
+
+
+def made(variant: Variant, params: Any = None, **settings: Any) -> Any:
+    return variant.optimizer(weights() if params is None else params, **{"lr": LR, "weight_decay": LAM, **settings})
+
+
+def close(a: torch.Tensor, b: torch.Tensor, tolerance: float = 1e-12) -> None:
+    torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
 class _Watch(TorchDispatchMode):

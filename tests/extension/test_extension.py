@@ -52,8 +52,9 @@ def test_the_registry_finds_it_when_asked_and_not_before(environment: dict[str, 
 def test_it_gets_every_decay_engine_format_and_tool(environment: dict[str, str]) -> None:
     """Its own checks, and what the conformance table asks of each listed rule."""
     pytest_ = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:random_order"]
-    files = [str(HERE / "check_toy.py"), str(ROOT / "tests" / "conformance" / "test_promises.py")]
-    chosen = ["-o", "python_files=check_*.py test_promises.py", "-k", "check_toy or ToyRule"]
+    table = ROOT / "tests" / "conformance"
+    files = [str(path) for path in (HERE / "check_toy.py", table / "test_promises.py", table / "test_declarations.py")]
+    chosen = ["-o", "python_files=check_*.py test_*.py", "-k", "check_toy or ToyRule"]
     done = run([*pytest_, *files, *chosen], environment)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
     passed = re.search(r"(\d+) passed", done.stdout)
