@@ -8,7 +8,7 @@ A new rule is its file, one entry here, and its oracle in the tests. A rule of a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -50,14 +50,6 @@ def by_fields(rule: type[Rule]) -> RuleFactory:
         return rule(**{name: own[name] if name in own else group[name] for name in names})
 
     return factory
-
-
-def settings_of(rule: type[Rule]) -> dict[str, Any]:
-    """The keywords by which ``by_fields`` finds them, with their defaults."""
-    found = {f.name: f.default for f in fields(rule) if f.default is not MISSING}  # type: ignore[arg-type]
-    if "beta1" in found and "beta2" in found:
-        found = {"betas": (found.pop("beta1"), found.pop("beta2")), **found}
-    return found
 
 
 def _betas(group: Group) -> tuple[Any, Any]:
