@@ -127,7 +127,7 @@ def _states_fit(step: GroupStep, p: Tensor, state: ParameterState) -> bool:
     memory, names = step.memory, step.known(state)
     clocks = [state[name] for name in step.clock_names() if name in step.needed(p) and name in state]
     kept = {state[name].dtype for name in names if name != "anchor"}
-    beside = ({*names, *step.needed(p)} & state.keys()) - {*step.clock_names()}
+    auxiliary = ({*names, *step.needed(p)} & state.keys()) - {*step.clock_names()}
     formats = {"anchor": p.dtype, "kahan": p.dtype, "ema": wide(p.dtype)}
     if not (memory.as_is(p) and kept <= {p.dtype}) and not p.is_contiguous():
         return False  # codes and dithers count in row-major order
@@ -135,7 +135,7 @@ def _states_fit(step: GroupStep, p: Tensor, state: ParameterState) -> bool:
         return False
     return (
         (p.dtype == torch.float64 or torch.float64 not in kept)
-        and all(_fits(state[name], p, formats.get(name)) for name in beside)
+        and all(_fits(state[name], p, formats.get(name)) for name in auxiliary)
         and all(_scaled(state, name, p) for name in names if state[name].dtype is torch.uint8)
         and all(is_plain(x) and x.numel() == 1 and x.dtype == clocks[0].dtype for x in clocks)
         and (not clocks or clocks[0].dtype in (torch.float32, torch.float64))
@@ -189,7 +189,7 @@ def row_of(step: GroupStep, library: Library) -> tuple[Any, ...]:
         lam_of(update, step.lam),
         step.gradient,
         (*hyper, *[0.0] * (library.row["hyper"].shape[0] - len(hyper))),
-        _form(update).penalty(),
+        _form(update).numbers(),
         -1.0 if step.ema_decay is None else step.ema_decay,
     )
 
@@ -234,7 +234,7 @@ class CompiledForm(NamedTuple):
         layout = None if x is None else (x.data_ptr(), x.shape, x.dtype, x.stride(), x.untyped_storage().nbytes())
         return (type(R), *settings, blocks, *self[1:5], layout)
 
-    def penalty(self) -> tuple[float, ...]:
+    def numbers(self) -> tuple[float, ...]:
         """The settings of R, two at most, then those of the sum."""
         own = [getattr(self.R, name) for name in REGULARIZERS[type(self.R)][1]]
         return (*own, *[0.0] * (2 - len(own)), self.ridge, self.factor, self.lo, self.hi)

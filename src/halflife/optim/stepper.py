@@ -166,7 +166,7 @@ class Stepper:
 
     def _norm_anew(self, groups: list[Group], state: States, grads: list[Tensor]) -> Callable[[], float] | None:
         """The norm as a table sums it, if all are to have one: so what is resumed clips by the very same factor."""
-        if not any(groups[0].get(name) for name in GLOBAL):
+        if not groups or not any(groups[0].get(name) for name in GLOBAL):
             return None
         native = all(choice.name == "native" for group in groups for choice, _ in self._chosen(group, state))
         return partial(gradient_norm, grads) if native else None
