@@ -186,3 +186,41 @@ def test_one_tensor_of_another_engine_leaves_the_others_theirs(monkeypatch: pyte
     assert len(made) == 1
     assert params[0].tolist() == params[1].tolist() == pytest.approx([1 - 0.1 * (1 + 1.5 + 1.75)] * 3)
     assert (before - table.weight)[1:3].tolist() == [pytest.approx([0.425] * 2, rel=1e-5)] * 2
+
+
+@each_engine
+def test_a_tensor_may_be_swapped_for_another(engine: dict[str, Any]) -> None:
+    """As ``Module.to`` and ``load_state_dict`` do where torch.__future__ says so: no weak reference may be left."""
+    ends = []
+    for optimizer in (halflife.AdamW(ones(2), lr=0.1, **engine), torch.optim.AdamW(ones(2), lr=0.1)):
+        step(optimizer, 2)
+        p = optimizer.param_groups[0]["params"][0]
+        p.grad = None
+        torch.utils.swap_tensors(p, torch.full((3,), 2.0).requires_grad_())
+        ends.append(step(optimizer, 2))
+    assert ends[0] == pytest.approx(ends[1], rel=1e-6)
+
+
+@each_engine
+def test_a_state_may_be_turned_where_it_lies(engine: dict[str, Any]) -> None:
+    ends = []
+    for optimizer_class, flags in ((halflife.AdamW, engine), (torch.optim.AdamW, {})):
+        p = torch.zeros(2, 2, dtype=torch.float64).requires_grad_()
+        optimizer = optimizer_class([p], lr=0.1, **flags)
+        for k in range(4):
+            p.grad = torch.tensor([[1.0, 2.0], [-3.0, 4.0]], dtype=torch.float64)
+            optimizer.step()
+            if k == 1:
+                optimizer.state[p]["exp_avg"].t_()
+        ends.append(p.flatten().tolist())
+    assert ends[0] == pytest.approx(ends[1], rel=1e-12)
+
+
+def test_a_gradient_may_be_missing_where_parameters_keep_different_states() -> None:
+    params = ones(3)
+    optimizer = halflife.AdamW([{"params": params[:1]}, {"params": params[1:], "ema_decay": 0.9}], lr=0.1)
+    step(optimizer, 2)
+    for p, g in zip(params, (torch.ones(3), None, torch.ones(3)), strict=True):
+        p.grad = g
+    optimizer.step()
+    assert [int(optimizer.state[p]["step"]) for p in params] == [3, 2, 3]

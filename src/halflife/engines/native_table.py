@@ -2,7 +2,8 @@
 
 A ``Table`` holds where everything lies. It is kept between steps and made anew when anything moved: making one takes
 milliseconds, checking it a few hundred nanoseconds a tensor, which is why ``Table.fits`` reads as it does. It is made
-only from tensors that ``native_rows.tensor_obstacle`` found nothing against, and keeps none of them alive.
+only from tensors that ``native_rows.tensor_obstacle`` found nothing against, and keeps none of them alive, nor refers
+to any: ``torch.utils.swap_tensors`` takes none that has a weak reference.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportAttributeAccessIssue=false
@@ -13,7 +14,6 @@ from functools import cache
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, cast
-from weakref import ref
 
 import numpy as np
 import torch
@@ -39,11 +39,10 @@ class TensorLayouts:
         guards = _guards(tensors) if _guards_tell() and len({*map(id, tensors)}) == len(tensors) else None
         self._taken = None if guards else _read(tensors)
         self._same: Callable[..., bool] = guards or (lambda *others: _read(list(others)) == self._taken)
-        self._n = len(tensors)
 
     def of(self, tensors: list[Tensor]) -> bool:
-        """Whether each of these lies as the one in its place did; a view that is to be negated does not."""
-        return len(tensors) == self._n and self._same(*tensors)
+        """Whether each of these, as many, lies as the one in its place did; a view that is to be negated does not."""
+        return self._same(*tensors)
 
 
 def _read(tensors: list[Tensor]) -> tuple[list[Any], ...]:
@@ -87,8 +86,8 @@ def _guards_tell() -> bool:
 class Table:
     """All tensors of some groups' step, as the library reads them.
 
-    ``fits`` says whether it still describes what the optimizer has: the very tensors that it was made from, none of
-    them gone, where they were. So no pointer outlives its memory.
+    ``fits`` says whether it still describes what the optimizer has: living tensors in the places and layouts that were
+    entered, whether or not they are the same objects. So no pointer outlives its memory.
     """
 
     def __init__(self, steps: Sequence[GroupStep]) -> None:
@@ -109,38 +108,32 @@ class Table:
                 index += 1
         self._read_states = _reader(names)
         self.reads_states = any(names)
-        self._layouts = TensorLayouts(params), TensorLayouts(grads)
-        self._grads_at = list[int]()
-        self._threads = 1 if _overlap(params) else None
-        self._gone: list[Any] = []
         begun_in = {id(state): begun for state, begun in self.begun}
-        self._note(params, self._read_states([{**state, **begun_in.get(id(state), {})} for state in states]))
+        held = [*params, *self._read_states([{**state, **begun_in.get(id(state), {})} for state in states])]
+        self._layouts, self._at = TensorLayouts([*held, *grads]), list(map(Tensor.data_ptr, held))
+        self._grads_at = list[int]()
+        self._threads = 1 if _overlap(held) else None
         self.addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
         self._lr, self._scale, self._lam, self._gradient = (self.rows[n] for n in ("lr", "scale", "lam", "gradient"))
         self._factors: list[Any] = []
 
-    def _note(self, params: list[Tensor], held: list[Tensor]) -> None:
-        """Take note of who the tensors are and where they lie; a weak reference tells when one of them is gone."""
-        held = [*params, *held]
-        self._ids, self._at = list(map(id, held)), list(map(Tensor.data_ptr, held))
-        self._references = [ref(x, self._gone.append) for x in held]
-
     def fits(self, params: list[Tensor], grads: list[Tensor], states: Iterable[ParameterState]) -> bool:
-        """Whether these are the tensors of the table, as they were and, but for the gradients, where they were.
+        """Whether these lie as the tensors of the table do and, but for the gradients, where they do.
 
         Where the gradients lie now is taken note of.
         """
-        if self._gone:
+        if len(params) != len(self.entries):
             return False
         try:
-            held = [*params, *self._read_states(states)]
+            held = [*params, *self._read_states(states), *grads]
         except KeyError:
             return False
-        if list(map(id, held)) != self._ids or not (self._layouts[0].of(params) and self._layouts[1].of(grads)):
+        if not self._layouts.of(held):
             return False
-        if list(map(Tensor.data_ptr, held)) != self._at:
+        at, n = list(map(Tensor.data_ptr, held)), len(self._at)
+        if at[:n] != self._at:
             return False
-        grads_at = list(map(Tensor.data_ptr, grads))
+        grads_at = at[n:]
         if grads_at != self._grads_at:
             if not all(at or not g.numel() for at, g in zip(grads_at, grads, strict=True)):
                 return False
@@ -211,10 +204,10 @@ def gradient_norm(grads: Sequence[Tensor]) -> float:
     return library.gradient_norm(entries.ctypes.data, len(grads), rows.ctypes.data, threads())
 
 
-def _overlap(params: Sequence[Tensor]) -> bool:
+def _overlap(written: Sequence[Tensor]) -> bool:
     """Whether any two share memory: threads would race for it; one thread takes them in their order, as eager does."""
-    begin = np.array([p.data_ptr() for p in params], np.int64)
-    order, end = begin.argsort(), begin + np.array([p.nbytes for p in params], np.int64)
+    begin = np.array([x.data_ptr() for x in written], np.int64)
+    order, end = begin.argsort(), begin + np.array([x.nbytes for x in written], np.int64)
     return bool((begin[order][1:] < np.maximum.accumulate(end[order])[:-1]).any())
 
 
