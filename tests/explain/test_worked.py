@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from halflife.step import Update
 
 import halflife
 from halflife import optim, registry, regularizers, rules
@@ -20,6 +19,7 @@ from halflife.explain import DECAYS, NOTEBOOK_AFTER, OPTIMIZERS, REGULARIZERS, R
 from halflife.explain.coordinate import Clock, Coordinate
 from halflife.explain.worked import rates, start
 from halflife.regularizers import KNOWN
+from halflife.update import Update
 from tests.explain.hand import decays as hand_decays
 from tests.explain.hand import rules as hand_rules
 from tests.explain.hand.sheet import Sheet

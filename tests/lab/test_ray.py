@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from halflife.lab.findings import Findings
 
 from halflife.lab import How, Settings, StudyError, run_study
+from halflife.lab.analysis.findings import Findings
 
 pytest.importorskip("ray")
 from halflife.lab.executors import ray as by_ray
