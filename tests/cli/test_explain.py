@@ -1,9 +1,11 @@
 import re
+from dataclasses import dataclass
 
 import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
+from halflife import registry, rules
 from halflife.cli.app import app
 from halflife.explain import DECAYS, OPTIMIZERS, REGULARIZERS
 
@@ -100,3 +102,57 @@ def test_a_wrong_argument_ends_in_a_sentence(arguments, sentence):
     assert result.exit_code == 2
     assert sentence in result.stderr
     assert not result.stdout
+
+
+@dataclass(frozen=True)
+class Halved(rules.Rule):
+    """Half of the gradient::
+
+    u = h·g
+    """
+
+    share: float = 0.5
+
+    def __call__(self, t, w, g, s):
+        h = self.share
+        return h * g, 1.0, {}
+
+
+@dataclass(frozen=True)
+class Normalized(rules.Rule):
+    metric = None
+
+    def __call__(self, t, w, g, s):
+        return g / g.norm(), 1.0, {}
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    monkeypatch.setattr(registry, "_entries", {**registry._entries})
+    for rule in (Halved, Normalized):
+        registry.register(registry.RuleEntry(rule, registry.by_fields(rule)))
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_registered_rule_is_worked_out_in_its_own_words():
+    output = run("halved").output
+    assert re.search(r"Halved +Half of the gradient\n", output)
+    assert "\n  u = h·g\n" in output
+    assert re.search(r"u += share·g +", output)
+    assert re.search(r"these lines − halflife +\S+ +\S+\n", output)
+    own = re.search(r"these lines +(\S+)\n +\S+\.Halved +(\S+)", output)
+    assert own
+    assert float(own[1]) == pytest.approx(float(own[2]), abs=1e-14)
+    assert "/(1 + τ)" in run("halved", "--decay", "proximal").output
+    assert re.search(r"^  Halved +Half of the gradient", run().output, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_registered_rule_of_whole_tensors_says_why_it_has_no_worked_step():
+    output = run("normalized").output
+    assert "There is none for one weight" in output
+    assert re.search(r"coupled, decoupled, .* cautious", output)
+    assert "euclidean" not in output
+    result = run("normalized", "--decay", "euclidean")
+    assert result.exit_code == 2
+    assert "the rule Normalized, which has no diagonal metric" in result.stderr

@@ -11,6 +11,9 @@ from rich.console import Console
 
 from ..decays import NAMED
 from ..explain import OptimizerText, Text, find
+from ..registry import RuleEntry
+from ..regularizers import L2
+from ..update import check
 from .explain_list import show_list
 from .explain_pages import show_page
 from .explain_paper import Paper
@@ -44,11 +47,13 @@ def explain(name: Name = None, decay: Treatment = None) -> None:
 def _check(text: Text | None, decay: str | None) -> None:
     if decay is None:
         return
-    if not isinstance(text, OptimizerText):
+    if not isinstance(text, OptimizerText | RuleEntry):
         name = "the list" if text is None else text.name
         raise ValueError(f"--decay goes with an optimizer, not with {name}: `halflife explain AdamW --decay proximal`.")
     if decay not in NAMED:
         raise ValueError(f"decay {decay!r} is not a treatment; choose among {', '.join(NAMED)}.")
+    if isinstance(text, RuleEntry):
+        check(text.rule, NAMED[decay], L2())
 
 
 def _console() -> Console:

@@ -8,15 +8,17 @@ from rich.text import Text
 from torch import Tensor
 
 from ..explain import NOTEBOOK_AFTER, STEPS, Worked, WorkedLine, figure, worked
+from ..optim import Optimizer
 from .explain_paper import Paper, Step
 
 ROUNDING = 1e-14
 """Differences up to here are rounding: the weights are about 1, in float64."""
 
 
-def show_example(paper: Paper, name: str, decay: str | None) -> None:
-    """Work the example out, now, and print it."""
-    result = worked(name, decay)
+def show_example(paper: Paper, optimizer: str | type[Optimizer], decay: str | None) -> None:
+    """Work the example out, now, and print it: of an optimizer here, by its name, or of a class made elsewhere."""
+    result = worked(optimizer, decay)
+    name = optimizer if isinstance(optimizer, str) else optimizer.__name__
     settings = ", ".join(f"{key}={value!r}" for key, value in result.settings.items())
     paper.heading("A worked step")
     paper.prose(
@@ -27,7 +29,8 @@ def show_example(paper: Paper, name: str, decay: str | None) -> None:
     paper.console.print()
     show_lines(paper, result.lines)
     paper.console.print()
-    _compare(paper, name, result)
+    own = f"halflife.{name}" if isinstance(optimizer, str) else f"{optimizer.__module__}.{name}"
+    _compare(paper, own, result)
     paper.console.print()
     _weights(paper, result)
 
@@ -45,8 +48,8 @@ def _step(line: WorkedLine) -> Step:
     return Step(line.letter, letters, figures, f"= {figure(line.value, 10)}", line.remark)
 
 
-def _compare(paper: Paper, name: str, result: Worked) -> None:
-    own, theirs = f"halflife.{name}", f"torch.optim.{result.twin_name}"
+def _compare(paper: Paper, own: str, result: Worked) -> None:
+    theirs = f"torch.optim.{result.twin_name}"
     values = [("these lines", result.recorded, ""), (own, result.own, f"  {result.engine} engine")]
     errors = [("these lines − halflife", result.own_error)]
     if result.twin is not None and result.twin_error is not None:

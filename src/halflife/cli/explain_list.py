@@ -5,8 +5,19 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from ..decays import NAMED
-from ..explain import DECAYS, OPTIMIZERS, RECOMMENDATIONS, REGULARIZERS, RULES, algebra, rule_text, update_of
+from ..explain import (
+    DECAYS,
+    OPTIMIZERS,
+    RECOMMENDATIONS,
+    REGULARIZERS,
+    RULES,
+    algebra,
+    registered,
+    rule_text,
+    update_of,
+)
 from .explain_paper import Paper
+from .explain_rule import about
 
 LINE = 46
 """Columns for an equation."""
@@ -22,6 +33,9 @@ def show_list(paper: Paper) -> None:
     ):
         paper.heading(heading)
         paper.table(("", column, "when"), rows)
+    if registered():
+        paper.heading("Other registered rules")
+        paper.pairs([(entry.name, about(entry)[0]) for entry in registered()])
     paper.heading("In general")
     paper.pairs([("·", words) for words in RECOMMENDATIONS])
 

@@ -6,17 +6,21 @@ from rich.text import Text as Styled
 
 from ..decays import NAMED, Decay
 from ..explain import RULES, THRESHOLD, DecayText, OptimizerText, RegularizerText, Text, algebra, figure, verified_prox
+from ..registry import RuleEntry
 from .explain_example import show_example, show_lines
 from .explain_optimizer import show_optimizer
 from .explain_paper import Paper
+from .explain_rule import show_rule
 
 
 def show_page(paper: Paper, text: Text, decay: str | None = None) -> None:
-    """Print the page; ``decay`` is another treatment for an optimizer."""
+    """Print the page; ``decay`` is another treatment for an optimizer or a rule."""
     if isinstance(text, OptimizerText):
         show_optimizer(paper, text, decay)
     elif isinstance(text, DecayText):
         _decay(paper, text)
+    elif isinstance(text, RuleEntry):
+        show_rule(paper, text, decay)
     else:
         _regularizer(paper, text)
     paper.console.print()

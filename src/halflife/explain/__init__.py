@@ -4,7 +4,7 @@ from . import algebra
 from .decays import DECAYS
 from .derivation import WorkedLine
 from .expressions import figure
-from .names import Text, UnknownNameError, default, find, optimizer_class, rule_text
+from .names import Text, UnknownNameError, default, find, optimizer_class, registered, rule_text
 from .optimizers import OPTIMIZERS
 from .recommendations import RECOMMENDATIONS
 from .regularizers import REGULARIZERS
@@ -37,6 +37,7 @@ __all__ = [
     "figure",
     "find",
     "optimizer_class",
+    "registered",
     "rule_text",
     "update_of",
     "verified_prox",

@@ -6,7 +6,8 @@ import inspect
 from difflib import get_close_matches
 from typing import Any
 
-from .. import optim
+from .. import optim, registry
+from ..registry import RuleEntry
 from ..rules import Rule
 from .decays import DECAYS
 from .expressions import figure
@@ -15,7 +16,7 @@ from .regularizers import REGULARIZERS
 from .rules import RULES
 from .texts import DecayText, OptimizerText, RegularizerText, RuleText
 
-Text = OptimizerText | DecayText | RegularizerText
+Text = OptimizerText | DecayText | RegularizerText | RuleEntry
 
 ALSO = {"ridge": "L2", "lasso": "L1", "l2sp": "TowardInit", "amsgrad": "Adam", "nesterov": "SGD", "momentum": "SGD"}
 """Other names for the same."""
@@ -26,11 +27,13 @@ class UnknownNameError(ValueError):
 
 
 def find(name: str) -> Text:
-    """The optimizer, decay or regularizer of that name, in any case, with or without hyphens and underscores.
+    """The optimizer, decay or regularizer of that name, in any case, with or without hyphens and underscores; of a
+    registered rule that has no text here, its entry.
 
     Raises ``UnknownNameError`` with near misses for any other.
     """
-    everything: dict[str, Text] = {**OPTIMIZERS, **DECAYS, **REGULARIZERS}
+    rules = {entry.name: entry for entry in registered()}
+    everything: dict[str, Text] = {**rules, **OPTIMIZERS, **DECAYS, **REGULARIZERS}
     by_key = {_key(known): known for known in everything} | ALSO
     key = _key(name)
     if key in by_key:
@@ -40,6 +43,11 @@ def find(name: str) -> Text:
     raise UnknownNameError(
         f"no optimizer, decay or regularizer is called {name!r}; {hint}`halflife explain` lists all."
     )
+
+
+def registered() -> list[RuleEntry]:
+    """The rules of which nothing is said here, such as those of other distributions."""
+    return [entry for entry in registry.entries() if entry.name not in RULES]
 
 
 def optimizer_class(name: str) -> type[optim.Optimizer]:
