@@ -139,7 +139,7 @@ def test_a_number_that_is_read_is_seen() -> None:
 @each_format
 @each_variant
 def test_narrow_states_are_within_their_resolution(variant: Variant, state_dtype: Any) -> None:
-    """After one step no state is farther from the float32 one than its format's neighbouring numbers are apart."""
+    """After one step no state is farther off than its format's neighbours are apart, and half of that at its start."""
     rule = variant.rule
     shapes = ((3, 130), (257,))
     wide, narrow = (
@@ -149,11 +149,11 @@ def test_narrow_states_are_within_their_resolution(variant: Variant, state_dtype
     for p, q in zip(wide.param_groups[0]["params"], narrow.param_groups[0]["params"], strict=True):
         for name in (state.name for state in rule.states if state.shape == "parameter"):
             exact, found = wide.state[p][name], narrow.state[q][name]
-            apart, least = exact.abs() / 128, torch.tensor(0.0)
+            apart, least = exact.abs() / 128 * 1.5, torch.tensor(0.0)
             if state_dtype == "8bit":
                 scale = narrow.state[q][name + "_scale"]
                 found = decode_8bit(found, scale, signed=name not in rule.never_negative)
-                apart, least = exact.abs() / 8, scale.max() / 64 / 8
+                apart, least = exact.abs() / 8 * 1.5, scale.max() / 64 / 8
             assert ((found.float() - exact).abs() <= torch.maximum(apart, least)).all(), name
 
 
