@@ -18,6 +18,7 @@ from halflife import registry
 from halflife.cli.app import app
 from halflife.decays import NAMED, Decay
 from halflife.engines import EagerGrid, grid
+from halflife.engines.library import Missing, load
 from halflife.engines.trace import Trace
 from halflife.explain import worked
 from halflife.explain.verification import verified_prox
@@ -302,6 +303,7 @@ def test_groups_of_a_model() -> None:
     assert all(optimizer.state[p]["step"] == 1 for p in model.parameters())
 
 
+@pytest.mark.skipif(isinstance(load(), Missing), reason="the native engine is not built")
 def test_it_says_why_it_is_not_native() -> None:
     assert "not native: the rule ToyRule is not compiled" in repr(Toy(weights()))
     for name, R in (("Leaning", Leaning()), ("OnSubset", OnSubset(Leaning(), torch.ones(5, dtype=torch.bool)))):
@@ -321,7 +323,11 @@ def test_lists_of_the_lab_and_of_the_benchmark_have_it() -> None:
     assert isinstance(CONTENDERS["toy-rule"].update.rule, ToyRule)
 
 
-def test_the_doctor_names_it() -> None:
+def test_commands_know_it() -> None:
     from typer.testing import CliRunner
 
     assert "ToyRule" in CliRunner().invoke(app, ["doctor"]).output
+    page = CliRunner().invoke(app, ["explain", "toy-rule", "--decay", "euclidean"]).output
+    for words in ("Ω ← ρΩ + 1", "bound·tanh((m + lead/weight·g)/(bound·D))", "toy_rule.ToyRule"):
+        assert words in page
+    assert "\n  ToyRule  " in CliRunner().invoke(app, ["explain"]).output
