@@ -117,3 +117,11 @@ def test_beside_a_learning_rate_scheduler() -> None:
 def test_errors_are_sentences(make, match: str) -> None:
     with pytest.raises((ValueError, RuntimeError), match=match):
         make()
+
+
+def test_a_group_that_is_gone_is_left_alone() -> None:
+    λ = LinearWD(0.4, 0.0, steps=4)
+    optimizer = halflife.SGD([{"params": [parameter()]}, {"params": [parameter()]}], lr=0.1, weight_decay=λ)
+    optimizer.param_groups.pop()
+    λ.step()
+    assert optimizer.param_groups[0]["weight_decay"] == pytest.approx(0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import cos, pi, sqrt
 from typing import Any
 
@@ -64,22 +64,26 @@ class WeightDecaySchedule(ABC):
         self.count += 1
         self._write()
 
-    def _write(self) -> None:
+    def _live(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Each group that is there still, with its place here and in its optimizer."""
         for k, (reference, index) in enumerate(self._groups):
             optimizer = reference()
-            if optimizer is not None:
-                λ = optimizer.param_groups[index]["weight_decay"]
-                if isinstance(λ, Tensor):
-                    λ.fill_(self.value)
-                else:
-                    optimizer.param_groups[index]["weight_decay"] = self.value
-                self._written[k] = self.value
+            if optimizer is not None and index < len(optimizer.param_groups):
+                yield k, index, optimizer.param_groups[index]
+
+    def _write(self) -> None:
+        for k, _, group in self._live():
+            λ = group["weight_decay"]
+            if isinstance(λ, Tensor):
+                λ.fill_(self.value)
+            else:
+                group["weight_decay"] = self.value
+            self._written[k] = self.value
 
     def _warn_if_overwritten(self) -> None:
-        for (reference, index), written in zip(self._groups, self._written, strict=True):
-            optimizer = reference()
-            λ = None if optimizer is None or written is None else optimizer.param_groups[index]["weight_decay"]
-            if λ is not None and not isinstance(λ, Tensor) and λ != written:
+        for k, index, group in self._live():
+            λ, written = group["weight_decay"], self._written[k]
+            if written is not None and not isinstance(λ, Tensor) and λ != written:
                 self._warn(
                     f"{type(self).__name__} wrote weight_decay={written:g} into parameter group {index}, where "
                     f"{λ:g} is found: somebody else writes it too, and is overwritten at each step() of the schedule. "
@@ -115,13 +119,17 @@ class WeightDecaySchedule(ABC):
         self._write()
 
     def __getstate__(self) -> dict[str, Any]:
+        """With the optimizers: whose groups, and whether those that are added later are among them."""
         held = [(reference(), index) for reference, index in self._groups]
-        return {**self.__dict__, "_groups": held}
+        late = [optimizer for optimizer, _ in held if getattr(optimizer, "late_decay", None) is self]
+        return {**self.__dict__, "_groups": held, "_late": late}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         alive = [
             (k, optimizer, index) for k, (optimizer, index) in enumerate(state["_groups"]) if optimizer is not None
         ]
+        for optimizer in state.pop("_late"):
+            optimizer.late_decay = self
         vars(self).update(state)
         self._groups = [(weakref.ref(optimizer), index) for _, optimizer, index in alive]
         self._written = [state["_written"][k] for k, _, _ in alive]

@@ -82,6 +82,9 @@ class Optimizer(torch.optim.Optimizer):
     _torch_names: ClassVar[tuple[str, ...]] = ()
     grad_norm: Scalar | None = None
     """The norm of all gradients in the last step, before clipping, if ``max_grad_norm`` or ``skip_nonfinite`` asks."""
+    late_decay: WeightDecaySchedule | DecaySpec | None
+    """What gives λ to groups that are added later. A schedule is not pickled with its optimizer, but sets itself here
+    when both are, so that one of a lambda forbids no pickle."""
 
     def __init_subclass__(cls, rule: type[Rule] | None = None, **defaults: Any) -> None:
         """``rule`` is the class of the rule, if it is not the base's; any other keyword is a new default."""
@@ -122,7 +125,7 @@ class Optimizer(torch.optim.Optimizer):
         if self._default_decay and settings["decay"] is not None:
             settings["weight_decay"] = self._same_decay_per_step(settings["decay"])
         params, λ = settings.pop("params"), settings["weight_decay"]
-        self._schedule = λ if isinstance(λ, WeightDecaySchedule | DecaySpec) else None
+        self.late_decay = λ if isinstance(λ, WeightDecaySchedule | DecaySpec) else None
         settings["weight_decay"] = _placeholder(λ)
         inherited = {name: settings[name] for name in self._torch_names if name != "params"}
         self._extra = {name: value for name, value in settings.items() if name not in inherited}
@@ -156,7 +159,7 @@ class Optimizer(torch.optim.Optimizer):
             own = frozenset(param_group)
             if self._signature is not None:
                 signature.check_group(self._signature, param_group)
-            given = param_group.get("weight_decay", self._schedule or self.defaults.get("weight_decay"))
+            given = param_group.get("weight_decay", self.late_decay or self.defaults.get("weight_decay"))
             if self._default_decay and "decay" in param_group:
                 param_group.setdefault("weight_decay", self._same_decay_per_step(param_group["decay"]))
             for name, value in {**self._extra, **shared(self.param_groups)}.items():
@@ -275,11 +278,12 @@ class Optimizer(torch.optim.Optimizer):
         block is lost, and so is a step. The average moves when its parameter is stepped; before that, the parameter is
         its own average. Raises ``RuntimeError`` if no group keeps an average.
         """
-        if all(group.get("ema_decay") is None for group in self.param_groups):
+        groups = [group for group in self.param_groups if group.get("ema_decay") is not None]
+        if not groups:
             raise RuntimeError(
                 "no parameter group keeps an average of its weights; give ema_decay, 0.999 for instance."
             )
-        params: list[Tensor] = [p for group in self.param_groups for p in group["params"]]
+        params: list[Tensor] = [p for group in groups for p in group["params"]]
         pairs = [(p, self.state[p]["ema"]) for p in params if "ema" in self.state.get(p, {})]
         own = [p.detach().clone() for p, _ in pairs]
         try:
@@ -358,12 +362,12 @@ class Optimizer(torch.optim.Optimizer):
             post_hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {name: self.__dict__[name] for name in ("_extra", "_schedule", "_default_decay") if name in self.__dict__}
+        own = {name: self.__dict__[name] for name in ("_extra", "_default_decay") if name in self.__dict__}
         return {**super().__getstate__(), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        unpickled: dict[str, Any] = {"_extra": {}, "_schedule": None, "_default_decay": False}
+        unpickled: dict[str, Any] = {"_extra": {}, "late_decay": None, "_default_decay": False}
         unpickled["_stepper"] = Stepper(type(self).__name__, type(self)._factory, CyclicPeaks())
         unpickled |= {"_unmoved": [], "_steps_since": 0, "_zero_grad_hooks": OrderedDict()}
         self.__dict__.update({**unpickled, **self.__dict__})
