@@ -184,3 +184,22 @@ def test_a_learning_rate_above_its_base_is_told_once_in_each_group() -> None:
     assert factors[0] == pytest.approx([1 - 0.20002, 1 - 0.2], abs=1e-13)
     assert [str(one.message)[:18] for one in told] == ["parameter group 0:", "parameter group 1:"]
     assert {one.filename for one in told} == {__file__}
+
+
+def test_a_cycle_from_the_optimizers_own_learning_rate_says_its_peak() -> None:
+    optimizer = halflife.SGD([torch.ones(3).requires_grad_()], lr=0.01, weight_decay=0.1, decay="independent")
+    scheduler = schedulers.CyclicLR(optimizer, 0.01, 0.1, step_size_up=5, cycle_momentum=False)
+    assert decay_alone(optimizer) == pytest.approx([1 - 0.1 * 0.01 / scheduler.max_lrs[0]])
+
+
+@pytest.mark.parametrize("wrong", [0.0, -0.1, float("nan")])
+def test_a_base_that_is_none_is_refused_wherever_it_stands(wrong: float) -> None:
+    w, words = torch.ones(3).requires_grad_(), "base_lr, by which lr is divided .* must be above 0"
+    with pytest.raises(ValueError, match=words):
+        halflife.AdamW([w], base_lr=wrong)
+    with pytest.raises(ValueError, match=words):
+        halflife.AdamW([{"params": [w], "base_lr": wrong}])
+    optimizer = halflife.SGD([w], lr=0.1, weight_decay=0.1, decay="independent")
+    optimizer.param_groups[0]["base_lr"] = wrong
+    with pytest.raises(ValueError, match=words):
+        decay_alone(optimizer)

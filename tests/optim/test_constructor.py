@@ -130,7 +130,7 @@ SENTENCES: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"engine": "cuda"}, ValueError, "engine='cuda' is not known; choose None, 'native', 'foreach' or 'eager'."),
     ({"max_grad_norm": "1.0"}, TypeError, "max_grad_norm must be a number, a 0-d tensor or None, but '1.0' (str) was"),
     ({"ema_decay": "0.9"}, TypeError, "ema_decay must be a number, a 0-d tensor or None, but '0.9' (str) was given."),
-    ({"base_lr": -1.0}, ValueError, "base_lr, by which lr is divided to η = lr/base_lr, must be above 0, but -1.0 was"),
+    ({"base_lr": -1.0}, ValueError, "base_lr, by which lr is divided to η = lr/base_lr, must be above 0, but -1 was"),
     ({"base_lr": 0}, ValueError, "must be above 0, but 0 was given."),
     ({"params": MODEL}, TypeError, "params is a model (Linear); give model.parameters() or halflife.param_groups"),
     ({"params": torch.nn.Sequential(MODEL)}, TypeError, "params is a model (Sequential); give model.parameters()"),

@@ -89,8 +89,16 @@ class GroupView:
     @cached_property
     def base_lr(self) -> float:
         """α: what was given as ``base_lr``, else the peak that OneCycleLR wrote down, else lr as it was at first."""
-        given = (self.group.get(name) for name in ("base_lr", "max_lr"))
-        return number(next((x for x in given if x is not None), self.group[BASE_LR]))
+        for name in ("base_lr", "max_lr"):
+            x = self.group.get(name)
+            if x is not None:
+                α = number(scalar(x, name))
+                if not α > 0:
+                    raise ValueError(
+                        f"{name}, by which lr is divided to η = lr/{name}, must be above 0, but {α:g} was given."
+                    )
+                return α
+        return number(self.group[BASE_LR])
 
     def multiplier(self, lr: Scalar) -> Scalar:
         """η = lr/α, the schedule's multiplier, where the decay needs it; α is a constant, also to autograd.
@@ -139,6 +147,8 @@ class GroupView:
             self.rule.check(p)
             self.regularizer.check(p)
         self.multiplier(self.lr)
+        if self.group.get("base_lr") is not None:
+            _ = self.base_lr
 
     def warn_of_large_decay(self) -> None:
         """A word where λ looks as if it were meant to be multiplied by the learning rate, and is not."""
@@ -207,7 +217,7 @@ def scalar(x: Any, name: str) -> Scalar:
             "there already, give a number, what .resolve(decay, lr) returns, or .attach(optimizer) a schedule."
         )
     if hasattr(x, "__float__") and not isinstance(x, str):
-        return float(x)
+        return float(x.item() if hasattr(x, "item") else x)
     raise TypeError(f"a parameter group's {name} must be a number, but is {x!r}.")
 
 
@@ -256,11 +266,9 @@ def scheduler_mark(group: Group) -> tuple[Any, ...]:
 
 
 def _may_be_cyclic(group: Group) -> bool:
-    """By what a CyclicLR does write: the momentum's bounds, or another ``initial_lr``."""
-    if "initial_lr" not in group or "max_lr" in group or group.get("base_lr") is not None:
-        return False
-    moved = "max_momentum" in group or number(group["initial_lr"]) != group[BASE_LR]
-    return moved and decay_of(group).needs_schedule
+    """A CyclicLR writes ``initial_lr``, as every scheduler does, and may write no more."""
+    known = "max_lr" in group or group.get("base_lr") is not None
+    return "initial_lr" in group and not known and decay_of(group).needs_schedule
 
 
 def warn_of_near_misses(group: Group, known: Iterable[str]) -> None:

@@ -341,8 +341,5 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     for index, β in enumerate(settings.get("betas", ())):
         if not 0 <= β < 1:
             raise ValueError(f"betas[{index}] must be at least 0 and below 1, but {β} was given.")
-    base = settings.get("base_lr")
-    if base is not None and not base > 0:
-        raise ValueError(f"base_lr, by which lr is divided to η = lr/base_lr, must be above 0, but {base} was given.")
     if settings.get("foreach") and settings.get("differentiable"):
         raise ValueError("foreach=True and differentiable=True exclude each other; leave foreach=None.")
