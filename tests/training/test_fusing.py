@@ -302,6 +302,15 @@ def test_a_lost_decay_is_told_once_for_a_group() -> None:
     assert told[0].filename == __file__
 
 
+def test_a_parameter_that_has_left_its_group_stays() -> None:
+    net, optimizer = build()
+    halflife.fuse_with_backward(net, optimizer)
+    optimizer.param_groups.pop()
+    before = net.last.weight.detach().clone()
+    net(data(0)).square().sum().backward()
+    assert torch.equal(net.last.weight, before)
+
+
 @pytest.mark.parametrize("by", ["zero_grad", "an exception"])
 def test_a_batch_may_be_given_up(by: str) -> None:
     net, optimizer = build(halflife.SGD, lr=0.1, weight_decay=0.0)

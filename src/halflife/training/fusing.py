@@ -137,6 +137,9 @@ class Fused:
             if self._accumulating:
                 return
             self._note_backward()
+            group = self._group_of(p)
+            if group is None:
+                return
             if p in self._stepped:
                 raise RuntimeError(
                     f"a parameter of shape {tuple(p.shape)} has got a second gradient before optimizer.step(), which "
@@ -144,7 +147,6 @@ class Fused:
                     "fused.accumulate():`; to give a batch up, call optimizer.zero_grad(). (Reentrant checkpointing of "
                     "a shared module gives two: use_reentrant=False.)"
                 )
-            group = self._group_of(p)
             stepper.warnings = self._warnings.setdefault((id(group), p.dtype), StepWarnings(self._index_of(group)))
             with torch.no_grad():
                 for monitor in watchers(self.optimizer):
@@ -171,13 +173,13 @@ class Fused:
     def _backward_ended(self) -> None:
         self._backward = None
 
-    def _group_of(self, p: Tensor) -> Group:
-        """The group that has the parameter now: groups may be reordered, and parameters moved, at any time."""
+    def _group_of(self, p: Tensor) -> Group | None:
+        """The group that has the parameter now, if any: groups may be reordered, and parameters moved, at any time."""
         groups = self.optimizer.param_groups
         seen = [(id(group), id(group["params"]), len(group["params"])) for group in groups]
         if seen != self._seen:
             self._groups, self._seen = {q: group for group in groups for q in group["params"]}, seen
-        return self._groups[p]
+        return self._groups.get(p)
 
     def _index_of(self, group: Group) -> int:
         return next(k for k, other in enumerate(self.optimizer.param_groups) if other is group)
