@@ -168,7 +168,6 @@ def coded(**changed: Any) -> dict[str, Any]:
 OWN_MEMORY, GAPS, STATE = "no plain tensor with memory of its own", "is complex or has gaps", "a state lies in memory"
 BF16 = torch.bfloat16
 OF_TENSORS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
-    "negated": (lambda: {"p": torch._neg_view(torch.ones(4))}, OWN_MEMORY),
     "negated gradient": (lambda: {"g": torch._neg_view(torch.ones(4))}, OWN_MEMORY),
     "wrapped": (lambda: {"p": wrapped(torch.ones(4))}, OWN_MEMORY),
     "wrapped gradient": (lambda: {"g": wrapped(torch.ones(4))}, OWN_MEMORY),

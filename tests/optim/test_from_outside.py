@@ -224,3 +224,70 @@ def test_a_gradient_may_be_missing_where_parameters_keep_different_states() -> N
         p.grad = g
     optimizer.step()
     assert [int(optimizer.state[p]["step"]) for p in params] == [3, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["ema", "anchor", "kahan"])
+@pytest.mark.parametrize("x", [3, None, torch.ones(3)], ids=repr)
+def test_a_name_that_this_optimizer_does_not_use_is_anybodys(name: str, x: Any) -> None:
+    if name == "kahan" and isinstance(x, torch.Tensor):
+        return  # the remainder of a rounding, which a checkpoint does not say: it goes with that
+    optimizer, resumed = halflife.AdamW(ones()), halflife.AdamW(ones())
+    optimizer.state[optimizer.param_groups[0]["params"][0]][name] = x
+    step(optimizer)
+    resumed.load_state_dict(optimizer.state_dict())
+    (state,) = resumed.state.values()
+    assert str(state[name]) == str(x)
+
+
+def test_an_average_is_that_of_a_group_that_keeps_one() -> None:
+    p, q = ones(2)
+    optimizer = halflife.SGD([{"params": [p]}, {"params": [q], "ema_decay": 0.5}], lr=0.1)
+    optimizer.state[p]["ema"] = torch.zeros(3)
+    step(optimizer)
+    with optimizer.averaged():
+        assert (p[0].item(), q[0].item()) == pytest.approx((0.9, 0.95))
+
+
+@each_engine
+def test_gradients_that_are_to_be_conjugated(engine: dict[str, Any]) -> None:
+    """As autograd leaves them."""
+    ends = []
+    for optimizer_class, flags in ((halflife.SGD, engine), (torch.optim.SGD, {})):
+        p = torch.ones(3, dtype=torch.complex128).requires_grad_()
+        optimizer = optimizer_class([p], lr=0.1, momentum=0.9, **flags)
+        for _ in range(3):
+            p.grad = None
+            (p.conj() * torch.tensor([1 + 2j, 3j, 4])).sum().abs().backward()
+            assert p.grad.is_conj()
+            optimizer.step()
+        ends.append(torch.view_as_real(p.detach()))
+    assert torch.allclose(*ends, rtol=1e-12)
+    optimizer = halflife.SGD([p], lr=0.1, max_grad_norm=1.0, **engine)
+    optimizer.step()
+    assert optimizer.grad_norm == pytest.approx(float(p.grad.abs().square().sum().sqrt()))
+
+
+@each_engine
+def test_states_and_weights_that_are_to_be_negated(engine: dict[str, Any]) -> None:
+    ends = []
+    for make, flags in ((halflife.AdamW, engine), (torch.optim.AdamW, {})):
+        params = [torch.ones(3).requires_grad_(), torch._neg_view(-torch.ones(3)).requires_grad_()]
+        optimizer = make(params, lr=0.1, **flags)
+        step(optimizer)
+        for state in optimizer.state.values():
+            state["exp_avg"] = torch._neg_view(-state["exp_avg"])
+        ends.append(step(optimizer, 2))
+    assert ends[0] == pytest.approx(ends[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [torch.ones(3, dtype=torch.complex64), torch.ones(3, device="meta")], ids=str)
+@each_engine
+def test_a_state_that_cannot_be_this_parameters_is_refused(wrong: torch.Tensor, engine: dict[str, Any]) -> None:
+    p, q = ones(2)
+    optimizer = halflife.AdamW([p, q], **engine)
+    step(optimizer)
+    optimizer.state[q]["exp_avg"] = wrong
+    before = p.tolist()
+    with pytest.raises(ValueError, match="the state 'exp_avg' of a parameter in"):
+        step(optimizer)
+    assert p.tolist() == before

@@ -88,6 +88,8 @@ def _only_eager(step: GroupStep, i: int) -> str | None:
         return "a gradient is sparse"
     if type(step.params[i]) not in PLAIN or type(step.grads[i]) not in PLAIN:
         return "a parameter or its gradient is a tensor subclass"
+    if step.params[i].is_neg():
+        return "a parameter is a view to be negated"
     return None
 
 

@@ -109,4 +109,4 @@ def _all_finite(norm: Scalar, parts: Sequence[Tensor]) -> bool:
 
 def _real_values(g: Tensor) -> Tensor:
     """A gradient's numbers: a sparse one's sums at the coordinates that it names."""
-    return as_real(g.coalesce().values() if g.is_sparse else g)
+    return as_real((g.coalesce().values() if g.is_sparse else g).resolve_conj())

@@ -140,7 +140,7 @@ class GroupStep:
     def gradient_of(self, p: Tensor, g: Tensor, as_is: bool) -> Tensor:
         """The gradient as it is computed with, ``scaled`` aside; dense where the states are not kept as they are."""
         if as_is:
-            return as_real(g if g.dtype == p.dtype else g.to(p.dtype))
+            return as_real((g if g.dtype == p.dtype else g.to(p.dtype)).resolve_conj())
         return (g.to_dense() if g.is_sparse else g).to(wide(p.dtype))
 
     def weights(self, p: Tensor, state: ParameterState, as_is: bool) -> Tensor:
@@ -224,6 +224,8 @@ class GroupStep:
         for name in self._tensor_names[p.dtype in HALF]:
             if state.get(name) is not None:
                 self._check(p, state, name)
+                if state[name].is_neg() or state[name].is_conj():  # a view that not every kernel writes through
+                    state[name] = state[name].resolve_neg().resolve_conj()
         own = self.memory.dtype_of_states(p)
         for name in self.state_names if self.memory.state_dtype is not None else ():
             if state.get(name) is not None and state[name].dtype != own:  # torch's Adagrad begins in its constructor
@@ -250,6 +252,11 @@ class GroupStep:
             raise ValueError(
                 f"the state {name!r} of a parameter of shape {tuple(p.shape)} has shape {tuple(x.shape)}; take it out "
                 "of optimizer.state, and it will be started anew."
+            )
+        if x.is_complex() != p.is_complex() or x.device != p.device:
+            raise ValueError(
+                f"the state {name!r} of a parameter in {p.dtype} on {p.device} is in {x.dtype} on {x.device}; take it "
+                "out of optimizer.state, and it will be started anew."
             )
         if x.dtype is torch.uint8:
             scale, blocks = state.get(name + SCALE), -(-p.numel() // BLOCK)

@@ -133,14 +133,14 @@ def _loaded(view: GroupView, p: Tensor, entries: Any, index: int) -> ParameterSt
 def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str) -> ParameterState:
     """The state of p in the form that this optimizer keeps it in.
 
-    Bit for bit where the formats are the same, else decoded and rounded to nearest. What the optimizer has no use for,
-    of step count, remainder and average, is left out; entries under names that are not its own are copied as they are.
+    Bit for bit where the formats are the same, else decoded and rounded to nearest. The step count and the remainder
+    of another rounding are left out; entries under names that this optimizer does not use are copied as they are.
     ``of`` names the parameter in errors. Raises ``KeyError`` for a state that is there in part, ``ValueError`` for a
     wrong shape.
     """
     step = view.step((), ())
     needed, rule, place = step.needed(p), step.update.rule, view.clock_place(p)
-    known = {*step.clock_names(), *step.state_names, "anchor", "kahan", "ema"}
+    known = {*step.state_names, *rule.scalars, *needed}
     saved = {
         name: x for name, x in saved.items() if x is not None or name not in known
     }  # torch saves what is not there
@@ -152,7 +152,7 @@ def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str)
     state = ParameterState()
     for name, value in saved.items():
         what = f"{name!r} {of}"
-        if (name in ("step", "kahan", "ema") and name not in needed) or name in coded:
+        if name in coded or (name in ("step", "kahan") and name not in needed and isinstance(value, Tensor)):
             continue
         if name in step.clock_names():
             state[name] = as_clock(value, place, what).to(place[0], copy=True)
