@@ -291,3 +291,8 @@ def test_a_state_that_cannot_be_this_parameters_is_refused(wrong: torch.Tensor, 
     with pytest.raises(ValueError, match="the state 'exp_avg' of a parameter in"):
         step(optimizer)
     assert p.tolist() == before
+
+
+def test_a_list_of_parameters_that_is_a_module_is_a_list() -> None:
+    optimizer = halflife.SGD(torch.nn.ParameterList(ones(2)), lr=0.1)
+    assert step(optimizer) == pytest.approx([0.9, 0.9])

@@ -315,7 +315,7 @@ def _check_word(name: str, value: Any, words: list[Any], kinds: tuple[Any, ...])
 
 
 def _params(value: Any) -> Any:
-    if isinstance(value, torch.nn.Module):
+    if isinstance(value, torch.nn.Module) and not isinstance(value, torch.nn.ParameterList):
         model = type(value).__name__
         raise TypeError(f"params is a model ({model}); give model.parameters() or halflife.param_groups(model).")
     if inspect.isroutine(value):
