@@ -186,10 +186,14 @@ def test_a_learning_rate_above_its_base_is_told_once_in_each_group() -> None:
     assert {one.filename for one in told} == {__file__}
 
 
-def test_a_cycle_from_the_optimizers_own_learning_rate_says_its_peak() -> None:
+def test_a_cycle_that_leaves_no_trace_is_told_of() -> None:
+    """From the optimizer's own learning rate up, without momentum: nothing in the groups says that it is a cycle."""
     optimizer = halflife.SGD([torch.ones(3).requires_grad_()], lr=0.01, weight_decay=0.1, decay="independent")
     scheduler = schedulers.CyclicLR(optimizer, 0.01, 0.1, step_size_up=5, cycle_momentum=False)
-    assert decay_alone(optimizer) == pytest.approx([1 - 0.1 * 0.01 / scheduler.max_lrs[0]])
+    assert decay_alone(optimizer) == pytest.approx([1 - 0.1])
+    scheduler.step()
+    with pytest.warns(UserWarning, match="above the base learning rate .* give it as base_lr="):
+        decay_alone(optimizer)
 
 
 @pytest.mark.parametrize("wrong", [0.0, -0.1, float("nan")])

@@ -266,9 +266,13 @@ def scheduler_mark(group: Group) -> tuple[Any, ...]:
 
 
 def _may_be_cyclic(group: Group) -> bool:
-    """A CyclicLR writes ``initial_lr``, as every scheduler does, and may write no more."""
-    known = "max_lr" in group or group.get("base_lr") is not None
-    return "initial_lr" in group and not known and decay_of(group).needs_schedule
+    """By what a CyclicLR does write: the momentum's bounds, or another ``initial_lr``.
+
+    One that does neither, from the group's own lr up and without momentum, is told of when lr passes its base.
+    """
+    known = "initial_lr" not in group or "max_lr" in group or group.get("base_lr") is not None
+    moved = "max_momentum" in group or (not known and number(group["initial_lr"]) != group[BASE_LR])
+    return moved and not known and decay_of(group).needs_schedule
 
 
 def warn_of_near_misses(group: Group, known: Iterable[str]) -> None:
