@@ -192,6 +192,12 @@ class TensorList:
             raise AttributeError(f"TensorList has no {name!r}: it has no shape or dtype of its own")
         return functools.partial(self.map, method)
 
+    def __bool__(self) -> bool:
+        """No list is one truth: what asks for it, ``max`` or an ``if``, is not written for many tensors."""
+        raise TypeError(
+            "many tensors are neither true nor false together; write where(), clamp() or maximum() instead."
+        )
+
     def _each(self, kernel: Callable[..., Sequence[Tensor]], other: Operand, **alpha: Any) -> TensorList:
         return TensorList(kernel(self.tensors, other.tensors if isinstance(other, TensorList) else other, **alpha))
 
