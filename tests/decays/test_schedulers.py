@@ -108,7 +108,7 @@ def test_one_cycle_overwriting_initial_lr_changes_nothing() -> None:
 
 
 def test_base_of_zero_is_refused_in_words_and_may_be_given() -> None:
-    with pytest.raises(ValueError, match="give base_lr=, the highest learning rate to come"):
+    with pytest.raises(ValueError, match="its peak learning rate; give that as base_lr="):
         halflife.ProxAdam([torch.ones(3).requires_grad_()], lr=0.0)
     optimizer = halflife.SGD(groups(), weight_decay=0.1, decay="independent", base_lr=0.5)
     for group in optimizer.param_groups:
