@@ -10,7 +10,6 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import halflife
-from halflife.engines.library import Missing, load
 from halflife.lab.executors import Recipe, Replicas, Training
 from halflife.lab.executors.singly import train_singly
 from halflife.lab.executors.stacked import train_stack
@@ -93,15 +92,12 @@ WAYS = {"stacked": train_stack, "singly": train_singly}
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_a_replica_is_the_training_done_alone(name, way):
     outcome = WAYS[way](training(), replicas(name))
-    # an eager grid takes what torch keeps in float32, ASGD's and NAdam's scalars, through float32 arithmetic as well
-    rounded = CONTENDERS[name].update.rule.scalars and way == "stacked" and isinstance(load(), Missing)
-    rel = 1e-7 if rounded else 1e-9
     for (s, seed), (c, (lr, λ)) in product(enumerate(SEEDS), enumerate(CELLS)):
         make = FACES.get(name, CONTENDERS[name].build)
         loss, error, norm = alone(lambda p, lr, λ=λ, make=make: make(p, lr, λ), lr, seed)
-        assert outcome.val.loss[s, c].item() == pytest.approx(loss.item(), rel=rel)
-        assert outcome.val.error[s, c].item() == pytest.approx(error.item(), rel=rel)
-        assert outcome.weight_norm[s, c].item() == pytest.approx(norm.item(), rel=rel)
+        assert outcome.val.loss[s, c].item() == pytest.approx(loss.item(), rel=1e-9)
+        assert outcome.val.error[s, c].item() == pytest.approx(error.item(), rel=1e-9)
+        assert outcome.weight_norm[s, c].item() == pytest.approx(norm.item(), rel=1e-9)
     assert not outcome.diverged.any()
     assert outcome.val.loss.unique().numel() == outcome.val.loss.numel(), "cells or seeds share a training"
 

@@ -145,7 +145,8 @@ class EagerGrid(Grid):
         self, w: Tensor, g: Tensor, state: ParameterState, lr: Tensor, lam: Tensor, eta: float
     ) -> tuple[Tensor, ParameterState]:
         rule = self.update.rule
-        scalars = rule.tick(self.steps, {name: state[name] for name in rule.scalars})
+        scalars = rule.tick(self.steps, {name: state[name].to(w.dtype) for name in rule.scalars})
+        scalars = {name: torch.as_tensor(x, dtype=torch.float32).to(w.dtype) for name, x in scalars.items()}
         new, changed = self.update(self.steps, w, g, {**state, **scalars}, lr=lr, eta=eta, lam=lam)  # type: ignore[dict-item]
         kept = {**scalars, **changed}
         return new, {name: torch.as_tensor(x, dtype=_dtype_of(name, rule.scalars, w)) for name, x in kept.items()}

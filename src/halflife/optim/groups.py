@@ -124,11 +124,12 @@ class GroupView:
 
     def step(self, params: Sequence[Tensor], states: Sequence[ParameterState] = (), factor: Scalar = 1.0) -> GroupStep:
         """The group's step on these of its parameters; ``factor`` multiplies every gradient."""
+        lr, λ = (number(x) if self.mode == "plain" and is_on_cpu(x) else x for x in (self.lr, self.lam))
         return GroupStep(
             update=self.update,
-            lr=self.lr,
-            eta=self.multiplier(self.lr),
-            lam=self.lam,
+            lr=lr,
+            eta=self.multiplier(lr),
+            lam=λ,
             params=params,
             grads=[p if p.grad is None else p.grad for p in params],
             states=states or [{} for _ in params],
@@ -219,6 +220,11 @@ def scalar(x: Any, name: str) -> Scalar:
     if hasattr(x, "__float__") and not isinstance(x, str):
         return float(x.item() if hasattr(x, "item") else x)
     raise TypeError(f"a parameter group's {name} must be a number, but is {x!r}.")
+
+
+def is_on_cpu(x: Scalar) -> bool:
+    """Whether a tensor can be read as a number without waiting for a device: a plain clock is in Python's numbers."""
+    return isinstance(x, Tensor) and x.is_cpu
 
 
 def number(x: Any) -> float:
