@@ -21,7 +21,7 @@ DECAYS = {
 class Toy:
     """The weights of one parameter, and what is remembered of its gradients.
 
-    ``lr`` is the base learning rate; ``number`` the type in which Ω is kept.
+    ``lr`` is the base learning rate; ``number`` the type in which Ω is kept, not computed.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class Toy:
         o, number = self.options, self.number
         b1, b2 = o["betas"]
         self.t += 1
-        self.omega = self.omega * number(o["fade"]) + number(1)
+        self.omega = number(float(self.omega) * o["fade"] + 1)
         self.m = self.m + (1 - b1) * (g - self.m)
         self.v = self.v + (1 - b2) * (g**2 - self.v)
         self.z = g if self.z is None else self.z + (1 - o["beta3"]) * (self.m - self.z)
         D = np.power(self.v / (1 - np.power(b2, self.t)) + o["eps"], o["power"])
-        ahead = self.m + float(number(o["lead"]) / self.omega) * self.z
+        ahead = self.m + (o["lead"] / float(self.omega)) * self.z
         return np.tanh(ahead / D / o["bound"]) * o["bound"], D
 
     def step(self, g: np.ndarray, lr: float) -> np.ndarray:
