@@ -56,6 +56,16 @@ def test_this_torch_has_the_check() -> None:
     assert native_table._guards_tell()
 
 
+@pytest.mark.parametrize("default", [torch.float64, torch.bfloat16])
+def test_asking_does_not_depend_on_the_default_dtype(default: torch.dtype) -> None:
+    """The first answer is kept for the whole process."""
+    torch.set_default_dtype(default)
+    try:
+        assert native_table._guards_tell.__wrapped__()
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.usefixtures("by_guards")
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("place", [0, 1, 2])

@@ -74,11 +74,11 @@ class _Subclass(Tensor):
 def _guards_tell() -> bool:
     """Whether the installed torch, of which this is a private part, has this check, and it sees what it must."""
     with torch.no_grad(), torch.device("cpu"):
-        x = torch.zeros(2, 3)
-        others = x.double(), x[:1], x.view(3, 2), torch.zeros(3, 2).t(), torch._neg_view(x), x.to_sparse()
+        x = torch.zeros(2, 3, dtype=torch.float32)  # whatever the user's default is
+        others = x.double(), x[:1], x.view(3, 2), x.view(3, 2).t(), torch._neg_view(x), x.to_sparse()
         try:
             same = _guards([x])
-            return same(torch.ones(2, 3)) and not any(map(same, (*others, x.as_subclass(_Subclass))))
+            return same(torch.ones_like(x)) and not any(map(same, (*others, x.as_subclass(_Subclass))))
         except Exception:  # whatever a torch that has changed it raises
             return False
 
