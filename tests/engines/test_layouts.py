@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from halflife.engines import native_table
-from halflife.engines.native_table import TensorLayouts
+from halflife.engines import layouts
+from halflife.engines.layouts import TensorLayouts
 
 
 class Subclass(Tensor):
@@ -46,14 +46,14 @@ CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.fixture(params=[True, False], ids=["torch's check", "by attributes"])
 def by_guards(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param and not native_table._guards_tell():
+    if request.param and not layouts._guards_tell():
         pytest.skip("this torch has no such check")
-    monkeypatch.setattr(native_table, "_guards_tell", lambda: request.param)
+    monkeypatch.setattr(layouts, "_guards_tell", lambda: request.param)
 
 
 def test_this_torch_has_the_check() -> None:
     """Else steps are slower than they need be; torch's own tests of 2.6 and later hold it."""
-    assert native_table._guards_tell()
+    assert layouts._guards_tell()
 
 
 @pytest.mark.parametrize("default", [torch.float64, torch.bfloat16])
@@ -61,7 +61,7 @@ def test_asking_does_not_depend_on_the_default_dtype(default: torch.dtype) -> No
     """The first answer is kept for the whole process."""
     torch.set_default_dtype(default)
     try:
-        assert native_table._guards_tell.__wrapped__()
+        assert layouts._guards_tell.__wrapped__()
     finally:
         torch.set_default_dtype(torch.float32)
 

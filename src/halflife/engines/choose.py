@@ -10,8 +10,9 @@ from torch import Tensor
 
 from . import eager, foreach
 from .group_step import GroupStep
+from .layouts import PLAIN
 from .library import Missing, load
-from .native_rows import PLAIN, group_obstacle, tensor_obstacle
+from .native_rows import group_obstacle, tensor_obstacle
 from .native_table import Table
 
 Engine = Literal["native", "foreach", "eager"]

@@ -13,12 +13,12 @@ from .. import regularizers as rz
 from ..regularizers import Regularizer
 from ..rules import ASGD, Rule, Scalar, hyper_parameters, words
 from ..update import Update
-from .formats import HALF, wide
+from .formats import HALF
 from .group_step import GroupStep
+from .layouts import is_plain, mask_fits, same_order, states_fit
 from .library import Functor, Library, Missing, load
-from .memory import SCALE, Memory, ParameterState
+from .memory import Memory, ParameterState
 
-PLAIN = (Tensor, torch.nn.Parameter)
 PLACEMENTS = {"none": 0, "before": 1, "explicit": 2, "cautious": 3, "implicit": 4}
 ROUNDINGS = ("nearest", "stochastic", "kahan")
 REGULARIZERS: dict[type[Regularizer], tuple[int, tuple[str, ...]]] = {
@@ -89,80 +89,11 @@ def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState
         return "a parameter is not on the CPU"
     if not (is_plain(p) and is_plain(g)):
         return "a parameter or gradient is no plain tensor with memory of its own"
-    if not _same_order(p, g):
+    if not same_order(p, g):
         return "a parameter or gradient is complex or has gaps in memory"
-    if not _states_fit(step, p, state):
+    if not states_fit(step, p, state):
         return "a state lies in memory otherwise than its parameter"
     return _block_obstacle(step, p)
-
-
-def is_plain(x: Any) -> bool:
-    """Whether this is torch's own class of tensor, strided, on the CPU, with all of its numbers in its own memory."""
-    if type(x) not in PLAIN or x.layout is not torch.strided or not x.is_cpu or x.is_neg() or x.is_inference():
-        return False
-    try:
-        at, held = x.data_ptr(), x.untyped_storage().nbytes()
-    except RuntimeError:  # a wrapper of torch.func, which has no memory
-        return False
-    reach = sum((size - 1) * stride for size, stride in zip(x.shape, x.stride(), strict=True)) + 1
-    return x.numel() == 0 or (at != 0 and (x.storage_offset() + reach) * x.element_size() <= held)
-
-
-def _same_order(p: Tensor, g: Tensor) -> bool:
-    """Whether the two are one run of memory each, in the same order."""
-    if not (p.is_floating_point() and g.is_floating_point()) or p.shape != g.shape:
-        return False
-    if p.dtype not in _FLOATS or g.dtype not in _FLOATS:
-        return False
-    if p.is_contiguous():
-        return g.is_contiguous()
-    return p.stride() == g.stride() and dense(p)
-
-
-_FLOATS = (torch.float32, torch.float64, *HALF)
-
-
-def _states_fit(step: GroupStep, p: Tensor, state: ParameterState) -> bool:
-    """Whether all that lies beside a parameter has the size, format and order that the table takes it to have."""
-    memory, names = step.memory, step.known(state)
-    clocks = [state[name] for name in step.clock_names() if name in step.needed(p) and name in state]
-    kept = {state[name].dtype for name in names if name != "anchor"}
-    auxiliary = ({*names, *step.needed(p)} & state.keys()) - {*step.clock_names()}
-    formats = {"anchor": p.dtype, "kahan": p.dtype, "ema": wide(p.dtype)}
-    if not (memory.as_is(p) and kept <= {p.dtype}) and not p.is_contiguous():
-        return False  # codes and dithers count in row-major order
-    if len(kept) > 1 or (kept and memory.state_dtype is not None and kept != {memory.dtype_of_states(p)}):
-        return False
-    return (
-        (p.dtype == torch.float64 or torch.float64 not in kept)
-        and all(_fits(state[name], p, formats.get(name)) for name in auxiliary)
-        and all(_scaled(state, name, p) for name in names if state[name].dtype is torch.uint8)
-        and all(is_plain(x) and x.numel() == 1 and x.dtype == clocks[0].dtype for x in clocks)
-        and (not clocks or clocks[0].dtype in (torch.float32, torch.float64))
-    )
-
-
-def _fits(x: Tensor, p: Tensor, dtype: torch.dtype | None) -> bool:
-    """Whether a tensor can be walked as its parameter is; of this dtype, or of any that the library knows."""
-    if not is_plain(x) or x.shape != p.shape or x.dtype not in ((dtype,) if dtype else (*_FLOATS, torch.uint8)):
-        return False
-    return x.stride() == p.stride() or (x.is_contiguous() and p.is_contiguous())
-
-
-def _scaled(state: ParameterState, name: str, p: Tensor) -> bool:
-    """Whether the scales of a state in codes can be read; ``GroupStep.begin`` saw to it that they are there."""
-    scale = state[name + SCALE]
-    return is_plain(scale) and scale.dtype == torch.float32 and scale.is_contiguous()
-
-
-def dense(x: Tensor) -> bool:
-    """Whether a strided tensor's numbers fill their memory, each once, in whatever order of dimensions."""
-    expected = 1
-    for stride, size in sorted((st, sz) for st, sz in zip(x.stride(), x.shape, strict=True) if sz != 1):
-        if stride != expected:
-            return False
-        expected *= size
-    return True
 
 
 def static_key(update: Update, lam: Scalar, memory: Memory, ema_decay: float | None) -> tuple[Any, ...]:
@@ -285,19 +216,13 @@ def _block_obstacle(step: GroupStep, p: Tensor) -> str | None:
     """
     form = compiled_form(step.update.regularizer)
     assert form is not None
-    if form.mask is not None and not (form.mask.dtype == torch.bool and _mask_fits(form.mask, p)):
+    if form.mask is not None and not (form.mask.dtype == torch.bool and mask_fits(form.mask, p)):
         return "OnSubset's mask is not of the parameter's shape, or lies in memory in another order"
     if not isinstance(form.R, rz.GroupLasso):
         return None
     if p.dtype in HALF:
         return f"{form.R!r} would see weights rounded to half precision"
     return None if not p.numel() or block_of(form.R, p) else f"the blocks of {form.R!r} do not lie together in memory"
-
-
-def _mask_fits(mask: Tensor, p: Tensor) -> bool:
-    """Whether a mask can be walked as the parameter is, to its end."""
-    same_order = mask.stride() == p.stride() or (mask.is_contiguous() and p.is_contiguous())
-    return is_plain(mask) and mask.shape == p.shape and same_order
 
 
 def block_of(R: rz.GroupLasso, p: Tensor) -> int:

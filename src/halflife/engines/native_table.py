@@ -10,9 +10,8 @@ to any: ``torch.utils.swap_tensors`` takes none that has a weak reference.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, cast
 
 import numpy as np
@@ -22,65 +21,13 @@ from torch import Tensor
 from ..rules import Scalar
 from ..update import Update
 from .group_step import GroupStep
+from .layouts import TensorLayouts
 from .library import Library, Missing, load, threads
 from .memory import SCALE, ParameterState
-from .native_rows import enter_regularizer, is_plain, lam_of, row_of
+from .native_rows import enter_regularizer, lam_of, row_of
 
 FORMATS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3, torch.uint8: 4}
 """As ``hl_format`` in native/halflife.h."""
-
-_shape, _dtype = attrgetter("shape"), attrgetter("dtype")
-
-
-class TensorLayouts:
-    """How these tensors lie in memory, but for where: class, shape, dtype and strides, compared for all at once."""
-
-    def __init__(self, tensors: list[Tensor]) -> None:
-        guards = _guards(tensors) if _guards_tell() and len({*map(id, tensors)}) == len(tensors) else None
-        self._taken = None if guards else _read(tensors)
-        self._same: Callable[..., bool] = guards or (lambda *others: _read(list(others)) == self._taken)
-
-    def of(self, tensors: list[Tensor]) -> bool:
-        """Whether each of these, as many, lies as the one in its place did; a view that is to be negated does not."""
-        return self._same(*tensors)
-
-
-def _read(tensors: list[Tensor]) -> tuple[list[Any], ...]:
-    strides = [x.stride() if x.layout is torch.strided else None for x in tensors]
-    return (
-        list(map(type, tensors)),
-        list(map(_shape, tensors)),
-        list(map(_dtype, tensors)),
-        strides,
-        list(map(is_plain, tensors)),
-    )
-
-
-def _guards(tensors: list[Tensor]) -> Callable[..., bool]:
-    """The check that torch's compiler puts before a compiled graph: 60 ns a tensor, against 200 attribute by attribute.
-
-    It is stricter than need be (``requires_grad`` counts as well), which only costs a new table; twice the same tensor,
-    a gradient that two parameters share, it never takes.
-    """
-    sizes, strides = [list(x.shape) for x in tensors], [list(x.stride()) for x in tensors]
-    return torch._C._dynamo.guards.TensorGuards(*tensors, dynamic_dims_sizes=sizes, dynamic_dims_strides=strides).check
-
-
-class _Subclass(Tensor):
-    """What a guard must tell from a tensor of torch's own class."""
-
-
-@cache
-def _guards_tell() -> bool:
-    """Whether the installed torch, of which this is a private part, has this check, and it sees what it must."""
-    with torch.no_grad(), torch.device("cpu"):
-        x = torch.zeros(2, 3, dtype=torch.float32)  # whatever the user's default is
-        others = x.double(), x[:1], x.view(3, 2), x.view(3, 2).t(), torch._neg_view(x), x.to_sparse()
-        try:
-            same = _guards([x])
-            return same(torch.ones_like(x)) and not any(map(same, (*others, x.as_subclass(_Subclass))))
-        except Exception:  # whatever a torch that has changed it raises
-            return False
 
 
 class Table:

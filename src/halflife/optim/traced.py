@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.comptime import ComptimeContext, comptime
 
-from ..engines.native_rows import PLAIN
+from ..engines.layouts import PLAIN
 
 TRACEABLE = torch.__version__ >= "2.13"
 """Whether this torch can call a function on the live optimizer while it traces: 2.6 cannot, 2.13 is tested."""
