@@ -14,7 +14,7 @@ import pytest
 import halflife
 from halflife import engines, registry, rules
 from halflife.engines import group_step, native_table
-from halflife.optim import groups, optimizer, stepper
+from halflife.optim import groups, optimizer, plan, stepper
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -79,7 +79,7 @@ def test_files_that_it_names_are_there(path: str) -> None:
 CLASSES: list[Any] = [
     halflife.Optimizer,
     stepper.Stepper,
-    stepper.Plan,
+    plan.Plan,
     groups.GroupView,
     group_step.GroupStep,
     native_table.Table,

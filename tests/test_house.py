@@ -81,7 +81,7 @@ def test_files_and_functions_are_short(path: Path) -> None:
 def test_the_rooms_around_a_step_are_few() -> None:
     """But for the kernels that are written at run time, a room of their own."""
     around = [path for path in FILES if room_of(path) in ("optim", "engines", "training")]
-    assert len([path for path in around if path.parent.name != "cuda"]) <= 29
+    assert len([path for path in around if path.parent.name != "cuda"]) <= 30
     assert len([path for path in around if path.parent.name == "cuda"]) <= 10
 
 

@@ -75,7 +75,7 @@ def between_two_rows(_: Any, patch: pytest.MonkeyPatch) -> None:
         return watched
 
     patch.setattr(native_table, "row_of", once(native_table.row_of))
-    patch.setattr(native_table.Table, "set_rates", once(native_table.Table.set_rates))
+    patch.setattr(native_table.Table, "move", once(native_table.Table.move))
 
 
 def as_the_call_returns(optimizer: Any, patch: pytest.MonkeyPatch) -> None:

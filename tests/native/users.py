@@ -41,9 +41,9 @@ def in_a_process(code: str) -> None:
 
 
 def table_of(optimizer):
-    """The native engine's table that is kept for the next step, if any."""
+    """The table that is kept for the next step, the first if there are several, None if there is none."""
     plan = optimizer._stepper._plan
-    return plan and plan.table
+    return plan and plan.tables[0][0]
 
 
 def outcome(engine, change, **settings):

@@ -1,6 +1,7 @@
 """What runs an update: one machine, one file; ``choose`` picks one and says why."""
 
 from .choose import ENGINES, Choice, Engine, choose
+from .cuda import KernelError
 from .global_gradient import GlobalGradOptions, StepDecision, StepGuard
 from .grid import EagerGrid, Grid, NativeGrid, grid
 from .group_step import GroupStep, Mode
@@ -16,6 +17,7 @@ __all__ = [
     "GlobalGradOptions",
     "Grid",
     "GroupStep",
+    "KernelError",
     "Memory",
     "Mode",
     "NativeGrid",

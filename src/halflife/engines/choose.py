@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any, Literal, NamedTuple, get_args
 
 from torch import Tensor
 
-from . import eager, foreach
+from . import cuda, eager, foreach
 from .group_step import GroupStep
 from .layouts import PLAIN
 from .library import Missing, load
 from .native_rows import group_obstacle, tensor_obstacle
 from .native_table import Table
 
-Engine = Literal["native", "foreach", "eager"]
+Engine = Literal["native", "cuda", "compiled", "foreach", "eager"]
 ENGINES = get_args(Engine)
+Tables = Callable[[Sequence[GroupStep]], Any]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine's name, the function that runs it, and the reason it was taken, in words."""
+    """An engine's name, the function that runs it, and the reason it was taken, in words.
+
+    ``table`` makes what such an engine keeps from step to step, for several groups at once; None for engines that keep
+    nothing.
+    """
 
     name: str
     run: Callable[[GroupStep], None]
     reason: str
+    table: Tables | None = field(default=None, compare=False)
 
 
 SMALL = 1 << 11
@@ -34,11 +41,52 @@ SMALL = 1 << 11
 NATIVE_REASON = "on the CPU, one pass over memory for all tensors of all groups"
 
 
-def run_native(step: GroupStep) -> None:
+def run_table(table: Tables, step: GroupStep) -> None:
     """One group by itself."""
-    table = Table([step])
-    table.fill([step])
-    table.run(list(step.params), [step.gradient])
+    made = table([step])
+    made.fill([step])
+    made.prepare([step.gradient])
+    made.run(list(step.params))
+
+
+class Fused(NamedTuple):
+    """An engine that makes one pass over memory: what it would be chosen as, and for each tensor what is against it."""
+
+    choice: Choice
+    obstacles: Callable[[GroupStep], list[str | None]]
+
+
+def _tabled(name: str, table: Tables, reason: str) -> Choice:
+    return Choice(name, partial(run_table, table), reason, table)
+
+
+def _native_obstacles(step: GroupStep) -> list[str | None]:
+    library = load()
+    common = f"there is no native engine: {library.reason}" if isinstance(library, Missing) else group_obstacle(step)
+    if common:
+        return [common] * len(step.params)
+    parts = zip(step.params, step.grads, step.states, strict=True)
+    return [tensor_obstacle(step, p, g, state) for p, g, state in parts]
+
+
+NATIVE = Fused(_tabled("native", Table, NATIVE_REASON), _native_obstacles)
+
+
+@cache
+def _compiled() -> Fused:
+    processor = cuda.HostProcessor()
+    reason = "on the CPU, the rule's own text compiled to one pass over memory"
+    choice = _tabled("compiled", partial(cuda.Table, processor=processor), reason)
+    return Fused(choice, partial(cuda.obstacles, processor=processor))
+
+
+def _fused(asked: Engine | None) -> list[Fused]:
+    """The engines of one pass that may be tried, the fastest first."""
+    if asked in ("foreach", "eager"):
+        return []
+    if asked == "compiled":
+        return [_compiled()]
+    return [NATIVE, _compiled()] if asked is None and cuda.is_wanted_on_the_cpu() else [NATIVE]
 
 
 def choose(step: GroupStep, asked: Engine | None = None) -> list[tuple[Choice, GroupStep]]:
@@ -47,40 +95,38 @@ def choose(step: GroupStep, asked: Engine | None = None) -> list[tuple[Choice, G
     torch's own flags, ``foreach`` and ``fused``, choose among implementations of torch that compute the same, so that
     none of them asks for a slower one here. States that are missing are taken for what they will be.
     """
-    everything = range(len(step.params))
     if step.mode == "differentiable":
         return [(Choice("eager", eager.run, "differentiable=True: autograd follows each operation"), step)]
     if len({*map(id, step.params)}) < len(step.params):
         return [(Choice("eager", eager.run, "a parameter stands twice in the group"), step)]
-    native, rest = [], list(everything)
-    if asked in (None, "native"):
-        native, rest, why = _native(step)
-    else:
-        why = None
-    found = [(Choice("native", run_native, NATIVE_REASON), step if not rest else step.part(native))] if native else []
-    special = [i for i in rest if _only_eager(step, i)]
-    common = [i for i in rest if i not in set(special)]
+    special = {i: why for i in range(len(step.params)) if (why := _only_eager(step, i))}
+    rest = [i for i in range(len(step.params)) if i not in special]
+    found, rest, why = _by_fused(step, rest, _fused(asked))
     if special:
-        found.append((Choice("eager", eager.run, str(_only_eager(step, special[0]))), step.part(special)))
-    if common:
-        part = step if len(common) == len(everything) else step.part(common)
-        found.append((_without_native(part, asked, why), part))
-    return found or [(_without_native(step, asked, why), step)]
+        found.append((Choice("eager", eager.run, next(iter(special.values()))), step.part([*special])))
+    if rest or not found:
+        part = _part(step, rest) if rest else step
+        found.append((_without_fused(part, asked, why), part))
+    return found
 
 
-def _native(step: GroupStep) -> tuple[list[int], list[int], str | None]:
-    """The tensors that the native engine takes, the others, and what is against those that not eager alone can step."""
-    library = load()
-    obstacle = f"there is no native engine: {library.reason}" if isinstance(library, Missing) else group_obstacle(step)
-    if obstacle:
-        return [], list(range(len(step.params))), obstacle
-    takes, leaves = list[int](), list[int]()
-    for i, (p, g, state) in enumerate(zip(step.params, step.grads, step.states, strict=True)):
-        special = _only_eager(step, i)
-        why = None if special else tensor_obstacle(step, p, g, state)
-        obstacle = obstacle or why
-        (leaves if special or why else takes).append(i)
-    return takes, leaves, obstacle
+def _by_fused(
+    step: GroupStep, rest: list[int], engines: Sequence[Fused]
+) -> tuple[list[tuple[Choice, GroupStep]], list[int], str | None]:
+    """What these engines take among those tensors, which are left, and what is against the first of these."""
+    found, first = list[tuple[Choice, GroupStep]](), None
+    for engine in engines:
+        against = engine.obstacles(_part(step, rest))
+        first = first or next(filter(None, against), None)
+        takes = {i for i, why in zip(rest, against, strict=True) if not why}
+        if takes:
+            found.append((engine.choice, _part(step, sorted(takes))))
+        rest = [i for i in rest if i not in takes]
+    return found, rest, first
+
+
+def _part(step: GroupStep, indices: list[int]) -> GroupStep:
+    return step if len(indices) == len(step.params) else step.part(indices)
 
 
 def _only_eager(step: GroupStep, i: int) -> str | None:
@@ -94,9 +140,9 @@ def _only_eager(step: GroupStep, i: int) -> str | None:
     return None
 
 
-def _without_native(step: GroupStep, asked: Engine | None, why: str | None) -> Choice:
-    """Among eager and foreach; ``why`` says what is against the native engine."""
-    update, but = step.update, f"; not native: {why}" if why else ""
+def _without_fused(step: GroupStep, asked: Engine | None, why: str | None) -> Choice:
+    """Among eager and foreach; ``why`` says what is against the engine of one pass that comes first."""
+    update, but = step.update, f"; not {_fused(asked)[0].choice.name}: {why}" if why else ""
     if asked == "eager":
         return Choice("eager", eager.run, "engine='eager' was given")
     if not update.regularizer.separable:

@@ -16,7 +16,7 @@ from .group_step import GroupStep
 from .memory import SCALE, ParameterState
 
 PLAIN = (Tensor, torch.nn.Parameter)
-_shape, _dtype = attrgetter("shape"), attrgetter("dtype")
+_shape, _dtype, _device = attrgetter("shape"), attrgetter("dtype"), attrgetter("device")
 
 
 class TensorLayouts:
@@ -38,6 +38,7 @@ def _read(tensors: list[Tensor]) -> tuple[list[Any], ...]:
         list(map(type, tensors)),
         list(map(_shape, tensors)),
         list(map(_dtype, tensors)),
+        list(map(_device, tensors)),
         strides,
         list(map(is_plain, tensors)),
     )
@@ -71,8 +72,10 @@ def _guards_tell() -> bool:
 
 
 def is_plain(x: Any) -> bool:
-    """Whether this is torch's own class of tensor, strided, on the CPU, with all of its numbers in its own memory."""
-    if type(x) not in PLAIN or x.layout is not torch.strided or not x.is_cpu or x.is_neg() or x.is_inference():
+    """Whether this is torch's own class of tensor, strided, with all of its numbers in a CPU's or GPU's memory."""
+    if type(x) not in PLAIN or x.layout is not torch.strided or x.is_neg() or x.is_inference():
+        return False
+    if not (x.is_cpu or x.is_cuda):
         return False
     try:
         at, held = x.data_ptr(), x.untyped_storage().nbytes()
@@ -84,7 +87,7 @@ def is_plain(x: Any) -> bool:
 
 def same_order(p: Tensor, g: Tensor) -> bool:
     """Whether the two are one run of memory each, in the same order."""
-    if not (p.is_floating_point() and g.is_floating_point()) or p.shape != g.shape:
+    if not (p.is_floating_point() and g.is_floating_point()) or p.shape != g.shape or p.device != g.device:
         return False
     if p.dtype not in _FLOATS or g.dtype not in _FLOATS:
         return False
@@ -112,13 +115,15 @@ def states_fit(step: GroupStep, p: Tensor, state: ParameterState) -> bool:
         and all(_fits(state[name], p, formats.get(name)) for name in auxiliary)
         and all(_scaled(state, name, p) for name in names if state[name].dtype is torch.uint8)
         and all(is_plain(x) and x.numel() == 1 and x.dtype == clocks[0].dtype for x in clocks)
+        and all((x.is_cpu or x.device == p.device) and x.device == clocks[0].device for x in clocks)
         and (not clocks or clocks[0].dtype in (torch.float32, torch.float64))
     )
 
 
 def _fits(x: Tensor, p: Tensor, dtype: torch.dtype | None) -> bool:
     """Whether a tensor can be walked as its parameter is; of this dtype, or of any that the library knows."""
-    if not is_plain(x) or x.shape != p.shape or x.dtype not in ((dtype,) if dtype else (*_FLOATS, torch.uint8)):
+    known = (dtype,) if dtype else (*_FLOATS, torch.uint8)
+    if not is_plain(x) or x.device != p.device or x.shape != p.shape or x.dtype not in known:
         return False
     return x.stride() == p.stride() or (x.is_contiguous() and p.is_contiguous())
 
@@ -126,7 +131,7 @@ def _fits(x: Tensor, p: Tensor, dtype: torch.dtype | None) -> bool:
 def _scaled(state: ParameterState, name: str, p: Tensor) -> bool:
     """Whether the scales of a state in codes can be read; ``GroupStep.begin`` saw to it that they are there."""
     scale = state[name + SCALE]
-    return is_plain(scale) and scale.dtype == torch.float32 and scale.is_contiguous()
+    return is_plain(scale) and scale.device == p.device and scale.dtype == torch.float32 and scale.is_contiguous()
 
 
 def dense(x: Tensor) -> bool:
@@ -142,4 +147,4 @@ def dense(x: Tensor) -> bool:
 def mask_fits(mask: Tensor, p: Tensor) -> bool:
     """Whether a mask can be walked as the parameter is, to its end."""
     same_order = mask.stride() == p.stride() or (mask.is_contiguous() and p.is_contiguous())
-    return is_plain(mask) and mask.shape == p.shape and same_order
+    return is_plain(mask) and mask.device == p.device and mask.shape == p.shape and same_order

@@ -98,19 +98,18 @@ class Table:
             self.rows[k] = row_of(step, self.library)
         self._factors = []
 
-    def set_rates(self, row: int, lr: Scalar, scale: Scalar) -> None:
-        """What a scheduler of the learning rate moves, in a row that is filled."""
-        self._lr[row], self._scale[row] = lr, scale
+    def move(self, row: int, update: Update, lr: Scalar, eta: Scalar, lam: Scalar) -> None:
+        """What schedulers move, in a row that is filled."""
+        self._lr[row], self._scale[row], self._lam[row] = lr, update.decay.scale(lr, eta, 1.0), lam_of(update, lam)
 
-    def set_decay(self, row: int, update: Update, lam: Scalar) -> None:
-        """What a schedule of λ moves."""
-        self._lam[row] = lam_of(update, lam)
-
-    def run(self, params: list[Tensor], factors: list[Scalar]) -> None:
-        """One step of every tensor, in place, with the numbers that the rows have; ``factors`` of the gradients."""
+    def prepare(self, factors: list[Scalar]) -> None:
+        """Take what multiplies the gradients in each row."""
         if factors is not self._factors:
             self._gradient[:] = factors
             self._factors = factors
+
+    def run(self, params: list[Tensor]) -> None:
+        """One step of every tensor, in place, with the numbers that the rows have."""
         for state, begun in self.begun:
             state.update(begun)
         unknown = self.library.step(*self.addresses, self._threads or threads())

@@ -65,7 +65,7 @@ class Optimizer(torch.optim.Optimizer):
             ``with optimizer.averaged():``.
         skip_nonfinite: whether a step in which any gradient has NaN or infinity changes nothing but
             ``skipped_steps``. Of the whole optimizer.
-        engine: "native", "foreach" or "eager"; None is the fastest that fits.
+        engine: "native", "cuda", "compiled", "foreach" or "eager"; None is the fastest that fits.
         foreach, fused, maximize, capturable, differentiable: as in torch.
 
     Any but ``max_grad_norm`` and ``skip_nonfinite`` may be set by a parameter group for itself. With these two a

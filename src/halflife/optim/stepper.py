@@ -1,12 +1,11 @@
-"""One step of some parameter groups: those tensors that the native engine takes in one call, each other by its own."""
+"""One step of some parameter groups: those tensors that a table holds in one call, each other by its own engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from operator import is_, itemgetter
 from typing import Any
 from warnings import warn
 
@@ -15,19 +14,14 @@ from torch import Tensor
 from torch.optim.optimizer import _device_dtype_check_for_fused  # pyright: ignore[reportPrivateUsage]
 
 from ..caller import level_of_caller
-from ..decays import Decay
-from ..engines import Choice, GroupStep, Memory, StepGuard, Table, choose, gradient_norm, static_key
-from ..engines.formats import HALF
-from ..engines.memory import ParameterState
-from ..regularizers import L2, Regularizer
+from ..engines import Choice, GroupStep, KernelError, StepGuard, choose, gradient_norm
+from ..engines.memory import Memory
+from ..regularizers import L2
 from ..rules import Rule, Scalar
 from ..update import Update
 from .checkpoints import convert_state
-from .groups import GLOBAL, CyclicPeaks, Group, GroupView, is_on_purpose, number, scheduler_mark
-
-States = MutableMapping[Tensor, ParameterState]
-Part = tuple[int, Choice, GroupStep]
-"""A group's place among the groups, an engine, and the step of those of its tensors that the engine takes."""
+from .groups import GLOBAL, CyclicPeaks, Group, GroupView, is_on_purpose, number
+from .plan import Part, Plan, States, group_key, halves
 
 
 class Stepper:
@@ -52,7 +46,7 @@ class Stepper:
         """Step all parameters that have gradients, unless the guard says to skip; whether a step was made."""
         plan, (params, grads) = self._plan, with_gradients(groups)
         fits = plan is not None and plan.fits(params, grads, state)
-        norm = plan.table.gradient_norm if plan and fits and plan.whole else self._norm_anew(groups, state, grads)
+        norm = plan.norm if plan and fits and plan.whole else self._norm_anew(groups, state, grads)
         decision = guard(grads, norm)
         if decision.act == "skip":
             return False
@@ -77,18 +71,21 @@ class Stepper:
         moved = plan.settings.moved(groups)
         if moved is None:
             views = [self.view(_without_params(group)) for group in groups]
-            if list(map(_static_key, views)) != plan.keys:
+            if list(map(group_key, views)) != plan.keys:
                 return False
             plan.renew(groups, views)
         elif moved:
             plan.move(moved)
-        for k in plan.rows if moved is None else moved:
+        for k in plan.halves if moved is None else moved:
             if plan.watched[k]:
                 self.warnings.look(k, plan.views[k], plan.halves[k])
         others = [] if plan.whole else self._others(plan, groups, state, factor)
-        if any(choice.name == "native" for _, choice, _ in others):
+        if any(choice.table for _, choice, _ in others):
             return False
-        plan.table.run(plan.own(params), plan.factors(factor))
+        try:
+            plan.run(params, factor)
+        except KernelError:
+            return False
         _run(others)
         self._plan = plan
         return True
@@ -102,7 +99,7 @@ class Stepper:
         return parts
 
     def _step_anew(self, groups: list[Group], state: States, factor: Scalar) -> None:
-        """Choose an engine for each tensor; if native is it for some, keep what was planned."""
+        """Choose an engine for each tensor; if some go into a table, keep what was planned."""
         self._plan = None
         if self.peaks is not None:
             self.peaks.read(groups)
@@ -113,12 +110,12 @@ class Stepper:
         for k, (view, params) in enumerate(zip(views, stepped, strict=True)):
             self.warnings.look(k, view, halves(params))
             parts += self._prepared(k, view, params, state, factor, only_begin)
-        native = [part for part in parts if part[1].name == "native"]
-        others = [part for part in parts if part[1].name != "native"]
+        tabled = [part for part in parts if part[1].table]
+        others = [part for part in parts if not part[1].table]
         params = list(chain.from_iterable(stepped))
-        if native:
-            plan = Plan(groups, views, native, others)
-            plan.table.run(plan.own(params), plan.factors(factor))
+        if tabled:
+            plan = Plan(groups, views, tabled, others)
+            plan.run(params, factor)
             self._plan = None if only_begin else plan
         _run(others)
         for p in params:
@@ -170,127 +167,6 @@ class Stepper:
             return None
         native = all(choice.name == "native" for group in groups for choice, _ in self._chosen(group, state))
         return partial(gradient_norm, grads) if native else None
-
-
-class Plan:
-    """A table of the tensors that the native engine steps, who the others are, and the settings of their groups.
-
-    It keeps none of the parameters alive.
-    """
-
-    def __init__(self, groups: list[Group], views: list[GroupView], native: list[Part], others: list[Part]) -> None:
-        steps = [step for _, _, step in native]
-        self.rows = [k for k, _, _ in native]
-        self.halves = {k: halves(step.params) for k, _, step in native}
-        self.watched = {k: bool(dtypes) or views[k].decay.needs_schedule for k, dtypes in self.halves.items()}
-        self.watched |= {k: False for k in range(len(views)) if k not in self.halves}
-        self.whole = not others
-        self._factors: tuple[Scalar, list[Scalar]] = (0.0, [])
-        self._elsewhere = {id(p): k for k, _, step in others for p in step.params}
-        self.keys = list(map(_static_key, views))
-        self.table = Table(steps)
-        self.settings, self.views = Settings(groups), views
-        self.table.fill(steps)
-
-    def own(self, params: list[Tensor]) -> list[Tensor]:
-        """Those of the table."""
-        return [p for p in params if id(p) not in self._elsewhere] if self._elsewhere else params
-
-    def others_of(self, groups: list[Group]) -> list[tuple[int, list[Tensor]]]:
-        """The tensors that other engines step, by group."""
-        return [
-            (k, [p for p in groups[k]["params"] if id(p) in self._elsewhere and p.grad is not None])
-            for k in dict.fromkeys(self._elsewhere.values())
-        ]
-
-    def fits(self, params: list[Tensor], grads: list[Tensor], state: States) -> bool:
-        """Whether the tensors with gradients are those of the plan, and the table's where they were."""
-        if self._elsewhere:
-            kept = [i for i, p in enumerate(params) if id(p) not in self._elsewhere]
-            if len(params) - len(kept) != len(self._elsewhere):
-                return False
-            params, grads = [params[i] for i in kept], [grads[i] for i in kept]
-        if not self.table.reads_states:
-            return self.table.fits(params, grads, ())
-        in_order = len(state) == len(params) and all(map(is_, state, params))  # a look at one costs six times that
-        return self.table.fits(params, grads, state.values() if in_order else [state.get(p, {}) for p in params])
-
-    def renew(self, groups: list[Group], views: list[GroupView]) -> None:
-        """All numbers anew, of groups whose words are the same."""
-        self.settings, self.views, self._factors = Settings(groups), views, (0.0, [])
-        self.table.fill([views[k].step((), ()) for k in self.rows])
-
-    def move(self, moved: dict[int, tuple[Scalar, Scalar]]) -> None:
-        """The learning rates and λ that a scheduler moved."""
-        for k, (lr, lam) in moved.items():
-            view = self.views[k]
-            decays = lam is not view.lam
-            view.move(lr, lam)
-            if k in self.halves:
-                row = self.rows.index(k)
-                self.table.set_rates(row, view.lr, view.decay.scale(view.lr, view.multiplier(view.lr), 1.0))
-                if decays:
-                    self.table.set_decay(row, view.update, view.lam)
-
-    def factors(self, factor: Scalar) -> list[Scalar]:
-        """What multiplies the gradients of each row."""
-        if factor is not self._factors[0]:
-            signs = (-factor if self.views[k].group.get("maximize") else factor for k in self.rows)
-            self._factors = factor, list(signs)
-        return self._factors[1]
-
-
-class Settings:
-    """All that the groups say but for their parameters, to tell whether a step computes with the same numbers."""
-
-    def __init__(self, groups: list[Group]) -> None:
-        self._names = [tuple(name for name in group if name != "params") for group in groups]
-        self._read: list[Callable[[Group], tuple[Any, ...]]] = [itemgetter(*names) for names in self._names]
-        self._lr_at = [names.index("lr") for names in self._names]
-        self._values = [read(group) for read, group in zip(self._read, groups, strict=True)]
-        self._fixed = all(map(_is_fixed, chain.from_iterable(self._values)))
-
-    def moved(self, groups: list[Group]) -> dict[int, tuple[Scalar, Scalar]] | None:
-        """The new lr and λ of each group that has others than before; None if anything else may have changed."""
-        if not self._fixed or len(groups) != len(self._read):
-            return None
-        found = dict[int, tuple[Scalar, Scalar]]()
-        for k, read in enumerate(self._read):
-            group, old, i = groups[k], self._values[k], self._lr_at[k]
-            if len(group) != len(old) + 1:
-                return None
-            try:
-                new = read(group)
-            except KeyError:
-                return None
-            if new == old:
-                continue
-            only_lr = type(new[i]) is float and new[:i] == old[:i] and new[i + 1 :] == old[i + 1 :]
-            if not only_lr and not all(map(_may_move, self._names[k], new, old)):
-                return None
-            self._values[k], found[k] = new, (group["lr"], group["weight_decay"])
-        return found
-
-
-def _may_move(name: str, new: Any, old: Any) -> bool:
-    """Whether a setting is the same, or a number that may move from step to step without another decision."""
-    if new is old:
-        return True
-    if type(new) is not float or not isinstance(old, int | float):
-        return False
-    return name == "lr" or new == old or (name == "weight_decay" and new != 0 and old != 0)
-
-
-_FIXED = frozenset({type(None), bool, int, float, str, torch.dtype, Decay})
-
-
-def _is_fixed(x: Any) -> bool:
-    """Whether an object stays as it is, unlike a tensor."""
-    if type(x) in _FIXED:
-        return True
-    if isinstance(x, tuple):  # a list is written into
-        return all(map(_is_fixed, x))  # pyright: ignore[reportUnknownArgumentType]
-    return isinstance(x, Regularizer) and all(map(_is_fixed, vars(x).values()))
 
 
 class StepWarnings:
@@ -350,11 +226,6 @@ def with_gradients(groups: list[Group]) -> tuple[list[Tensor], list[Tensor]]:
     return (params if len(there) == len(grads) else [p for p in params if p.grad is not None]), there
 
 
-def halves(params: Sequence[Tensor]) -> frozenset[torch.dtype]:
-    """The dtypes in half precision among these."""
-    return frozenset(p.dtype for p in params if p.dtype in HALF)
-
-
 def _run(parts: list[Part]) -> None:
     for _, choice, step in parts:
         choice.run(step)
@@ -363,13 +234,6 @@ def _run(parts: list[Part]) -> None:
 def _without_params(group: Group) -> Group:
     """The settings alone, to be kept: with the parameters they would keep those alive."""
     return {name: x for name, x in group.items() if name != "params"}
-
-
-def _static_key(view: GroupView) -> tuple[Any, ...]:
-    """All that decides on engines and tables but the tensors: when it changes, choose again."""
-    flags = (view.group.get(name) for name in ("fused", "capturable", "differentiable"))
-    mark = scheduler_mark(view.group)
-    return (*flags, *mark, view.engine, static_key(view.update, view.lam, view.memory, view.group.get("ema_decay")))
 
 
 def _summary(chosen: list[tuple[Choice, GroupStep]]) -> Choice:

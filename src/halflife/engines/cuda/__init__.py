@@ -1,0 +1,17 @@
+"""A rule's own text as one fused kernel: recorded line by line, written as C++, compiled where the tensors are.
+
+recording.py   the four lines run over one coordinate's values leave lines and numbers
+text.py        lines → C++, behind native/fused.hpp; one text for every processor
+row.py         tensors that take the same numbers; table.py: all of a step's, and what each step brings
+clock.py       step counts and the rule's own scalars
+host.py        g++ at run time;  processor.py: what any processor is
+fit.py         which tensors a kernel takes;  cache.py: compiled kernels on disk
+"""
+
+from .fit import obstacles
+from .host import HostProcessor
+from .host import is_wanted as is_wanted_on_the_cpu
+from .processor import KernelError, Processor
+from .table import Table
+
+__all__ = ["HostProcessor", "KernelError", "Processor", "Table", "is_wanted_on_the_cpu", "obstacles"]

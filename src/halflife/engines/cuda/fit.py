@@ -1,0 +1,70 @@
+"""Which tensors a generated kernel takes, and why it does not take the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ...update import Update
+from ..group_step import GroupStep
+from ..layouts import is_plain, mask_fits, same_order, states_fit
+from ..memory import ParameterState
+from ..trace import UntraceableError
+from .processor import KernelError, Processor, kernel_of
+from .recording import plain_update
+from .row import Row, columns_of, present_in
+
+
+def obstacles(step: GroupStep, processor: Processor) -> list[str | None]:
+    """For each of the step's tensors, why this processor's kernels do not take it; states that are missing will do."""
+    common = group_obstacle(step.update)
+    known: dict[Any, str | None] = {}
+    found: list[str | None] = []
+    for p, g, state in zip(step.params, step.grads, step.states, strict=True):
+        why = common or tensor_obstacle(step, p, g, state, processor)
+        if why is None:
+            row = Row(0, step, columns_of(step, p, g, state), present_in(step, state))
+            key = row.key(state)
+            if key not in known:
+                known[key] = _kernel_obstacle(row, state, processor)
+            why = known[key]
+        found.append(why)
+    return found
+
+
+def group_obstacle(update: Update) -> str | None:
+    """Why no kernel can make this update, if it is known beforehand."""
+    if not update.regularizer.separable:
+        return f"{update.regularizer!r} couples the coordinates of a tensor"
+    if update.rule.acts_on != "coordinates":
+        return f"the rule {type(update.rule).__name__} acts on whole tensors"
+    return None
+
+
+def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState, processor: Processor) -> str | None:
+    """Why a kernel cannot walk along this tensor and what belongs to it."""
+    if p.device != processor.device:
+        return f"a parameter is on {p.device}"
+    if not (is_plain(p) and is_plain(g)):
+        return "a parameter or gradient is no plain tensor with memory of its own"
+    if not same_order(p, g):
+        return "a parameter or gradient is complex or has gaps in memory"
+    if not states_fit(step, p, state):
+        return "a state lies in memory otherwise than its parameter"
+    _, masks = plain_update(step.update)
+    return (
+        None
+        if all(mask_fits(mask, p) for mask in masks)
+        else ("a tensor of the regularizer is not of the parameter's shape, or lies in memory in another order")
+    )
+
+
+def _kernel_obstacle(row: Row, state: ParameterState, processor: Processor) -> str | None:
+    """Why there is no kernel for a tensor's next step, if there is none."""
+    try:
+        row.record(row.next_clock(state))
+        kernel_of(row.recording, processor)
+    except (UntraceableError, KernelError) as error:
+        return str(error)
+    return None

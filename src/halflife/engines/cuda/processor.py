@@ -1,0 +1,53 @@
+"""What compiles and runs kernels: the CPU by g++, an NVIDIA GPU by cuda.core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .recording import Recording
+from .text import kernel_text
+
+
+class Processor(Protocol):
+    """``part``: how many coordinates a kernel takes at a time."""
+
+    name: str
+    part: int
+    device: torch.device
+
+    def kernel(self, text: str) -> Any:
+        """The compiled kernel of this text."""
+        ...
+
+    def upload(self, array: np.ndarray[Any, Any]) -> Tensor:
+        """The array's bytes where a kernel can read them."""
+        ...
+
+    def launch(self, kernel: Any, parts: int, arguments: Sequence[int]) -> None:
+        """Run a kernel over that many parts."""
+        ...
+
+
+class KernelError(RuntimeError):
+    """A kernel that cannot be had, or is not right: why, in words that another engine's reason goes on with."""
+
+
+_kernels: dict[tuple[str, torch.device, Recording], Any] = {}
+
+
+def kernel_of(recording: Recording, processor: Processor) -> Any:
+    """The compiled kernel of a recording, compiled once. Raises ``KernelError`` if it cannot be had, each time."""
+    key = processor.name, processor.device, recording
+    if key not in _kernels:
+        try:
+            _kernels[key] = processor.kernel(kernel_text(recording))
+        except KernelError as error:
+            _kernels[key] = error
+    if isinstance(_kernels[key], KernelError):
+        raise _kernels[key]
+    return _kernels[key]

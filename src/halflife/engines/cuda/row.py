@@ -1,0 +1,168 @@
+"""The tensors of a parameter group that take the same numbers, and their step as it was recorded."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..formats import HALF, wide
+from ..group_step import GroupStep
+from ..memory import SCALE, ParameterState
+from ..trace import DivergedError, Replay, Trace, UntraceableError
+from .recording import FORMATS, MASK, Column, Recording, plain_update, record
+
+NUMBERS = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
+
+
+class Row:
+    """Some tensors of one step; ``index``: their places among all of the table's.
+
+    ``record`` runs the four lines with this step's numbers, after which ``recording`` says what a kernel is made of,
+    ``numbers`` what it is given and ``scalars`` what the rule's own become.
+    """
+
+    recording: Recording
+
+    def __init__(self, group: int, step: GroupStep, columns: tuple[Column, ...], present: frozenset[str]) -> None:
+        self.group, self.columns, self._present, self.factor = group, columns, present, 1.0
+        self.step = replace(step, params=(), grads=(), states=())
+        self.index = np.zeros(0, np.int64)
+        self.lengths = np.zeros(0, np.int64)
+        self.pointers = np.zeros((0, 0), np.uint64)
+        self._update, self.masks = plain_update(step.update)
+        self._replay: Replay | None = None
+        self.numbers: list[float] = []
+        self.scalars: Mapping[str, float] = {}
+
+    @property
+    def clock_names(self) -> tuple[str, ...]:
+        """The states of one number that these tensors have."""
+        step, half = self.step, self.columns[0].format in ("bf16", "f16")
+        counts = step.update.rule.counts_steps or step.memory.needs_clock(torch.float16 if half else torch.float32)
+        return (*(("step",) if counts else ()), *step.update.rule.scalars)
+
+    def key(self, state: ParameterState) -> tuple[Any, ...]:
+        """What tensors of one row have in common; ``state`` is one tensor's."""
+        numbers = [state[name].item() if name in state else None for name in self.clock_names]
+        return (self.columns, self._present, *numbers)
+
+    def next_clock(self, state: ParameterState) -> dict[str, float]:
+        """What a step would compute with that began from this state; what is missing there begins at zero."""
+        return self.ticked({name: state[name].item() if name in state else 0.0 for name in self.clock_names})
+
+    def ticked(self, clock: dict[str, float], dtype: Any = np.float64) -> dict[str, float]:
+        """The clock of the next step, as ``GroupStep.read_clock`` has it, in numbers that are kept as ``dtype``."""
+        now = {name: dtype(x + (name == "step")).item() for name, x in clock.items()}
+        scalars = {name: x for name, x in now.items() if name != "step"}
+        if scalars:
+            moved = self.step.update.rule.tick(now["step"], scalars)
+            now |= {name: dtype(moved[name]).item() for name in scalars}
+        return now
+
+    def enter(self, tensors: Sequence[tuple[int, Tensor, ParameterState]]) -> None:
+        """The tensors by their places, and where what is theirs lies."""
+        self.index = np.array([place for place, _, _ in tensors], np.int64)
+        self.lengths = np.array([p.numel() for _, p, _ in tensors], np.int64)
+        self.pointers = np.array([self._pointers(p, state) for _, p, state in tensors], np.uint64).T
+
+    def _pointers(self, p: Tensor, state: ParameterState) -> list[int]:
+        at = {"w": p.data_ptr(), "g": 0, **{f"{MASK}{k}": x.data_ptr() for k, x in enumerate(self.masks)}}
+        own = [at[x.name] if x.name in at else state[x.name].data_ptr() for x in self.columns]
+        return [*own, *(state[x.name + SCALE].data_ptr() for x in self.columns if x.format.endswith("codes"))]
+
+    def fill(self, step: GroupStep) -> None:
+        """Another step's numbers, of the same words."""
+        if step.update is not self.step.update:
+            self._update, self.masks = plain_update(step.update)
+        self.step = replace(step, params=(), grads=(), states=())
+
+    def begin(self) -> None:
+        """The states that the step before began with are there now."""
+        names = {column.name for column in self.columns}
+        self._present = frozenset(name for name in (*self.step.state_names, "anchor") if name in names)
+        self._replay = None
+
+    def record(self, clock: Mapping[str, float]) -> bool:
+        """Run the lines; whether they are others than before. Raises ``UntraceableError``, having changed nothing."""
+        present = [x for x in (*self.step.state_names, "anchor") if x in self._present]
+        again = (self.step, self._update, present, len(self.masks), clock, self.factor)
+        if self._replay is not None:
+            try:
+                self._replay.again()
+                _, _, numbers = record(*again, self._replay)
+                if self._replay.finished:
+                    self._take(numbers.coefficients, numbers.scalars)
+                    return False
+            except DivergedError:
+                pass
+        trace, results, numbers = record(*again)
+        self.recording = self._recording(trace, results)
+        self._replay = Replay(trace)
+        self._take(numbers.coefficients, numbers.scalars)
+        return True
+
+    def _take(self, coefficients: list[Any], scalars: Mapping[str, float]) -> None:
+        d = self.step.ema_decay
+        self.numbers, self.scalars = coefficients if d is None else [*coefficients, 1 - d], scalars
+
+    def _recording(self, trace: Trace, results: dict[str, Any]) -> Recording:
+        names = {column.name for column in self.columns}
+        if not results.keys() <= names:
+            raise UntraceableError(f"the states {sorted(results.keys() - names)} have no memory")
+        return Recording(
+            number="double" if self.columns[0].format == "f64" else "float",
+            columns=self.columns,
+            lines=tuple(trace.lines),
+            inputs=tuple(trace.inputs),
+            results=tuple(results.items()),
+            coefficients=len(trace.coefficients) + (self.step.ema_decay is not None),
+            rounding=self.step.memory.rounding if self.columns[0].format in ("bf16", "f16") else "nearest",
+            dithers_states=self.step.memory.dithers_states,
+        )
+
+
+def rows_of(steps: Sequence[GroupStep], states: Sequence[ParameterState]) -> list[Row]:
+    """The rows of these steps; ``states`` are those of all tensors, with what begins in this step among it."""
+    rows: list[Row] = []
+    place = 0
+    for group, step in enumerate(steps):
+        alike: dict[Any, tuple[Row, list[tuple[int, Tensor, ParameterState]]]] = {}
+        for p, g, there in zip(step.params, step.grads, step.states, strict=True):
+            row = Row(group, step, columns_of(step, p, g, states[place]), present_in(step, there))
+            alike.setdefault(row.key(states[place]), (row, []))[1].append((place, p, states[place]))
+            place += 1
+        for row, tensors in alike.values():
+            row.enter(tensors)
+            rows.append(row)
+    return rows
+
+
+def present_in(step: GroupStep, state: ParameterState) -> frozenset[str]:
+    """What the rule and the regularizer find in a state when its step is made."""
+    begun = {spec.name for spec in step.update.rule.states if spec.begins == "before the first step"}
+    anchor = {"anchor"} if step.update.regularizer.anchored else set[str]()
+    return frozenset({*step.known(state), *(begun & {*step.state_names}), *anchor})
+
+
+def columns_of(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState) -> tuple[Column, ...]:
+    """What a tensor's step walks along; states that are missing are taken for what they will be."""
+    columns = [Column("w", FORMATS[p.dtype]), Column("g", FORMATS[g.dtype])]
+    for k, name in enumerate(step.state_names):
+        signed = "signed codes" if step.memory.signed(name) else "unsigned codes"
+        kept = step.memory.dtype_of_states(p) if state.get(name) is None else state[name].dtype
+        columns.append(Column(name, FORMATS.get(kept, signed), k))
+    if step.update.regularizer.anchored:
+        columns.append(Column("anchor", FORMATS[p.dtype]))
+    _, masks = plain_update(step.update)
+    columns += [Column(f"{MASK}{k}", FORMATS[mask.dtype]) for k, mask in enumerate(masks)]
+    if step.memory.rounding == "kahan" and p.dtype in HALF:
+        columns.append(Column("kahan", FORMATS[p.dtype]))
+    if step.ema_decay is not None:
+        columns.append(Column("ema", FORMATS[wide(p.dtype)]))
+    return tuple(columns)

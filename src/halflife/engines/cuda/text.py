@@ -1,0 +1,217 @@
+"""Lines as C++: one text, which NVRTC compiles for a GPU and g++ for the CPU. fused.hpp is what all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from ..formats import BLOCK
+from ..memory import WEIGHT_SALT
+from ..trace import COMPARISONS, Line, Operand, UntraceableError
+from .recording import Column, Recording
+
+TRUTHS = COMPARISONS | {"logical_and", "logical_or", "logical_not"}
+MEMORY = {
+    **{"f32": "float", "f64": "double", "bf16": "uint16_t", "f16": "uint16_t", "bool": "uint8_t"},
+    **{"signed codes": "uint8_t", "unsigned codes": "uint8_t"},
+}
+KERNEL = "hl_fused"
+_INFIX = {
+    **{"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
+    **{"eq": "==", "ne": "!=", "logical_and": "&&", "logical_or": "||"},
+}
+_CALLED = {
+    **{name: f"hl::{name}" for name in ("abs", "sign", "sqrt", "exp", "log", "cos", "acos", "tanh", "pow", "fma")},
+    **{name: f"hl::{name}" for name in ("maximum", "minimum", "clamp")},
+}
+
+
+def source(text: str, part: int) -> str:
+    """A whole translation unit: a kernel's text behind what it includes, for parts of that many coordinates."""
+    return f"#define HL_PART {part}\n{_headers()}\n{text}"
+
+
+@cache
+def _headers() -> str:
+    """fused.hpp and the formats, as one text; they lie beside this file, or in the source tree."""
+    text = _read("fused.hpp").replace('#include "formats/formats.hpp"', _read("formats/formats.hpp"))
+    return text.replace("#pragma once\n", "")
+
+
+def _read(name: str) -> str:
+    installed, tree = Path(__file__).parent / "include", Path(__file__).parents[4] / "native"
+    return ((installed if installed.is_dir() else tree) / name).read_text(encoding="utf-8")
+
+
+class Lines:
+    """The lines of a trace as statements; ``inputs`` are the C++ names of what they start from.
+
+    ``number`` is the C++ type, ``coefficient`` the prefix of the coefficients' names; those in ``inverses`` are
+    inverted by whoever fills them in.
+    """
+
+    def __init__(self, lines: Sequence[Line], inputs: Sequence[str], inverses: frozenset[int] = frozenset()) -> None:
+        self._lines, self._inputs, self._inverses = lines, inputs, inverses
+
+    def statements(self) -> Iterator[str]:
+        """A constant a line."""
+        for place, line in enumerate(self._lines):
+            kind = "bool" if line.op in TRUTHS else "T"
+            yield f"const {kind} x{place} = {self._expression(line)};"
+
+    def number(self, operand: Operand) -> str:
+        """An operand as a number."""
+        if operand.kind == "integer":
+            return f"T({operand.place})"
+        if operand.kind == "coefficient":
+            return f"k{operand.place}"
+        if operand.kind == "input":
+            return self._inputs[operand.place]
+        return f"T(x{operand.place})" if self._lines[operand.place].op in TRUTHS else f"x{operand.place}"
+
+    def _truth(self, operand: Operand) -> str:
+        if operand.kind == "line" and self._lines[operand.place].op in TRUTHS:
+            return f"x{operand.place}"
+        return f"({self.number(operand)} != T(0))"
+
+    def _expression(self, line: Line) -> str:
+        op, operands = line
+        truths, numbers = [self._truth(x) for x in operands], [self.number(x) for x in operands]
+        if op in ("logical_and", "logical_or"):
+            return f"{truths[0]} {_INFIX[op]} {truths[1]}"
+        if op == "where":
+            return f"{truths[0]} ? {numbers[1]} : {numbers[2]}"
+        inverted = op == "div" and operands[1].kind == "coefficient" and operands[1].place in self._inverses
+        if inverted or (op == "pow" and operands[1] == Operand("integer", 2)):
+            return f"{numbers[0]} * {numbers[inverted]}"
+        prefix = {"fill": numbers[0], "neg": f"-{numbers[0]}", "logical_not": f"!{truths[0]}"}
+        if op in prefix:
+            return prefix[op]
+        if op in _INFIX:
+            return f"{numbers[0]} {_INFIX[op]} {numbers[1]}"
+        if op not in _CALLED:
+            raise UntraceableError(f"{op!r} has no word in C++")
+        return f"{_CALLED[op]}({', '.join(numbers)})"
+
+
+def kernel_text(recording: Recording, name: str = KERNEL) -> str:
+    """The kernel of a step, to be compiled behind fused.hpp: every part of memory read once and written once."""
+    return "\n".join(_Kernel(recording).text(name)) + "\n"
+
+
+class _Kernel:
+    """A recording's text; a column's C++ name is the place that it has among the pointers."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.r = recording
+        self.name = {column.name: f"c{place}" for place, column in enumerate(recording.columns)}
+        self.format = {column.name: column.format for column in recording.columns}
+        self.coded = [column for column in recording.columns if column.format.endswith("codes")]
+        self.written = dict(recording.results)
+        self.lines = Lines(recording.lines, [f"in{k}" for k in range(len(recording.inputs))], recording.inverses)
+
+    def text(self, name: str) -> Iterator[str]:
+        r = self.r
+        yield f"namespace {name}_ {{\nusing T = {r.number};"
+        yield f"enum {{ NUMBERS = {r.coefficients}, V = HL_WIDTH({self._width()}) }};"
+        yield f"HL_KERNEL({name}) {{"
+        yield "  HL_EACH_PART {"
+        yield "    const T *__restrict k = static_cast<const T *>(numbers) + int64_t(row) * NUMBERS;"
+        yield "    const T k0 = k[0] * T(from_verdict);"
+        yield from (f"    const T k{n} = k[{n}];" for n in range(1, r.coefficients))
+        yield from (f"    HL_COLUMN({MEMORY[x.format]}, {self.name[x.name]}, {k});" for k, x in enumerate(r.columns))
+        first = len(r.columns)
+        yield from (f"    HL_SCALES({self.name[x.name]}, {first + k});" for k, x in enumerate(self.coded))
+        yield "    HL_EACH_RUN {"
+        yield from (f"      {line}" for line in self._run())
+        yield f"    }}\n  }}\n}}\nHL_ENTRY({name})\n}}"
+
+    def _width(self) -> str:
+        if self.coded:
+            return str(BLOCK)
+        return "4"
+
+    def _run(self) -> Iterator[str]:
+        yield "const int count = HL_COUNT;"
+        yield from (f"HL_VIEW({MEMORY[x.format]}, {self.name[x.name]});" for x in self.r.columns)
+        for x in self.coded:
+            yield f"HL_OLD_SCALE({self.name[x.name]});"
+        yield from (f"HL_NEW_CODES({self.name[x.name]});" for x in self._new_codes())
+        most = ", ".join(f"{self.name[x.name]}_most" for x in self._new_codes())
+        yield f"HL_SIMD_MAX({most})" if most else "HL_SIMD"
+        yield "for (int j = 0; j < count; ++j) {"
+        yield from (f"  {line}" for line in self._coordinate())
+        yield "}"
+        for x in self._new_codes():
+            yield f"HL_ENCODE({self.name[x.name]}, {_bool(x.format == 'unsigned codes')}, {x.state});"
+        yield from (f"HL_PUT({MEMORY[x.format]}, {self.name[x.name]});" for x in self._put())
+
+    def _new_codes(self) -> list[Column]:
+        return [x for x in self.coded if x.name in self.written]
+
+    def _put(self) -> list[Column]:
+        return [x for x in self.r.columns if x.name in self.written or x.name in ("kahan", "ema")]
+
+    def _coordinate(self) -> Iterator[str]:
+        for k, name in enumerate(self.r.inputs):
+            bias = f" + {self._read('kahan')}" if name == "w" and "kahan" in self.name else ""
+            yield f"const T in{k} = {self._read(name)}{bias};"
+        if self._dithered():
+            yield "const uint32_t random = hl::dither(HL_INDEX(j), seed + hl::STATE_SALT);"
+        yield from self.lines.statements()
+        for column in self.r.columns:
+            if column.name != "w" and column.name in self.written:
+                yield self._written(column)
+        yield from self._weights()
+
+    def _read(self, name: str) -> str:
+        at, form = f"{self.name[name]}[j]", self.format[name]
+        if form.endswith("codes"):
+            return f"T(hl::from_fp8<{_bool(form.startswith('unsigned'))}>({at}, {self.name[name]}_scale))"
+        if form in ("bf16", "f16"):
+            return f"T(hl::from_{_half(form)}({at}))"
+        return f"T({at})"
+
+    def _dithered(self) -> bool:
+        return self.r.dithers_states and any(
+            x.format in ("bf16", "f16") for x in self.r.columns if x.name != "w" and x.name in self.written
+        )
+
+    def _written(self, column: Column) -> str:
+        name, x = self.name[column.name], self.lines.number(self.written[column.name])
+        if column.format.endswith("codes"):
+            return f"{name}_new[j] = float({x}); {name}_most = hl::most({name}_most, {name}_new[j]);"
+        if column.format in ("bf16", "f16"):
+            if self.r.dithers_states:
+                bits = f"hl::bits_for_state(random, {column.state})"
+                return f"{name}[j] = hl::to_{_half(column.format)}_by<true>(float({x}), {bits});"
+            return f"{name}[j] = hl::to_{_half(column.format)}<false>(float({x}), 0, 0);"
+        return f"{name}[j] = {MEMORY[column.format]}({x});"
+
+    def _weights(self) -> Iterator[str]:
+        name, form = self.name["w"], self.format["w"]
+        yield f"const T w_new = {self.lines.number(self.written['w'])};"
+        if form in ("bf16", "f16"):
+            half, dithered = _half(form), self.r.rounding == "stochastic"
+            where = f"HL_INDEX(j), seed + {WEIGHT_SALT}u" if dithered else "0, 0"
+            yield f"{name}[j] = hl::to_{half}<{_bool(dithered)}>(w_new, {where});"
+            yield f"const T w_kept = T(hl::from_{half}({name}[j]));"
+            if "kahan" in self.name:
+                yield "const T w_rest = w_new - w_kept;"
+                rest = "w_rest - w_rest == T(0) ? w_rest : T(0)"
+                yield f"{self.name['kahan']}[j] = hl::to_{half}<false>({rest}, 0, 0);"
+        else:
+            yield f"{name}[j] = w_new;"
+            yield "const T w_kept = w_new;"
+        if "ema" in self.name:
+            ema, share = self.name["ema"], f"k{self.r.coefficients - 1}"
+            yield f"{ema}[j] = {share} == T(1) ? w_kept : {ema}[j] + {share} * (w_kept - {ema}[j]);"
+
+
+def _half(form: str) -> str:
+    return "bf16" if form == "bf16" else "fp16"
+
+
+def _bool(x: bool) -> str:
+    return "true" if x else "false"
