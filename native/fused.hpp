@@ -49,7 +49,7 @@ inline uint32_t bits_for_state(uint32_t random, int k) {
     return turn ? random >> turn | random << (32 - turn) : random;
 }
 
-constexpr uint32_t STATE_SALT = 101; // as in engines/memory.py
+constexpr uint32_t STATE_SALT = 101, SEED = 0x632BE5ABu; // as in engines/memory.py and engines/formats.py
 
 constexpr int PART = HL_PART; // coordinates of one part: one block of threads, or one turn of a thread on the CPU
 
@@ -62,6 +62,12 @@ constexpr int PART = HL_PART; // coordinates of one part: one block of threads, 
 #define HL_ARGUMENTS                                                                                              \
     const int64_t *parts, int n_parts, const uint64_t *columns, const uint64_t *grads, const int64_t *lengths,    \
         const int32_t *rows, int64_t tensors, const void *numbers, const uint32_t *seeds, const double *verdict
+
+// What the clock's kernel is called with. `clocks`: the pointers, name by name. `given`: each row's numbers from outside.
+#define HL_CLOCK_ARGUMENTS                                                                                       \
+    const uint64_t *clocks, int64_t tensors, const int32_t *rows, const double *given, void *numbers,            \
+        uint32_t *seeds, const double *verdict
+#define HL_CLOCK_OF(C, k) reinterpret_cast<C *>(clocks[int64_t(k) * tensors + tensor])
 
 #define HL_PART_OF(p)                                                                      \
     const int64_t tensor = parts[2 * int64_t(p)], at = parts[2 * int64_t(p) + 1];          \
@@ -121,6 +127,11 @@ inline uint32_t team_most(uint32_t x) {
 #define HL_EACH_RUN for (int i = int(threadIdx.x) * V; i - int(threadIdx.x) * V < n; i += HL_THREADS * V)
 #define HL_COUNT V
 #define HL_ENTRY(name)
+#define HL_CLOCK(name) extern "C" __global__ void __launch_bounds__(HL_THREADS) name(HL_CLOCK_ARGUMENTS)
+#define HL_CLOCK_ENTRY(name)
+#define HL_EACH_TENSOR                                                                  \
+    const int64_t tensor = int64_t(blockIdx.x) * HL_THREADS + threadIdx.x;              \
+    if (tensor >= tensors || (verdict && verdict[0] != 0)) return;
 #define HL_VIEW(M, c)                                     \
     hl::Pack<M, V> c##_pack;                              \
     hl::view<M, V>(c##_at + i, n - i, c##_whole, c##_pack); \
@@ -152,6 +163,14 @@ inline uint32_t team_most(uint32_t x) {
         HL_PRAGMA(omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1))               \
         for (int p = 0; p < n_parts; ++p)                                                                 \
             name##_part(p, parts, n_parts, columns, grads, lengths, rows, tensors, numbers, seeds, verdict); \
+    }
+#define HL_CLOCK(name) static inline void name##_of(int64_t tensor, HL_CLOCK_ARGUMENTS)
+#define HL_EACH_TENSOR
+#define HL_CLOCK_ENTRY(name)                                                                   \
+    extern "C" __attribute__((visibility("default"))) void name(HL_CLOCK_ARGUMENTS) {         \
+        if (verdict && verdict[0] != 0) return;                                               \
+        for (int64_t tensor = 0; tensor < tensors; ++tensor)                                  \
+            name##_of(tensor, clocks, tensors, rows, given, numbers, seeds, verdict);         \
     }
 #define HL_VIEW(M, c) M *__restrict c = c##_at + i;
 #define HL_PUT(M, c)

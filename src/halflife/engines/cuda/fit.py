@@ -11,23 +11,25 @@ from ..group_step import GroupStep
 from ..layouts import is_plain, mask_fits, same_order, states_fit
 from ..memory import ParameterState
 from ..trace import UntraceableError
+from .clock import DeviceClock, HostClock
 from .processor import KernelError, Processor, kernel_of
 from .recording import plain_update
 from .row import Row, columns_of, present_in
+from .table import clock_on
 
 
 def obstacles(step: GroupStep, processor: Processor) -> list[str | None]:
     """For each of the step's tensors, why this processor's kernels do not take it; states that are missing will do."""
-    common = group_obstacle(step.update)
+    common, clock = group_obstacle(step.update), clock_on(processor, [step])
     known: dict[Any, str | None] = {}
     found: list[str | None] = []
     for p, g, state in zip(step.params, step.grads, step.states, strict=True):
         why = common or tensor_obstacle(step, p, g, state, processor)
         if why is None:
             row = Row(0, step, columns_of(step, p, g, state), present_in(step, state))
-            key = row.key(state)
+            key = row.key(clock.of(row, state))
             if key not in known:
-                known[key] = _kernel_obstacle(row, state, processor)
+                known[key] = _kernel_obstacle(row, state, processor, clock)
             why = known[key]
         found.append(why)
     return found
@@ -60,10 +62,16 @@ def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState
     )
 
 
-def _kernel_obstacle(row: Row, state: ParameterState, processor: Processor) -> str | None:
+def _kernel_obstacle(
+    row: Row, state: ParameterState, processor: Processor, clock: type[HostClock | DeviceClock]
+) -> str | None:
     """Why there is no kernel for a tensor's next step, if there is none."""
     try:
-        row.record(row.next_clock(state))
+        if issubclass(clock, HostClock):
+            clock.record(row, dict(zip(row.clock_names, clock.of(row, state), strict=True)))
+        else:
+            row.record_on_device(DeviceClock.kept(clock.of(row, state)))
+            kernel_of(row.clock_recording, processor)
         kernel_of(row.recording, processor)
     except (UntraceableError, KernelError) as error:
         return str(error)

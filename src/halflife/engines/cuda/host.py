@@ -20,7 +20,7 @@ from torch import Tensor
 from ..library import threads
 from . import cache as disk
 from .processor import KernelError
-from .text import KERNEL, source
+from .text import KERNEL, SIGNATURES, source
 
 FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=fast", "-fno-math-errno"),
@@ -36,17 +36,17 @@ class HostProcessor:
     part = 16384
     device = torch.device("cpu")
 
-    def kernel(self, text: str) -> Any:
-        """The compiled kernel of this text. Raises ``KernelError``."""
-        return compiled(source(text, self.part), KERNEL)
+    def kernel(self, text: str, name: str) -> Any:
+        """The compiled kernel of that name in this text. Raises ``KernelError``."""
+        return compiled(source(text, self.part), name)
 
     def upload(self, array: np.ndarray[Any, Any]) -> Tensor:
         """The array where kernels can read it: its own memory."""
         return torch.from_numpy(array)
 
-    def launch(self, kernel: Any, parts: int, arguments: Sequence[int]) -> None:
-        """Run a kernel over that many parts."""
-        kernel(*arguments, threads())
+    def launch(self, kernel: Any, size: int, arguments: Sequence[int]) -> None:
+        """Run a kernel over that many parts or, the clock's, tensors."""
+        kernel(*arguments, *((threads(),) if kernel.argtypes is _ARGUMENTS[KERNEL] else ()))
 
 
 def is_wanted() -> bool:
@@ -70,14 +70,13 @@ def compiled(text: str, name: str = KERNEL) -> Any:
     """The function of that name in this C++ text, from the cache on disk where it was compiled before."""
     library = disk.artifact([text, _version(), " ".join(FLAGS), _processor()], ".so", lambda to: _compile(text, to))
     function = getattr(ctypes.CDLL(str(library)), name)
-    function.restype, function.argtypes = None, _ARGUMENTS
+    function.restype, function.argtypes = None, _ARGUMENTS[name]
     return function
 
 
-_ARGUMENTS = (
-    *(ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
-    *(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int),
-)
+_KINDS = {"address": ctypes.c_void_p, "int32": ctypes.c_int32, "int64": ctypes.c_int64}
+_ARGUMENTS: dict[str, list[Any]] = {name: [_KINDS[kind] for kind in kinds] for name, kinds in SIGNATURES.items()}
+_ARGUMENTS[KERNEL].append(ctypes.c_int)  # how many threads
 
 
 def _compile(text: str, to: Path) -> None:

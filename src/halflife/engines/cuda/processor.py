@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .recording import Recording
-from .text import kernel_text
+from .recording import ClockRecording, Recording
+from .text import CLOCK, KERNEL, clock_text, kernel_text
 
 
 class Processor(Protocol):
@@ -20,16 +20,16 @@ class Processor(Protocol):
     part: int
     device: torch.device
 
-    def kernel(self, text: str) -> Any:
-        """The compiled kernel of this text."""
+    def kernel(self, text: str, name: str) -> Any:
+        """The compiled kernel of that name in this text."""
         ...
 
     def upload(self, array: np.ndarray[Any, Any]) -> Tensor:
         """The array's bytes where a kernel can read them."""
         ...
 
-    def launch(self, kernel: Any, parts: int, arguments: Sequence[int]) -> None:
-        """Run a kernel over that many parts."""
+    def launch(self, kernel: Any, size: int, arguments: Sequence[int]) -> None:
+        """Run a kernel, with the arguments of its ``SIGNATURES``, over that many parts or, the clock's, tensors."""
         ...
 
 
@@ -37,15 +37,18 @@ class KernelError(RuntimeError):
     """A kernel that cannot be had, or is not right: why, in words that another engine's reason goes on with."""
 
 
-_kernels: dict[tuple[str, torch.device, Recording], Any] = {}
+_kernels: dict[tuple[str, torch.device, Recording | ClockRecording], Any] = {}
 
 
-def kernel_of(recording: Recording, processor: Processor) -> Any:
+def kernel_of(recording: Recording | ClockRecording, processor: Processor) -> Any:
     """The compiled kernel of a recording, compiled once. Raises ``KernelError`` if it cannot be had, each time."""
     key = processor.name, processor.device, recording
     if key not in _kernels:
         try:
-            _kernels[key] = processor.kernel(kernel_text(recording))
+            if isinstance(recording, Recording):
+                _kernels[key] = processor.kernel(kernel_text(recording), KERNEL)
+            else:
+                _kernels[key] = processor.kernel(clock_text(recording), CLOCK)
         except KernelError as error:
             _kernels[key] = error
     if isinstance(_kernels[key], KernelError):

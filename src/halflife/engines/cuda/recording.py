@@ -25,6 +25,8 @@ FORMATS: dict[torch.dtype, Format] = {
     torch.float16: "f16",
     torch.bool: "bool",
 }
+KEPT = "kept"
+"""The word of a clock's line that rounds a number to what the clocks are kept in."""
 MASK = "mask"
 """What the columns of a regularizer's own tensors are called, with their place behind it."""
 
@@ -63,6 +65,26 @@ class Recording:
         """The coefficients that lines divide by: whoever fills them in inverts them, and the lines multiply."""
         divisors = (line.operands[1] for line in self.lines if line.op == "div")
         return frozenset(divisor.place for divisor in divisors if divisor.kind == "coefficient")
+
+
+@dataclass(frozen=True)
+class ClockRecording:
+    """How the numbers of a step come from the clocks of its tensors, where these are on the device.
+
+    ``number``: what a kernel's coefficients are in, ``kept``: what the clocks are. ``names``: the clocks, the inputs
+    of the lines. ``ticked`` are stored before the step, ``finished`` after it, ``coefficients`` are what the kernel is
+    given, those in ``inverses`` inverted. ``given``: how many numbers the lines and coefficients take from outside.
+    """
+
+    number: Number
+    kept: Number
+    names: tuple[str, ...]
+    lines: tuple[Line, ...]
+    ticked: tuple[tuple[str, Operand], ...]
+    finished: tuple[tuple[str, Operand], ...]
+    coefficients: tuple[Operand, ...]
+    inverses: frozenset[int]
+    given: int
 
 
 class Numbers(NamedTuple):
@@ -120,8 +142,8 @@ def record(
     masks: int,
     clock: Mapping[str, Any],
     gradient: Any,
-    trace: Trace | None = None,
-) -> tuple[Trace, dict[str, Operand], Numbers]:
+    trace: Trace,
+) -> tuple[dict[str, Operand], Numbers]:
     """Run the four lines over one coordinate's values, as a ``plain_update`` has them.
 
     Args:
@@ -131,13 +153,12 @@ def record(
         masks: how many tensors of its own the regularizer has.
         clock: the step count and the rule's scalars, floats or values of another trace.
         gradient: what multiplies the gradient.
-        trace: what to write to; None is a new one.
+        trace: what to write to.
 
-    Returns: the trace, what each of the columns becomes, and the numbers that were met.
+    Returns: what each of the columns becomes, and the numbers that were met.
 
     Raises ``UntraceableError`` for an operation that is no function of one coordinate's numbers.
     """
-    trace = trace or Trace(numbers=False)
     w, g = trace.input("w"), trace.input("g")
     s: dict[str, Any] = {name: trace.input(name) for name in present}
     inputs = [trace.input(f"{MASK}{k}") for k in range(masks)]
@@ -151,7 +172,7 @@ def record(
         if name not in step.state_names:
             raise UntraceableError(f"{type(update.rule).__name__} gives a state {name!r} that it does not declare")
     results |= {name: _result(trace, new[name]) for name in step.state_names if name in new}
-    return trace, results, Numbers(trace.coefficients, scalars)
+    return results, Numbers(trace.coefficients, scalars)
 
 
 def _result(trace: Trace, x: Any) -> Operand:

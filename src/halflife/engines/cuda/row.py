@@ -3,9 +3,9 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,8 +14,8 @@ from torch import Tensor
 from ..formats import HALF, wide
 from ..group_step import GroupStep
 from ..memory import SCALE, ParameterState
-from ..trace import DivergedError, Replay, Trace, UntraceableError
-from .recording import FORMATS, MASK, Column, Recording, plain_update, record
+from ..trace import DivergedError, Operand, Replay, Trace, UntraceableError
+from .recording import FORMATS, KEPT, MASK, ClockRecording, Column, Number, Numbers, Recording, plain_update, record
 
 NUMBERS = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
 
@@ -24,13 +24,18 @@ class Row:
     """Some tensors of one step; ``index``: their places among all of the table's.
 
     ``record`` runs the four lines with this step's numbers, after which ``recording`` says what a kernel is made of,
-    ``numbers`` what it is given and ``scalars`` what the rule's own become.
+    ``numbers`` what it is given and ``scalars`` what the rule's own become; ``record_on_device`` does, where the clocks
+    are there (at ``clocks``, in the format ``kept``), and then ``numbers`` are what ``clock_recording`` is given.
+    ``changes`` counts how often its numbers were others than before.
     """
 
     recording: Recording
+    clock_recording: ClockRecording
 
     def __init__(self, group: int, step: GroupStep, columns: tuple[Column, ...], present: frozenset[str]) -> None:
         self.group, self.columns, self._present, self.factor = group, columns, present, 1.0
+        self.changes, self.seed, self.kept = 0, 0, cast("Number", "float")
+        self.clocks = np.zeros((0, 0), np.uint64)
         self.step = replace(step, params=(), grads=(), states=())
         self.index = np.zeros(0, np.int64)
         self.lengths = np.zeros(0, np.int64)
@@ -47,23 +52,15 @@ class Row:
         counts = step.update.rule.counts_steps or step.memory.needs_clock(torch.float16 if half else torch.float32)
         return (*(("step",) if counts else ()), *step.update.rule.scalars)
 
-    def key(self, state: ParameterState) -> tuple[Any, ...]:
-        """What tensors of one row have in common; ``state`` is one tensor's."""
-        numbers = [state[name].item() if name in state else None for name in self.clock_names]
-        return (self.columns, self._present, *numbers)
+    def key(self, clock: Any) -> tuple[Any, ...]:
+        """What the tensors of a row have in common."""
+        return (self.columns, self._present, clock)
 
-    def next_clock(self, state: ParameterState) -> dict[str, float]:
-        """What a step would compute with that began from this state; what is missing there begins at zero."""
-        return self.ticked({name: state[name].item() if name in state else 0.0 for name in self.clock_names})
-
-    def ticked(self, clock: dict[str, float], dtype: Any = np.float64) -> dict[str, float]:
-        """The clock of the next step, as ``GroupStep.read_clock`` has it, in numbers that are kept as ``dtype``."""
-        now = {name: dtype(x + (name == "step")).item() for name, x in clock.items()}
-        scalars = {name: x for name, x in now.items() if name != "step"}
-        if scalars:
-            moved = self.step.update.rule.tick(now["step"], scalars)
-            now |= {name: dtype(moved[name]).item() for name in scalars}
-        return now
+    def ticked(self, clock: Mapping[str, Any], kept: Callable[[Any], Any]) -> dict[str, Any]:
+        """The rule's scalars, moved on to the step of this clock, as they are when they are ``kept``."""
+        scalars = {name: x for name, x in clock.items() if name != "step"}
+        moved = self.step.update.rule.tick(clock["step"], scalars) if scalars else {}
+        return {name: kept(moved[name]) for name in scalars}
 
     def enter(self, tensors: Sequence[tuple[int, Tensor, ParameterState]]) -> None:
         """The tensors by their places, and where what is theirs lies."""
@@ -78,6 +75,7 @@ class Row:
 
     def fill(self, step: GroupStep) -> None:
         """Another step's numbers, of the same words."""
+        self.changes += 1
         if step.update is not self.step.update:
             self._update, self.masks = plain_update(step.update)
         self.step = replace(step, params=(), grads=(), states=())
@@ -87,29 +85,55 @@ class Row:
         names = {column.name for column in self.columns}
         self._present = frozenset(name for name in (*self.step.state_names, "anchor") if name in names)
         self._replay = None
+        self.changes += 1
 
     def record(self, clock: Mapping[str, float]) -> bool:
         """Run the lines; whether they are others than before. Raises ``UntraceableError``, having changed nothing."""
-        present = [x for x in (*self.step.state_names, "anchor") if x in self._present]
-        again = (self.step, self._update, present, len(self.masks), clock, self.factor)
         if self._replay is not None:
             try:
                 self._replay.again()
-                _, _, numbers = record(*again, self._replay)
+                _, numbers = self._run(clock, self._replay)
                 if self._replay.finished:
-                    self._take(numbers.coefficients, numbers.scalars)
+                    self.numbers, self.scalars = numbers
                     return False
             except DivergedError:
                 pass
-        trace, results, numbers = record(*again)
+        trace = Trace(numbers=False)
+        results, numbers = self._run(clock, trace)
         self.recording = self._recording(trace, results)
         self._replay = Replay(trace)
-        self._take(numbers.coefficients, numbers.scalars)
+        self.numbers, self.scalars = numbers
         return True
 
-    def _take(self, coefficients: list[Any], scalars: Mapping[str, float]) -> None:
+    def record_on_device(self, kept: Number) -> bool:
+        """Run the lines and those of the clock, which is on the device in that format; whether any are others."""
+        clock = Trace(numbers=False)
+        now: dict[str, Any] = {name: clock.input(name) for name in self.clock_names}
+        ticked = self.ticked(now, lambda x: clock.record(KEPT, x))
+        trace = Trace(numbers=False, clock=clock)
+        results, numbers = self._run({**now, **ticked}, trace)
+        old = getattr(self, "recording", None), getattr(self, "clock_recording", None)
+        self.recording = self._recording(trace, results)
+        finished = {name: clock.operand(x)[0] for name, x in numbers.scalars.items()}
+        self.clock_recording = ClockRecording(
+            number=self.recording.number,
+            kept=kept,
+            names=self.clock_names,
+            ticked=tuple((name, x.operand) for name, x in ticked.items()),
+            finished=tuple(finished.items()),
+            coefficients=tuple(clock.operand(x)[0] for x in numbers.coefficients),
+            lines=tuple(clock.lines),
+            inverses=self.recording.inverses,
+            given=len(clock.coefficients),
+        )
+        self.numbers = clock.coefficients
+        return old != (self.recording, self.clock_recording)
+
+    def _run(self, clock: Mapping[str, Any], trace: Trace) -> tuple[dict[str, Operand], Numbers]:
+        present = [x for x in (*self.step.state_names, "anchor") if x in self._present]
+        results, numbers = record(self.step, self._update, present, len(self.masks), clock, self.factor, trace)
         d = self.step.ema_decay
-        self.numbers, self.scalars = coefficients if d is None else [*coefficients, 1 - d], scalars
+        return results, numbers if d is None else numbers._replace(coefficients=[*numbers.coefficients, 1 - d])
 
     def _recording(self, trace: Trace, results: dict[str, Any]) -> Recording:
         names = {column.name for column in self.columns}
@@ -127,15 +151,20 @@ class Row:
         )
 
 
-def rows_of(steps: Sequence[GroupStep], states: Sequence[ParameterState]) -> list[Row]:
-    """The rows of these steps; ``states`` are those of all tensors, with what begins in this step among it."""
+def rows_of(
+    steps: Sequence[GroupStep], states: Sequence[ParameterState], clock_of: Callable[[Row, ParameterState], Any]
+) -> list[Row]:
+    """The rows of these steps; ``states`` are those of all tensors, with what begins in this step among it.
+
+    ``clock_of``: what of a tensor's clock must be the same for all of a row.
+    """
     rows: list[Row] = []
     place = 0
     for group, step in enumerate(steps):
         alike: dict[Any, tuple[Row, list[tuple[int, Tensor, ParameterState]]]] = {}
         for p, g, there in zip(step.params, step.grads, step.states, strict=True):
             row = Row(group, step, columns_of(step, p, g, states[place]), present_in(step, there))
-            alike.setdefault(row.key(states[place]), (row, []))[1].append((place, p, states[place]))
+            alike.setdefault(row.key(clock_of(row, states[place])), (row, []))[1].append((place, p, states[place]))
             place += 1
         for row, tensors in alike.values():
             row.enter(tensors)

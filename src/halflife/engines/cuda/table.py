@@ -21,9 +21,8 @@ from ...update import Update
 from ..group_step import GroupStep
 from ..layouts import TensorLayouts
 from ..memory import SCALE, ParameterState
-from .clock import HostClock
+from .clock import ClockLaunch, DeviceClock, HostClock
 from .processor import Processor, kernel_of
-from .recording import Recording
 from .row import NUMBERS, Row, rows_of
 
 
@@ -44,16 +43,16 @@ class Table:
         states = list(chain.from_iterable(step.states for step in steps))
         self.begun = [_begun(step, p, s) for step in steps for p, s in zip(step.params, step.states, strict=True)]
         whole = [{**state, **begun} for state, begun in zip(states, self.begun, strict=True)]
-        self.rows = rows_of(steps, whole)
-        self._names = _names_by_tensor(self.rows, len(params))
-        self._clock = HostClock(self.rows, states)
+        kind = clock_on(processor, steps)
+        self.rows = rows_of(steps, whole, kind.of)
+        self._names = _names_by_tensor(self.rows, len(params), clocks=kind.names_in_states)
+        self._clock = kind(self.rows, states)
         self.reads_states = any(self._names) or any(row.clock_names for row in self.rows)
         held = [*params, *self._read(whole)]
         self._layouts, self._at = TensorLayouts([*held, *grads]), list(map(Tensor.data_ptr, held))
         self._grads_at = np.array(list(map(Tensor.data_ptr, grads)), np.uint64)
         self._states = states if any(self.begun) else []
         self._launches = list[Launch]()
-        self._now = list[dict[str, float]]()
         self._kept: Any = None
 
     def _read(self, states: Iterable[ParameterState]) -> list[Tensor]:
@@ -101,85 +100,96 @@ class Table:
         """
         for row in self.rows:
             row.factor = float(factors[row.group])
-        self._now = [self._clock.now(row) for row in self.rows]
-        changed = [row.record(clock) for row, clock in zip(self.rows, self._now, strict=True)]
-        if any(changed) or not self._launches:
-            self._launches = self._grouped()
+        if self._clock.prepare(self.rows) or not self._launches:
+            on_device = isinstance(self._clock, DeviceClock)
+            alike: dict[Any, list[Row]] = {}
+            for row in self.rows:
+                alike.setdefault((row.recording, row.clock_recording if on_device else None), []).append(row)
+            self._launches = [Launch(rows, self.processor, on_device) for rows in alike.values()]
 
-    def run(self, params: list[Tensor]) -> None:
-        """The step that was prepared, of every tensor, in place."""
-        for row, clock in zip(self.rows, self._now, strict=True):
-            self._clock.store(row, {**clock, **row.scalars})
+    def run(self, params: list[Tensor], verdict: Tensor | None = None) -> None:
+        """The step that was prepared, of every tensor, in place.
+
+        ``verdict``: two float64 on the device, whether to skip and what multiplies the gradients besides the factors.
+        """
+        self._clock.advance()
         for state, begun in zip(self._states, self.begun, strict=False):
             state.update(begun)
-        self._launch(self._now)
+        self._launch(verdict)
         if self._states:
             self._states = []
             for row in self.rows:
                 row.begin()
         torch.autograd.graph.increment_version(params)
 
-    def _grouped(self) -> list[Launch]:
-        """The rows by what their steps do; a launch that is there already stays."""
-        by_recording: dict[Recording, list[Row]] = {}
-        for row in self.rows:
-            by_recording.setdefault(row.recording, []).append(row)
-        return [Launch(recording, rows, self.processor) for recording, rows in by_recording.items()]
-
-    def _launch(self, now: Sequence[dict[str, float]]) -> None:
+    def _launch(self, verdict: Tensor | None) -> None:
         """Bring this step's numbers and gradients' places to the processor in one piece, and run the kernels."""
-        clocks = {id(row): clock for row, clock in zip(self.rows, now, strict=True)}
-        pieces, offsets, size = list[np.ndarray[Any, Any]](), list[int](), 0
-        for launch in self._launches:
-            for piece in launch.pieces(clocks, self._grads_at):
-                offsets.append(size)
-                pieces.append(piece)
-                size += -(-piece.nbytes // 16) * 16
-        blob = np.empty(size, np.uint8)
+        pieces = [piece for launch in self._launches for piece in launch.pieces(self._grads_at)]
+        sizes = np.array([-(-piece.nbytes // 16) * 16 for piece in pieces])
+        offsets = (np.cumsum(sizes) - sizes).tolist()
+        blob = np.empty(int(sizes.sum()), np.uint8)
         for at, piece in zip(offsets, pieces, strict=True):
             blob[at : at + piece.nbytes] = piece.view(np.uint8).reshape(-1)
-        self._kept = self.processor.upload(blob)
-        at = self._kept.data_ptr()
-        for k, launch in enumerate(self._launches):
-            launch.run([at + x for x in offsets[3 * k : 3 * k + 3]])
+        self._kept = brought = self.processor.upload(blob)
+        for launch in self._launches:
+            places, offsets = offsets[: launch.brings], offsets[launch.brings :]
+            launch.run(brought, places, 0 if verdict is None else verdict.data_ptr())
 
 
 class Launch:
-    """A kernel, and the rows that it steps: what of them stays on the processor."""
+    """A kernel, and the rows that it steps: what of them stays on the processor.
 
-    def __init__(self, recording: Recording, rows: Sequence[Row], processor: Processor) -> None:
-        self._rows, self._processor, self._recording = list(rows), processor, recording
-        self._kernel = kernel_of(recording, processor)
-        lengths = np.concatenate([row.lengths for row in rows])
+    ``brings``: how many ``pieces`` there are. With clocks on the device these are what the clock's kernel is given for
+    each row, and where the gradients lie; else the kernel's numbers, the seeds, and where the gradients lie.
+    """
+
+    def __init__(self, rows: Sequence[Row], processor: Processor, on_device: bool) -> None:
+        self._rows, self._processor, self._recording = list(rows), processor, rows[0].recording
+        self._kernel = kernel_of(self._recording, processor)
+        self._clock = ClockLaunch(rows, processor) if on_device else None
+        self.brings = 2 if on_device else 3
+        counts, lengths = [len(row.index) for row in rows], np.concatenate([row.lengths for row in rows])
+        row_of = np.arange(len(lengths)) if on_device else np.repeat(np.arange(len(rows)), counts)
         self._index = np.concatenate([row.index for row in rows])
         self._parts = _cut(lengths, processor.part)
-        self._resident = [
-            processor.upload(array)
-            for array in (
-                self._parts,
-                np.ascontiguousarray(np.concatenate([row.pointers for row in rows], 1)),
-                lengths,
-                np.repeat(np.arange(len(rows), dtype=np.int32), [len(row.index) for row in rows]),
-            )
-        ]
+        pointers = np.ascontiguousarray(np.concatenate([row.pointers for row in rows], 1))
+        resident = self._parts, pointers, lengths, row_of.astype(np.int32)
+        self._resident = [processor.upload(array) for array in resident]
         self._tensors = len(lengths)
 
-    def pieces(self, clocks: dict[int, dict[str, float]], grads_at: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-        """What a step brings: each row's numbers, its seed, and where the gradients lie."""
+    def pieces(self, grads_at: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        """What a step brings."""
+        grads = grads_at[self._index]
+        if self._clock is not None:
+            given = [[0.0 if isinstance(x, Tensor) else x for x in row.numbers] for row in self._rows]
+            return [np.array(given, np.float64), grads]
         numbers = np.array([row.numbers for row in self._rows], np.float64)
         with np.errstate(over="ignore", divide="ignore"):
             inverses = [*self._recording.inverses]
             numbers[:, inverses] = 1 / numbers[:, inverses]
             numbers = numbers.astype(NUMBERS[self._recording.number])
-        seeds = [int(clocks[id(row)].get("step", 0.0)) * 0x632BE5AB & 0xFFFFFFFF for row in self._rows]
-        return [numbers, np.array(seeds, np.uint32), grads_at[self._index]]
+        return [numbers, np.array([row.seed for row in self._rows], np.uint32), grads]
 
-    def run(self, brought: Sequence[int], verdict: int = 0) -> None:
-        """Launch the kernel; ``brought`` are the addresses of the ``pieces``."""
-        (numbers, seeds, grads), (parts, columns, lengths, rows) = brought, (x.data_ptr() for x in self._resident)
+    def run(self, brought: Tensor, places: Sequence[int], verdict: int) -> None:
+        """Launch the kernels; ``places`` are those of the ``pieces`` in what was brought."""
+        at = [brought.data_ptr() + place for place in places]
+        if self._clock is not None:
+            self._fill_tensors(brought, places[0])
+            self._clock.run(at[0], verdict)
+            at = [self._clock.numbers.data_ptr(), self._clock.seeds.data_ptr(), at[1]]
+        (numbers, seeds, grads), (parts, columns, lengths, rows) = at, (x.data_ptr() for x in self._resident)
         if len(self._parts):
             arguments = (parts, len(self._parts), columns, grads, lengths, rows, self._tensors, numbers, seeds, verdict)
             self._processor.launch(self._kernel, len(self._parts), arguments)
+
+    def _fill_tensors(self, brought: Tensor, place: int) -> None:
+        """Put the numbers that are tensors, which Python does not read, among those that were given."""
+        width = len(self._rows[0].numbers)
+        for k, row in enumerate(self._rows):
+            for n, x in enumerate(row.numbers):
+                if isinstance(x, Tensor):
+                    at = place + 8 * (k * width + n)
+                    brought[at : at + 8].view(torch.float64).copy_(x.detach().reshape(1))
 
 
 def _cut(lengths: np.ndarray[Any, Any], part: int) -> np.ndarray[Any, Any]:
@@ -203,12 +213,18 @@ def _begun(step: GroupStep, p: Tensor, state: ParameterState) -> ParameterState:
     return begun
 
 
-def _names_by_tensor(rows: Sequence[Row], tensors: int) -> list[tuple[str, ...]]:
+def clock_on(processor: Processor, steps: Sequence[GroupStep]) -> type[HostClock | DeviceClock]:
+    """Where the clocks are: on the processor where it is a GPU, or a graph is to replay the step."""
+    on_device = processor.device.type != "cpu" or any(step.mode == "capturable" for step in steps)
+    return DeviceClock if on_device else HostClock
+
+
+def _names_by_tensor(rows: Sequence[Row], tensors: int, clocks: bool) -> list[tuple[str, ...]]:
     """The names in each tensor's state under which something was entered."""
     names: list[tuple[str, ...]] = [()] * tensors
     for row in rows:
         own = [x.name for x in row.columns if x.name not in ("w", "g") and not x.name.startswith("mask")]
         coded = [x.name + SCALE for x in row.columns if x.format.endswith("codes")]
         for place in row.index:
-            names[place] = (*own, *coded)
+            names[place] = (*own, *coded, *(row.clock_names if clocks else ()))
     return names

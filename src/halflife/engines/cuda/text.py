@@ -9,14 +9,19 @@ from pathlib import Path
 from ..formats import BLOCK
 from ..memory import WEIGHT_SALT
 from ..trace import COMPARISONS, Line, Operand, UntraceableError
-from .recording import Column, Recording
+from .recording import KEPT, ClockRecording, Column, Recording
 
 TRUTHS = COMPARISONS | {"logical_and", "logical_or", "logical_not"}
 MEMORY = {
     **{"f32": "float", "f64": "double", "bf16": "uint16_t", "f16": "uint16_t", "bool": "uint8_t"},
     **{"signed codes": "uint8_t", "unsigned codes": "uint8_t"},
 }
-KERNEL = "hl_fused"
+KERNEL, CLOCK = "hl_fused", "hl_clock"
+SIGNATURES = {
+    KERNEL: ("address", "int32", *["address"] * 4, "int64", *["address"] * 3),
+    CLOCK: ("address", "int64", *["address"] * 5),
+}
+"""What kernels are called with, as HL_ARGUMENTS and HL_CLOCK_ARGUMENTS in fused.hpp have it."""
 _INFIX = {
     **{"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
     **{"eq": "==", "ne": "!=", "logical_and": "&&", "logical_or": "||"},
@@ -85,7 +90,12 @@ class Lines:
         inverted = op == "div" and operands[1].kind == "coefficient" and operands[1].place in self._inverses
         if inverted or (op == "pow" and operands[1] == Operand("integer", 2)):
             return f"{numbers[0]} * {numbers[inverted]}"
-        prefix = {"fill": numbers[0], "neg": f"-{numbers[0]}", "logical_not": f"!{truths[0]}"}
+        prefix = {
+            "fill": numbers[0],
+            "neg": f"-{numbers[0]}",
+            "logical_not": f"!{truths[0]}",
+            KEPT: f"T(C({numbers[0]}))",
+        }
         if op in prefix:
             return prefix[op]
         if op in _INFIX:
@@ -98,6 +108,32 @@ class Lines:
 def kernel_text(recording: Recording, name: str = KERNEL) -> str:
     """The kernel of a step, to be compiled behind fused.hpp: every part of memory read once and written once."""
     return "\n".join(_Kernel(recording).text(name)) + "\n"
+
+
+def clock_text(clock: ClockRecording, name: str = CLOCK) -> str:
+    """The kernel that makes a step's numbers of the clocks, a thread a tensor, to be compiled behind fused.hpp."""
+    return "\n".join(_clock_text(clock, name)) + "\n"
+
+
+def _clock_text(clock: ClockRecording, name: str) -> Iterator[str]:
+    lines = Lines(clock.lines, [f"in{k}" for k in range(len(clock.names))])
+    yield f"namespace {name}_ {{\nusing T = double; using C = {clock.kept}; using N = {clock.number};"
+    yield f"enum {{ NUMBERS = {len(clock.coefficients)}, GIVEN = {clock.given} }};"
+    yield f"HL_CLOCK({name}) {{\n  HL_EACH_TENSOR {{"
+    yield "    const double *const k = given + int64_t(rows[tensor]) * GIVEN;"
+    yield from (f"    const T k{n} = k[{n}];" for n in range(clock.given))
+    for k, kept in enumerate(clock.names):
+        yield f"    C *const c{k} = HL_CLOCK_OF(C, {k});"
+        yield f"    const T in{k} = T(*c{k} = C(T(*c{k}) + 1));" if kept == "step" else f"    const T in{k} = T(*c{k});"
+    yield from (f"    {statement}" for statement in lines.statements())
+    for stored, operand in (*clock.ticked, *clock.finished):
+        yield f"    *c{clock.names.index(stored)} = C({lines.number(operand)});"
+    yield "    N *const numbers_of = static_cast<N *>(numbers) + tensor * NUMBERS;"
+    for k, operand in enumerate(clock.coefficients):
+        x = lines.number(operand)
+        yield f"    numbers_of[{k}] = N({f'1 / T({x})' if k in clock.inverses else x});"
+    step = "in" + str(clock.names.index("step")) if "step" in clock.names else "0"
+    yield f"    seeds[tensor] = uint32_t(int64_t({step})) * hl::SEED;\n  }}\n}}\nHL_CLOCK_ENTRY({name})\n}}"
 
 
 class _Kernel:
