@@ -17,11 +17,21 @@ from .group_step import as_real
 
 @dataclass(frozen=True)
 class StepDecision:
-    """``factor`` multiplies every gradient; ``norm`` is theirs before clipping, if it was asked for."""
+    """``factor`` multiplies every gradient; ``norm`` is theirs before clipping, if it was asked for.
+
+    ``skip``, where only the device knows that: one number there, not 0 where the step is to be skipped after all.
+    """
 
     act: Literal["step", "skip"]
     factor: Scalar = 1.0
     norm: Scalar | None = None
+    skip: Tensor | None = None
+
+    def settled(self) -> StepDecision:
+        """The same, once it is known whether to skip: the device is waited for."""
+        if self.skip is None:
+            return self
+        return StepDecision("skip" if bool(self.skip) else "step", self.factor, self.norm)
 
 
 STEP = StepDecision("step")
@@ -43,7 +53,7 @@ class GlobalGradOptions:
     ``max_norm``: the largest L2 norm of all gradients together, as in ``torch.nn.utils.clip_grad_norm_``: the factor is
     ``max_norm/(norm + 1e-6)``, 1 at most. ``nonfinite``: what to do if a gradient has NaN or infinity. ``scale``: what
     the loss was multiplied by, ``found`` whether a ``GradScaler`` has seen NaN or infinity already.
-    ``read``: whether the norm may be read into a Python number, as on the CPU; else it stays a 0-d tensor.
+    ``read``: whether numbers may be read into Python, as on the CPU; else all that is decided stays on the device.
     """
 
     max_norm: float | None = None
@@ -54,6 +64,8 @@ class GlobalGradOptions:
 
     def decide(self, grads: Sequence[Tensor], fast_norm: FastNorm | None = None) -> StepDecision:
         """What is to be done with these gradients."""
+        if not self.read:
+            return self._decide_unread(grads)
         if self.found is not None and float(self.found):
             return StepDecision("skip")
         factor = 1.0 if self.scale is None else 1.0 / float(self.scale)
@@ -66,6 +78,19 @@ class GlobalGradOptions:
         return StepDecision(
             "step", factor if self.max_norm is None else factor * clip_factor(norm, self.max_norm), norm
         )
+
+    def _decide_unread(self, grads: Sequence[Tensor]) -> StepDecision:
+        """The same in tensors of one number: a sum of squares in float64 overflows with the gradients alone."""
+        skip = None if self.found is None else torch.as_tensor(self.found).reshape(()) != 0
+        factor = 1.0 if self.scale is None else 1.0 / torch.as_tensor(self.scale).reshape(()).double()
+        if self.max_norm is None and self.nonfinite == "step":
+            return StepDecision("step", factor, skip=skip)
+        norm = total_norm([_real_values(g) for g in grads], read=False) * factor
+        if self.nonfinite == "skip":
+            bad = ~torch.as_tensor(norm).isfinite()
+            skip = bad if skip is None else skip.to(bad.device) | bad
+        factor = factor if self.max_norm is None else factor * clip_factor(norm, self.max_norm)
+        return StepDecision("step", factor, norm, skip)
 
 
 def clip_factor(norm: Scalar, max_norm: float) -> Scalar:

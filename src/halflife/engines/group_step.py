@@ -298,8 +298,8 @@ def as_clock(x: Any, place: Place, what: str) -> Tensor:
     if isinstance(x, Tensor):
         if x.numel() != 1:
             raise ValueError(f"{what} must be a single number, but has shape {tuple(x.shape)}.")
-        alike = x.dim() == 0 and x.dtype == dtype
-        return x if alike else x.detach().reshape(()).to(dtype)
+        alike = x.dim() == 0 and x.dtype == dtype and x.device.type == device.type
+        return x if alike else x.detach().reshape(()).to(device if x.device.type != device.type else x.device, dtype)
     if isinstance(x, int | float):
         return torch.tensor(float(x), dtype=dtype, device=device)
     raise TypeError(f"{what} must be a single number, but is {x!r}.")

@@ -37,6 +37,8 @@ class Table:
     entered, whether or not they are the same objects. So no pointer outlives its memory.
     """
 
+    decides_on_device = False
+
     def __init__(self, steps: Sequence[GroupStep]) -> None:
         self.library = _loaded()
         params = list(chain.from_iterable(step.params for step in steps))
@@ -108,8 +110,8 @@ class Table:
             self._gradient[:] = factors
             self._factors = factors
 
-    def run(self, params: list[Tensor]) -> None:
-        """One step of every tensor, in place, with the numbers that the rows have."""
+    def run(self, params: list[Tensor], verdict: Tensor | None = None) -> None:
+        """One step of every tensor, in place, with the numbers that the rows have; ``verdict`` it takes none."""
         for state, begun in self.begun:
             state.update(begun)
         unknown = self.library.step(*self.addresses, self._threads or threads())

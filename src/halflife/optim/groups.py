@@ -118,7 +118,7 @@ class GroupView:
 
     def clock_place(self, p: Tensor) -> tuple[torch.device, torch.dtype]:
         """Where torch keeps the step count: on the CPU in the default dtype, unless a graph or a kernel reads it."""
-        on_device = self.group.get("capturable") or self.group.get("fused")
+        on_device = self.group.get("capturable") or self.group.get("fused") or (p.is_cuda and self.engine == "cuda")
         wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
         return p.device if on_device else torch.device("cpu"), torch.float64 if wide else torch.float32
 
@@ -292,6 +292,13 @@ def warn_of_near_misses(group: Group, known: Iterable[str]) -> None:
                 UserWarning,
                 stacklevel=level_of_caller(),
             )
+
+
+def placeholder(weight_decay: Any) -> Any:
+    """The number that the constructor of torch is shown: 0 where the groups' own are still to be found."""
+    if isinstance(weight_decay, WeightDecaySchedule):
+        return weight_decay.value
+    return 0.0 if isinstance(weight_decay, DecaySpec) else weight_decay
 
 
 def resolved(spec: DecaySpec, group: Group) -> float:

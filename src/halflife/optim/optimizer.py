@@ -27,6 +27,7 @@ from .groups import (
     Group,
     GroupView,
     note_base_lr,
+    placeholder,
     resolved,
     scalar,
     shared,
@@ -80,6 +81,7 @@ class Optimizer(torch.optim.Optimizer):
     _signature: ClassVar[inspect.Signature | None] = None
     _torch_class: ClassVar[type[torch.optim.Optimizer] | None] = None
     _torch_names: ClassVar[tuple[str, ...]] = ()
+    _skips: Tensor | None = None  # on the device, not counted yet
     grad_norm: Scalar | None = None
     """The norm of all gradients in the last step, before clipping, if ``max_grad_norm`` or ``skip_nonfinite`` asks."""
     late_decay: WeightDecaySchedule | DecaySpec | None
@@ -103,7 +105,7 @@ class Optimizer(torch.optim.Optimizer):
             shown = signature.of_text(init, cls._torch_class, cls._signature)
         if shown is None:
             if defaults:
-                raise TypeError(_without_rule(cls.__name__))
+                raise TypeError(signature.without_rule(cls.__name__))
             return
         cls._signature = signature.with_defaults(cls.__name__, shown, defaults)
         if signature.is_constructor(cls.__init__):
@@ -115,7 +117,7 @@ class Optimizer(torch.optim.Optimizer):
     def _construct(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         """Bind and check the arguments, let torch's class see its own, and keep the rest for every group."""
         if self._signature is None:
-            raise TypeError(_without_rule(type(self).__name__))
+            raise TypeError(signature.without_rule(type(self).__name__))
         given = signature.bound(type(self).__name__, self._signature, args, keywords)
         default = {name: p.default for name, p in self._signature.parameters.items()}
         settings = {**default, **given}
@@ -126,7 +128,7 @@ class Optimizer(torch.optim.Optimizer):
             settings["weight_decay"] = self._same_decay_per_step(settings["decay"])
         params, λ = settings.pop("params"), settings["weight_decay"]
         self.late_decay = λ if isinstance(λ, WeightDecaySchedule | DecaySpec) else None
-        settings["weight_decay"] = _placeholder(λ)
+        settings["weight_decay"] = placeholder(λ)
         inherited = {name: settings[name] for name in self._torch_names if name != "params"}
         self._extra = {name: value for name, value in settings.items() if name not in inherited}
         signature.check_settings(self._extra)
@@ -213,10 +215,16 @@ class Optimizer(torch.optim.Optimizer):
         if self._unmoved and stepped:
             self._steps_since += 1
             self._unmoved = [schedule for schedule in self._unmoved if schedule.warn_if_still(self._steps_since)]
+        if isinstance(stepped, Tensor):
+            self._skips = stepped.long() if self._skips is None else self._skips.add_(stepped)
+            return True
         if not stepped:
-            for group in self.param_groups:
-                group[SKIPPED] = group.get(SKIPPED, 0) + 1
+            self._count_skips(1)
         return stepped
+
+    def _count_skips(self, more: int) -> None:
+        for group in self.param_groups:
+            group[SKIPPED] = group.get(SKIPPED, 0) + more
 
     def new_stepper(self) -> Stepper:
         """Another stepper for groups like this optimizer's, some of their parameters by themselves for instance."""
@@ -268,6 +276,9 @@ class Optimizer(torch.optim.Optimizer):
         One that a ``torch.amp.GradScaler`` does not call is not counted: without ``max_grad_norm``, ``skip_nonfinite``,
         ``fused`` and low-precision rounding it unscales and skips by itself, as it does for torch's optimizers.
         """
+        if self._skips is not None:
+            self._count_skips(int(self._skips))
+            self._skips.zero_()
         return max((group.get(SKIPPED, 0) for group in self.param_groups), default=0)
 
     @contextmanager
@@ -341,6 +352,7 @@ class Optimizer(torch.optim.Optimizer):
         """As torch's: plain numbers, strings and tensors, so that ``torch.load(weights_only=True)`` reads it."""
         for pre_hook in self._optimizer_state_dict_pre_hooks.values():
             pre_hook(self)
+        _ = self.skipped_steps  # those that only the device has counted so far are in the groups from here on
         state_dict = checkpoints.pack(self.param_groups, self.state)
         for post_hook in self._optimizer_state_dict_post_hooks.values():
             replaced = post_hook(self, state_dict)
@@ -380,21 +392,7 @@ def _step_in_graph(optimizer: Optimizer) -> None:
     step_traced(optimizer)
 
 
-def _placeholder(weight_decay: Any) -> Any:
-    """The number that the constructor of torch is shown: 0 where the groups' own are still to be found."""
-    if isinstance(weight_decay, WeightDecaySchedule):
-        return weight_decay.value
-    return 0.0 if isinstance(weight_decay, DecaySpec) else weight_decay
-
-
 def _is_torchs(base: type) -> bool:
     """Whether it is one of torch's optimizers, and not one of ours."""
     own = issubclass(base, Optimizer) or not issubclass(base, torch.optim.Optimizer)
     return not own and base is not torch.optim.Optimizer
-
-
-def _without_rule(name: str) -> str:
-    return (
-        f"{name} has no rule; write class {name}(halflife.Optimizer, rule=MyRule), or derive from a class that has "
-        "one, such as halflife.AdamW. An optimizer that computes its own step derives from torch.optim.Optimizer."
-    )

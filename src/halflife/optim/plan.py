@@ -16,7 +16,7 @@ from ..engines.formats import HALF
 from ..engines.memory import ParameterState
 from ..regularizers import Regularizer
 from ..rules import Scalar
-from .groups import Group, GroupView, scheduler_mark
+from .groups import Group, GroupView, number, scheduler_mark
 
 States = MutableMapping[Tensor, ParameterState]
 Part = tuple[int, Choice, GroupStep]
@@ -94,16 +94,36 @@ class Plan:
                 if k in rows:
                     table.move(rows.index(k), view.update, view.lr, view.multiplier(view.lr), view.lam)
 
-    def run(self, params: list[Tensor], factor: Scalar) -> None:
-        """One step of every tensor that is in a table, or an error, and then no step of any."""
+    @property
+    def decides_on_device(self) -> bool:
+        """Whether it is left to the device to skip a step: no engine that is not a kernel there takes part in it."""
+        return self.whole and all(table.decides_on_device for table, _ in self.tables)
+
+    def run(self, params: list[Tensor], factor: Scalar, skip: Tensor | None = None) -> None:
+        """One step of every tensor that is in a table, or an error, and then no step of any.
+
+        ``factor``: what multiplies the gradients; ``skip``: one number on a device, not 0 to make no step.
+        """
+        verdict = None if skip is None and not isinstance(factor, Tensor) else _verdict(skip, factor)
         if factor is not self._factors[0]:
-            signs = {k: -factor if view.group.get("maximize") else factor for k, view in enumerate(self.views)}
-            self._factors = factor, [[signs[k] for k in rows] for _, rows in self.tables]
+            self._factors = factor, [self._signed(factor, table, rows) for table, rows in self.tables]
         for (table, _), factors in zip(self.tables, self._factors[1], strict=True):
             table.prepare(factors)
         for place, (table, _) in enumerate(self.tables):
             kept = self.own(params, place)
-            table.run(params if kept is None else [params[i] for i in kept])
+            table.run(params if kept is None else [params[i] for i in kept], verdict)
+
+    def _signed(self, factor: Scalar, table: Any, rows: list[int]) -> list[Scalar]:
+        """The factor of each row: of one that only the device knows, the sign, where the table takes a verdict."""
+        own = 1.0 if isinstance(factor, Tensor) and table.decides_on_device else number(factor)
+        return [-own if self.views[k].group.get("maximize") else own for k in rows]
+
+
+def _verdict(skip: Tensor | None, factor: Scalar) -> Tensor:
+    """Two float64 on the device: whether to skip, and what multiplies the gradients."""
+    place = next(x.device for x in (skip, factor) if isinstance(x, Tensor))
+    numbers = torch.zeros((), device=place) if skip is None else skip, torch.as_tensor(factor, device=place)
+    return torch.stack([x.detach().reshape(()).to(place, torch.float64) for x in numbers])
 
 
 def _states_of(params: list[Tensor], state: States) -> Iterable[ParameterState]:

@@ -343,3 +343,11 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             raise ValueError(f"betas[{index}] must be at least 0 and below 1, but {β} was given.")
     if settings.get("foreach") and settings.get("differentiable"):
         raise ValueError("foreach=True and differentiable=True exclude each other; leave foreach=None.")
+
+
+def without_rule(name: str) -> str:
+    """What is said of an optimizer that has no rule."""
+    return (
+        f"{name} has no rule; write class {name}(halflife.Optimizer, rule=MyRule), or derive from a class that has "
+        "one, such as halflife.AdamW. An optimizer that computes its own step derives from torch.optim.Optimizer."
+    )

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import _device_dtype_check_for_fused  # pyright: ignore[reportPrivateUsage]
 
 from ..caller import level_of_caller
-from ..engines import Choice, GroupStep, KernelError, StepGuard, choose, gradient_norm
+from ..engines import Choice, GroupStep, KernelError, StepDecision, StepGuard, choose, gradient_norm
 from ..engines.memory import Memory
 from ..regularizers import L2
 from ..rules import Rule, Scalar
@@ -42,17 +42,25 @@ class Stepper:
         """The group, read in the algebra's terms."""
         return GroupView(group, self.rule_of(group))
 
-    def step(self, groups: list[Group], state: States, guard: StepGuard) -> bool:
-        """Step all parameters that have gradients, unless the guard says to skip; whether a step was made."""
+    def step(self, groups: list[Group], state: States, guard: StepGuard) -> bool | Tensor:
+        """Step all parameters that have gradients, unless the guard says to skip.
+
+        Returns whether a step was made or, where only the device knows, a number there that is not 0 if none was.
+        """
         plan, (params, grads) = self._plan, with_gradients(groups)
         fits = plan is not None and plan.fits(params, grads, state)
         norm = plan.norm if plan and fits and plan.whole else self._norm_anew(groups, state, grads)
         decision = guard(grads, norm)
+        if decision.skip is not None and not (plan and fits and plan.decides_on_device):
+            decision = decision.settled()
         if decision.act == "skip":
             return False
-        if plan is None or not fits or not self._step_again(plan, groups, params, state, decision.factor):
+        if plan is None or not fits or not self._step_again(plan, groups, params, state, decision):
+            if decision.settled().act == "skip":
+                return False
             self._step_anew(groups, state, decision.factor)
-        return True
+            return True
+        return True if decision.skip is None else decision.skip
 
     def choices(self, groups: list[Group], state: States) -> list[Choice]:
         """For each group the engine that a step would take now; where its tensors differ, all their names together."""
@@ -65,7 +73,9 @@ class Stepper:
             own.update(step.clocks_of(own, view.clock_place(p)))
         return choose(step, view.engine)
 
-    def _step_again(self, plan: Plan, groups: list[Group], params: list[Tensor], state: States, factor: Scalar) -> bool:
+    def _step_again(
+        self, plan: Plan, groups: list[Group], params: list[Tensor], state: States, decision: StepDecision
+    ) -> bool:
         """The tensors are those of the plan: give it this step's numbers and run it; False if its words do not hold."""
         self._plan = None  # whatever cuts this short, no row is taken for filled that is not
         moved = plan.settings.moved(groups)
@@ -79,11 +89,11 @@ class Stepper:
         for k in plan.halves if moved is None else moved:
             if plan.watched[k]:
                 self.warnings.look(k, plan.views[k], plan.halves[k])
-        others = [] if plan.whole else self._others(plan, groups, state, factor)
+        others = [] if plan.whole else self._others(plan, groups, state, decision.factor)
         if any(choice.table for _, choice, _ in others):
             return False
         try:
-            plan.run(params, factor)
+            plan.run(params, decision.factor, decision.skip)
         except KernelError:
             return False
         _run(others)

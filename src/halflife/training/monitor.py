@@ -126,7 +126,7 @@ class Monitor:
         owners = {p: group for group in self.optimizer.param_groups for p in group["params"]}
         grads = {p: p.grad for p in owners if p.grad is not None}
         options = self.optimizer.global_grad_options()
-        decision = options.decide([*grads.values()]) if options and grads else None
+        decision = options.decide([*grads.values()]).settled() if options and grads else None
         factor = 1.0 if decision is None else decision.factor if decision.act == "step" else None
         for p in grads:
             self.look_at(owners[p], p, factor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +34,8 @@ class Row:
 
     def __init__(self, group: int, step: GroupStep, columns: tuple[Column, ...], present: frozenset[str]) -> None:
         self.group, self.columns, self._present, self.factor = group, columns, present, 1.0
-        self.changes, self.seed, self.kept = 0, 0, cast("Number", "float")
+        self.changes, self.seed = 0, 0
+        self.kept: Number = "float"
         self.clocks = np.zeros((0, 0), np.uint64)
         self.step = replace(step, params=(), grads=(), states=())
         self.index = np.zeros(0, np.int64)

@@ -55,6 +55,11 @@ class Table:
         self._launches = list[Launch]()
         self._kept: Any = None
 
+    @property
+    def decides_on_device(self) -> bool:
+        """Whether it takes a verdict that Python does not know."""
+        return isinstance(self._clock, DeviceClock)
+
     def _read(self, states: Iterable[ParameterState]) -> list[Tensor]:
         return [state[name] for state, names in zip(states, self._names, strict=True) for name in names]
 
@@ -115,7 +120,7 @@ class Table:
         self._clock.advance()
         for state, begun in zip(self._states, self.begun, strict=False):
             state.update(begun)
-        self._launch(verdict)
+        self._launch(None if verdict is None else verdict.to(self.processor.device))
         if self._states:
             self._states = []
             for row in self.rows:

@@ -1,0 +1,164 @@
+"""Clocks, learning rates and verdicts that only the device knows; the CPU stands for it here, and is not asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import halflife
+from halflife.engines.cuda.clock import DeviceClock
+from halflife.engines.cuda.host import obstacle
+from tests.conformance.variants import VARIANTS, Variant, flat, numbers
+
+pytestmark = pytest.mark.skipif(obstacle() is not None, reason="there is no C++ compiler here")
+SHAPES = ((3, 4), (5,), (300,))
+
+
+@pytest.fixture(autouse=True)
+def double_precision() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def weights() -> list[torch.Tensor]:
+    return [numbers(shape, k).requires_grad_() for k, shape in enumerate(SHAPES)]
+
+
+def clock_of(optimizer: Any) -> Any:
+    return optimizer._stepper._plan.tables[0][0]._clock
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a tensor is asked for its number, for which a device would have to be waited for."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **kwargs or {})
+
+
+def train(optimizer: Any, steps: int = 6, watch: bool = False, bad: tuple[int, ...] = (), move: Any = None) -> Any:
+    """Steps on given gradients, infinite in the ``bad`` ones; from the second on nothing may be read."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    reads = Reads()
+    for t in range(steps):
+        for k, p in enumerate(params):
+            p.grad = numbers(p.shape, 100 + 10 * t + k)
+            if t in bad and k == 1:
+                p.grad[2] = torch.inf
+        with reads:
+            optimizer.step()
+        if t == 0:
+            reads.count = 0
+        if move:
+            move(optimizer)
+    assert not watch or reads.count == 0
+    return flat(params)
+
+
+def pair(variant: Variant, **settings: Any) -> tuple[Any, Any]:
+    made = [variant.optimizer(weights(), capturable=True, engine=e, **settings) for e in ("compiled", "eager")]
+    assert made[0].engines()[0].name == "compiled"
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("lr", [0.05, torch.tensor(0.05)], ids=["a number", "a tensor"])
+def test_every_rule_as_eager_and_without_a_look(variant: Variant, lr: Any) -> None:
+    def move(optimizer: Any) -> None:
+        for group in optimizer.param_groups:
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].mul_(0.8)
+            else:
+                group["lr"] *= 0.8
+
+    own = [x.clone() if isinstance(x := lr, torch.Tensor) else x for _ in range(2)]
+    ours, theirs = pair(variant, lr=lr, weight_decay=0.1)
+    for optimizer, x in zip((ours, theirs), own, strict=True):
+        optimizer.param_groups[0]["lr"] = x
+    a, b = train(ours, watch=True, move=move), train(theirs, move=move)
+    torch.testing.assert_close(a, b, rtol=1e-13, atol=1e-13)
+    assert isinstance(clock_of(ours), DeviceClock)
+    for p, q in zip(ours.param_groups[0]["params"], theirs.param_groups[0]["params"], strict=True):
+        assert ours.state[p].keys() == theirs.state[q].keys()
+        torch.testing.assert_close(ours.state[p], theirs.state[q], rtol=1e-12, atol=1e-12)
+
+
+def test_a_tensor_of_weight_decay() -> None:
+    def move(optimizer: Any) -> None:
+        optimizer.param_groups[0]["weight_decay"].mul_(1.5)
+
+    found = []
+    for engine in ("compiled", "eager"):
+        optimizer = halflife.AdamW(weights(), lr=0.05, weight_decay=0.2, capturable=True, engine=engine)
+        optimizer.param_groups[0]["weight_decay"] = torch.tensor(0.2)
+        found.append(train(optimizer, watch=engine == "compiled", move=move))
+    torch.testing.assert_close(*found, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("settings", [{"max_grad_norm": 0.5}, {"skip_nonfinite": True}], ids=str)
+@pytest.mark.parametrize("bad", [(), (2,), (2, 3)])
+def test_verdicts_stay_on_the_device(settings: dict[str, Any], bad: tuple[int, ...]) -> None:
+    if bad and "max_grad_norm" in settings:
+        settings = {**settings, "skip_nonfinite": True}
+    ours, theirs = (
+        halflife.AdamW(weights(), lr=0.05, weight_decay=0.1, capturable=True, engine=engine, **settings)
+        for engine in ("compiled", "eager")
+    )
+    a, b = train(ours, watch=True, bad=bad), train(theirs, bad=bad)
+    torch.testing.assert_close(a, b, rtol=1e-13, atol=1e-13)
+    assert ours.skipped_steps == theirs.skipped_steps == len(bad)
+    step = [float(ours.state[p]["step"]) for p in ours.param_groups[0]["params"]]
+    assert step == [6.0 - len(bad)] * 3
+
+
+def test_a_grad_scaler_is_not_waited_for() -> None:
+    """What a scaler hands over are tensors: its scale, and whether it has seen anything infinite."""
+    ours, theirs = (
+        halflife.AdamW(weights(), lr=0.05, weight_decay=0.1, capturable=True, max_grad_norm=0.3, engine=engine)
+        for engine in ("compiled", "eager")
+    )
+    reads = {ours: Reads(), theirs: Reads()}
+    for t in range(5):
+        for optimizer in (ours, theirs):
+            for k, p in enumerate(optimizer.param_groups[0]["params"]):
+                p.grad = 8.0 * numbers(p.shape, 100 + 10 * t + k)
+            optimizer.grad_scale, optimizer.found_inf = torch.tensor(8.0), torch.tensor(float(t == 3))
+            with reads[optimizer]:
+                optimizer.step()
+            if t == 0:
+                reads[optimizer].count = 0
+    assert reads[ours].count == 0
+    assert reads[theirs].count > 0
+    torch.testing.assert_close(*(flat(o.param_groups[0]["params"]) for o in (ours, theirs)), rtol=1e-13, atol=1e-13)
+    assert ours.skipped_steps == theirs.skipped_steps == 1
+    assert ours.skipped_steps == 1  # counted once
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_maximize_beside_a_verdict(maximize: bool) -> None:
+    settings: dict[str, Any] = {"lr": 0.05, "capturable": True, "max_grad_norm": 0.4, "maximize": maximize}
+    a, b = (train(halflife.Adam(weights(), engine=e, **settings)) for e in ("compiled", "eager"))
+    torch.testing.assert_close(a, b, rtol=1e-13, atol=1e-13)
+
+
+def test_a_skipped_first_step_leaves_nothing_behind() -> None:
+    optimizer = halflife.AdamW(weights(), lr=0.05, capturable=True, skip_nonfinite=True, engine="compiled")
+    before = flat(optimizer.param_groups[0]["params"]).clone()
+    assert torch.equal(train(optimizer, steps=1, bad=(0,)), before)
+    assert optimizer.skipped_steps == 1
+    assert not optimizer.state
+
+
+def test_a_checkpoint_counts_what_the_device_counted() -> None:
+    optimizer = halflife.AdamW(weights(), lr=0.05, capturable=True, skip_nonfinite=True, engine="compiled")
+    train(optimizer, bad=(2, 4))
+    twin = halflife.AdamW(weights(), lr=0.05, capturable=True, skip_nonfinite=True, engine="compiled")
+    twin.load_state_dict(optimizer.state_dict())
+    assert twin.skipped_steps == 2
