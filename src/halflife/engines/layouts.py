@@ -3,10 +3,11 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
-from operator import attrgetter
-from typing import Any
+from itertools import chain
+from operator import attrgetter, itemgetter
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -69,6 +70,20 @@ def _guards_tell() -> bool:
             return same(torch.ones_like(x)) and not any(map(same, (*others, x.as_subclass(_Subclass))))
         except Exception:  # whatever a torch that has changed it raises
             return False
+
+
+def reader(names: list[tuple[str, ...]]) -> Callable[[Iterable[ParameterState]], list[Tensor]]:
+    """From the parameters' states, in their order, the tensors under the names that each was entered by."""
+    kinds = {*names}
+    if kinds <= {()}:
+        return lambda states: []
+    if len(kinds) == 1:
+        own = names[0]
+        get = cast("Callable[[ParameterState], Any]", itemgetter(*own))
+        if len(own) == 1:
+            return lambda states: list(map(get, states))
+        return lambda states: list(chain.from_iterable(map(get, states)))
+    return lambda states: [state[name] for state, own in zip(states, names, strict=True) for name in own]
 
 
 def is_plain(x: Any) -> bool:

@@ -9,10 +9,9 @@ to any: ``torch.utils.swap_tensors`` takes none that has a weak reference.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor
 from ..rules import Scalar
 from ..update import Update
 from .group_step import GroupStep
-from .layouts import TensorLayouts
+from .layouts import TensorLayouts, reader
 from .library import Library, Missing, load, threads
 from .memory import SCALE, ParameterState
 from .native_rows import enter_regularizer, lam_of, row_of
@@ -55,7 +54,7 @@ class Table:
                 names.append(entered)
                 self.begun += [(state, begun)] if begun else []
                 index += 1
-        self._read_states = _reader(names)
+        self._read_states = reader(names)
         self.reads_states = any(names)
         begun_in = {id(state): begun for state, begun in self.begun}
         held = [*params, *self._read_states([{**state, **begun_in.get(id(state), {})} for state in states])]
@@ -127,20 +126,6 @@ def _loaded() -> Library:
     if isinstance(library, Missing):
         raise RuntimeError(f"no native engine: {library.reason}")
     return library
-
-
-def _reader(names: list[tuple[str, ...]]) -> Callable[[Iterable[ParameterState]], list[Tensor]]:
-    """From the parameters' states, in their order, the tensors under the names that each was entered by."""
-    kinds = {*names}
-    if kinds <= {()}:
-        return lambda states: []
-    if len(kinds) == 1:
-        own = names[0]
-        get = cast("Callable[[ParameterState], Any]", itemgetter(*own))
-        if len(own) == 1:
-            return lambda states: list(map(get, states))
-        return lambda states: list(chain.from_iterable(map(get, states)))
-    return lambda states: [state[name] for state, own in zip(states, names, strict=True) for name in own]
 
 
 def gradient_norm(grads: Sequence[Tensor]) -> float:

@@ -60,7 +60,7 @@ class HostClock:
             own = map(itemgetter(name), states if len(places) == len(states) else [states[k] for k in places])
             if not all(map(is_, own, views)):
                 return False
-        return all((x == x[0]).all() for own in self._arrays.values() for x in own.values())
+        return all(x.max() == x.min() for own in self._arrays.values() for x in own.values())
 
     def prepare(self, rows: Sequence[Row]) -> bool:
         """Record the next step of each row, and store nothing; whether any is another than before."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from ...rules import Scalar
 from ...update import Update
 from ..group_step import GroupStep
-from ..layouts import TensorLayouts
+from ..layouts import TensorLayouts, reader
 from ..memory import SCALE, ParameterState
 from .clock import ClockLaunch, DeviceClock, HostClock
 from .processor import Processor, kernel_of
@@ -45,12 +45,13 @@ class Table:
         whole = [{**state, **begun} for state, begun in zip(states, self.begun, strict=True)]
         kind = clock_on(processor, steps)
         self.rows = rows_of(steps, whole, kind.of)
-        self._names = _names_by_tensor(self.rows, len(params), clocks=kind.names_in_states)
-        self._clock = kind(self.rows, states)
-        self.reads_states = any(self._names) or any(row.clock_names for row in self.rows)
+        names = _names_by_tensor(self.rows, len(params), clocks=kind.names_in_states)
+        self._clock, self._read = kind(self.rows, states), reader(names)
+        self.reads_states = any(names) or any(row.clock_names for row in self.rows)
+        self._tensors = len(params)
         held = [*params, *self._read(whole)]
         self._layouts, self._at = TensorLayouts([*held, *grads]), list(map(Tensor.data_ptr, held))
-        self._grads_at = np.array(list(map(Tensor.data_ptr, grads)), np.uint64)
+        self._grads_at, self._grads = list(map(Tensor.data_ptr, grads)), np.zeros(0, np.uint64)
         self._states = states if any(self.begun) else []
         self._launches = list[Launch]()
         self._kept: Any = None
@@ -60,31 +61,28 @@ class Table:
         """Whether it takes a verdict that Python does not know."""
         return isinstance(self._clock, DeviceClock)
 
-    def _read(self, states: Iterable[ParameterState]) -> list[Tensor]:
-        return [state[name] for state, names in zip(states, self._names, strict=True) for name in names]
-
     def fits(self, params: list[Tensor], grads: list[Tensor], states: Iterable[ParameterState]) -> bool:
         """Whether these lie as the tensors of the table do and, but for the gradients, where they do.
 
         Where the gradients lie now is taken note of.
         """
         states = list(states)
-        if len(params) != len(self._names):
+        if len(params) != self._tensors:
             return False
-        held = [*params, *grads]
-        if self.reads_states:
-            try:
-                held[len(params) : len(params)] = self._read(states)
-                if not self._clock.fits(states):
-                    return False
-            except KeyError:
-                return False
-        if not self._layouts.of(held):
+        try:
+            held = [*params, *(self._read(states) if self.reads_states else ()), *grads]
+            kept = not self.reads_states or self._clock.fits(states)
+        except KeyError:
+            return False
+        if not kept or not self._layouts.of(held):
             return False
         at, n = list(map(Tensor.data_ptr, held)), len(self._at)
-        if at[:n] != self._at or not all(at or not g.numel() for at, g in zip(at[n:], grads, strict=True)):
+        if at[:n] != self._at:
             return False
-        self._grads_at = np.array(at[n:], np.uint64)
+        if at[n:] != self._grads_at:
+            if not all(at[n:]) and not all(at or not g.numel() for at, g in zip(at[n:], grads, strict=True)):
+                return False
+            self._grads_at, self._grads = at[n:], np.zeros(0, np.uint64)
         return True
 
     def fill(self, steps: Sequence[GroupStep]) -> None:
@@ -129,7 +127,9 @@ class Table:
 
     def _launch(self, verdict: Tensor | None) -> None:
         """Bring this step's numbers and gradients' places to the processor in one piece, and run the kernels."""
-        pieces = [piece for launch in self._launches for piece in launch.pieces(self._grads_at)]
+        if len(self._grads) < self._tensors:
+            self._grads = np.array(self._grads_at, np.uint64)
+        pieces = [piece for launch in self._launches for piece in launch.pieces(self._grads)]
         sizes = np.array([-(-piece.nbytes // 16) * 16 for piece in pieces])
         offsets = (np.cumsum(sizes) - sizes).tolist()
         blob = np.empty(int(sizes.sum()), np.uint8)
