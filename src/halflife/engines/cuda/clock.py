@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import is_, itemgetter
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class HostClock:
 
     def __init__(self, rows: Sequence[Row], states: Sequence[ParameterState]) -> None:
         self._buffers: dict[int, dict[str, Tensor]] = {}
-        self._kept = list[tuple[str, list[int], list[Tensor]]]()
+        self._kept = list[tuple[str, list[int], list[int]]]()
         for row in rows:
             own, places = self._buffers.setdefault(id(row), {}), row.index.tolist()
             for name in row.clock_names:
@@ -38,7 +38,7 @@ class HostClock:
                 views = list(own[name].unbind())
                 for place, view in zip(places, views, strict=True):
                     states[place][name] = view
-                self._kept.append((name, places, views))
+                self._kept.append((name, places, list(map(Tensor.data_ptr, views))))
         self._arrays = {key: {name: x.numpy() for name, x in own.items()} for key, own in self._buffers.items()}
         self._now = list[tuple[Row, dict[str, float]]]()
 
@@ -56,9 +56,12 @@ class HostClock:
 
     def fits(self, states: Sequence[ParameterState]) -> bool:
         """Whether these states still have their views, and all of a row the same number. Raises ``KeyError``."""
-        for name, places, views in self._kept:
+        for name, places, at in self._kept:
             own = map(itemgetter(name), states if len(places) == len(states) else [states[k] for k in places])
-            if not all(map(is_, own, views)):
+            try:
+                if list(map(Tensor.data_ptr, own)) != at:
+                    return False
+            except (TypeError, RuntimeError):  # no tensor, or one without memory
                 return False
         return all(x.max() == x.min() for own in self._arrays.values() for x in own.values())
 
