@@ -29,6 +29,24 @@ inline T move(T w, T shrink, T rate, T u) {
 #endif
 }
 
+// The decay alone, before the step or after it, where a number is enough for its threshold.
+template <class R, class T>
+void descend(const Place<T> &k, int n, T *__restrict w, const T *anchor) {
+    const R R_(k.penalty);
+    const T tau = k.tau;
+#pragma omp simd
+    for (int i = 0; i < n; ++i) w[i] = R_.descend(w[i], tau, anchor[i]);
+}
+
+template <class R, class T>
+void prox(const Place<T> &k, int n, T *__restrict w, const T *anchor) {
+    const R R_(k.penalty);
+    const T tau = k.tau;
+#pragma omp simd
+    for (int i = 0; i < n; ++i) w[i] = R_.prox(w[i], tau, anchor[i]);
+}
+
+// The step and the decay around it, where that asks for u or D.
 template <int Placement, bool Metric, class R, class T>
 void place(const Place<T> &k, int n, T *__restrict w, const T *__restrict u, const T *__restrict D, const T *anchor) {
     const R R_(k.penalty);

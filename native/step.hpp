@@ -1,65 +1,42 @@
-// The only loop: one chunk of one tensor, tile by tile, every part read once and written once.
+// One chunk of one tensor, every part read once and written once.
 //
-// A tile lives in the first-level cache: the rule leaves u (and D) there, the placement takes them from there. Numbers
-// that are T in memory are used where they lie; all others pass through a tile of their own.
+// Where all lies in memory as the rule's sweep takes it, one sweep goes through the chunk. Else it goes tile by tile: what
+// lies in another format, and what a decay does before and after the sweep, passes through the first-level cache.
 #pragma once
-#include "decays.hpp"
 #include "engine.hpp"
-#include "formats/formats.hpp"
-
-#include <utility>
+#include "sweeps.hpp"
 
 namespace hl {
 
 constexpr int TILE = 2 * BLOCK;
 
 template <class T>
-using Sweep = void (*)(const void *rule, int n, const T *g, T gradient, T *const *s, T *u, T *D);
+using Before = void (*)(const Place<T> &, int n, const T *w, const T *g, T gradient, const T *anchor, T *out);
 
 template <class T>
-using Before = void (*)(const Place<T> &, int n, const T *w, const T *g, T gradient, const T *anchor, T *out);
+using Pass = void (*)(const Place<T> &, int n, T *w, const T *anchor);
 
 template <class T>
 using After = void (*)(const Place<T> &, int n, T *w, const T *u, const T *D, const T *anchor);
 
-// What a tensor's step needs, ready in T. `rule` holds the functor.
+// What a tensor's step needs, ready in T. `rule` holds the functor. Of the decay's functions those are null that it does
+// without.
 template <class T>
 struct Prepared {
     alignas(16) unsigned char rule[most_of_any_rule<T>().bytes];
-    Sweep<T> sweep;
+    Sweep<T> sweep, finds, bf16, fp8; // finds: u and D; bf16, fp8: of states in these formats, null unless T is float
     Before<T> before;
+    Pass<T> descend, prox;
     After<T> after, bare; // bare: without decay
     Place<T> place;
     T gradient, average, ema;
     int states;
+    bool folds; // `descend` only multiplies, by 1 - tau
     bool waits; // what reads the new weights waits for group lasso's shrink
     bool keeps_ema;
     unsigned never_negative;
     uint32_t seed;
 };
-
-// One rule over a tile: its lines, once per coordinate. K counts the states that the functor's call names, of which it
-// may have fewer.
-template <class F, class T, bool Metric, size_t... K>
-void sweep(const void *rule, int n, const T *g_, T gradient, T *const *s_, T *u_, T *D_) {
-    const F f = *static_cast<const F *>(rule);
-    const T *__restrict g = g_;
-    T *__restrict u = u_, *__restrict D = D_;
-    T *const s[] = {(int(K) < F::states ? s_[K] : nullptr)...};
-#pragma omp simd
-    for (int i = 0; i < n; ++i) {
-        T state[] = {(int(K) < F::states ? s[K][i] : T(0))...}, direction, metric;
-        f(T(0), gradient * g[i], state[K]..., direction, metric);
-        (void(int(K) < F::states ? s[K][i] = state[K] : T(0)), ...);
-        u[i] = direction;
-        if constexpr (Metric) D[i] = metric;
-    }
-}
-
-template <class F, class T, size_t... K>
-Sweep<T> sweep_of(bool metric, std::index_sequence<K...>) {
-    return metric ? sweep<F, T, true, K...> : sweep<F, T, false, K...>;
-}
 
 // One format to another.
 template <class T, class Memory, class F>
@@ -80,21 +57,21 @@ T *decode(void *memory, uint8_t format, int64_t at, int n, T *tile) {
     return tile;
 }
 
-// The way back, for what `decode` put in a tile.
+// The way back, for what `decode` put in a tile: the weights, or state k.
 template <class T>
-void encode(const T *tile, void *memory, uint8_t format, int64_t at, int n, bool dithered, uint32_t seed) {
+void encode(const T *tile, void *memory, uint8_t format, int64_t at, int n, bool dithered, uint32_t seed, int k = 0) {
     const uint32_t first = uint32_t(at);
     uint16_t *half = static_cast<uint16_t *>(memory) + at;
     if (format == HL_F32 && sizeof(T) == 8)
         convert(tile, static_cast<float *>(memory) + at, n, [](T x, int) { return float(x); });
     else if (format == HL_BF16 && dithered)
-        convert(tile, half, n, [=](T x, int i) { return to_bf16<true>(float(x), first + i, seed); });
+        convert(tile, half, n, [=](T x, int i) { return to_bf16<true>(float(x), turned(dither(first + i, seed), k)); });
     else if (format == HL_BF16)
-        convert(tile, half, n, [](T x, int) { return to_bf16<false>(float(x), 0, 0); });
+        convert(tile, half, n, [](T x, int) { return to_bf16<false>(float(x), 0); });
     else if (format == HL_F16 && dithered)
-        convert(tile, half, n, [=](T x, int i) { return to_fp16<true>(float(x), first + i, seed); });
+        convert(tile, half, n, [=](T x, int i) { return to_fp16<true>(float(x), turned(dither(first + i, seed), k)); });
     else if (format == HL_F16)
-        convert(tile, half, n, [](T x, int) { return to_fp16<false>(float(x), 0, 0); });
+        convert(tile, half, n, [](T x, int) { return to_fp16<false>(float(x), 0); });
 }
 
 template <class T, bool Unsigned>
@@ -120,15 +97,11 @@ float largest(const T *tile, int n) {
 }
 
 template <class T, bool Unsigned>
-void encode_blocks(const T *__restrict tile, uint8_t *__restrict codes, float *scale, int64_t at, int n, uint32_t seed) {
+void encode_tile(const T *tile, uint8_t *codes, float *scale, int64_t at, int n, uint32_t seed, int k) {
     for (int block = 0; block < n; block += BLOCK) {
         const int m = std::min(n - block, BLOCK);
-        const float s = largest(tile + block, m), inverse = s == 0 ? 0 : 1 / (s < 1.17549435e-38f ? 1.17549435e-38f : s);
-        scale[(at + block) / BLOCK] = s;
-        const uint32_t first = uint32_t(at) + block;
-#pragma omp simd
-        for (int i = 0; i < m; ++i)
-            codes[at + block + i] = to_fp8<Unsigned>(float(tile[block + i]), inverse, first + i, seed);
+        const float s = scale[(at + block) / BLOCK] = largest(tile + block, m);
+        encode_block<Unsigned>(tile + block, inverse_of(s), codes + at + block, m, uint32_t(at) + block, seed, k);
     }
 }
 
@@ -143,10 +116,10 @@ T *decode_state(const hl_entry &e, int k, bool never_negative, int64_t at, int n
 
 template <class T>
 void encode_state(const T *tile, const hl_entry &e, int k, bool never_negative, int64_t at, int n, uint32_t seed) {
-    if (e.state_format != HL_FP8) return encode<T>(tile, e.state[k], e.state_format, at, n, e.dithered, seed);
+    if (e.state_format != HL_FP8) return encode<T>(tile, e.state[k], e.state_format, at, n, e.dithered, seed, k);
     uint8_t *codes = static_cast<uint8_t *>(e.state[k]);
-    if (never_negative) encode_blocks<T, true>(tile, codes, e.scale[k], at, n, seed);
-    else encode_blocks<T, false>(tile, codes, e.scale[k], at, n, seed);
+    if (never_negative) encode_tile<T, true>(tile, codes, e.scale[k], at, n, seed, k);
+    else encode_tile<T, false>(tile, codes, e.scale[k], at, n, seed, k);
 }
 
 // The weights back to memory: decay and step share this one rounding.
@@ -187,7 +160,16 @@ void decay_before(const Prepared<T> &p, const uint8_t *mask, int n, const T *w, 
     if (mask) blend(mask, n, out, bare);
 }
 
-// The weights after the step, with the decay after the rule in them.
+// The decay alone, where the mask is true.
+template <class T>
+void pass(const Prepared<T> &p, Pass<T> decay, const uint8_t *mask, int n, T *w, const T *anchor) {
+    T bare[TILE];
+    if (mask) std::memcpy(bare, w, sizeof(T) * size_t(n));
+    decay(p.place, n, w, anchor);
+    if (mask) blend(mask, n, w, bare);
+}
+
+// The weights after a step whose decay asks for u or D.
 template <class T>
 void step_weights(const Prepared<T> &p, const uint8_t *mask, int n, T *w, const T *u, const T *D, const T *anchor) {
     T bare[TILE];
@@ -198,10 +180,60 @@ void step_weights(const Prepared<T> &p, const uint8_t *mask, int n, T *w, const 
     blend(mask, n, w, bare);
 }
 
+// The sweep that takes the states' codes as they lie in memory, or null.
+template <class T>
+Sweep<T> narrow_sweep(const hl_entry &e, const Prepared<T> &p) {
+    if (p.after || p.average != 0 || p.states == 0) return nullptr;
+    return e.state_format == HL_FP8 ? p.fp8 : e.state_format == HL_BF16 && e.dithered ? p.bf16 : nullptr;
+}
+
+// A narrow sweep takes whole registers. A tensor's last numbers are swept in a copy in which the very last is repeated.
+template <class T>
+void sweep_in_copy(const void *rule, Sweep<T> sweep, Run<T> r, int n, int states, size_t bytes) {
+    alignas(64) T g[BLOCK], w[BLOCK];
+    uint8_t codes[STATES][BLOCK];
+    const int whole = (n + LANES - 1) / LANES * LANES;
+    Run<T> copy = r;
+    for (int i = 0; i < whole; ++i) g[i] = r.g[i < n ? i : n - 1], w[i] = r.w[i < n ? i : n - 1];
+    for (int k = 0; k < states; ++k) {
+        copy.state[k] = codes[k];
+        const uint8_t *from = static_cast<uint8_t *>(r.state[k]);
+        for (int i = 0; i < whole; ++i) std::memcpy(codes[k] + i * bytes, from + (i < n ? i : n - 1) * bytes, bytes);
+    }
+    copy.g = g, copy.w = w;
+    sweep(rule, copy, whole);
+    std::memcpy(r.w, w, sizeof(T) * size_t(n));
+    for (int k = 0; k < states; ++k) std::memcpy(r.state[k], codes[k], bytes * size_t(n));
+}
+
+template <class T>
+void sweep_narrow(const void *rule, Sweep<T> sweep, Run<T> r, int n, int states, bool blocks) {
+    const int rest = n % LANES == 0 ? 0 : n % (blocks ? BLOCK : LANES), whole = n - rest;
+    const size_t bytes = blocks ? 1 : 2;
+    if (whole) sweep(rule, r, whole);
+    if (!rest) return;
+    r.g += whole, r.w += whole, r.first += uint32_t(whole);
+    for (int k = 0; k < states; ++k) {
+        r.state[k] = static_cast<uint8_t *>(r.state[k]) + bytes * size_t(whole);
+        if (blocks) r.scale[k] += whole / BLOCK;
+    }
+    sweep_in_copy(rule, sweep, r, rest, states, bytes);
+}
+
+// Whether a chunk can be swept as it lies in memory.
+template <class T>
+bool as_it_lies(const hl_entry &e, const Prepared<T> &p) {
+    constexpr uint8_t own = sizeof(T) == 8 ? HL_F64 : HL_F32;
+    const bool folded = !p.descend || (p.folds && !e.mask), states = p.states == 0 || e.state_format == own;
+    return e.w_format == own && e.g_format == own && (states || narrow_sweep(e, p)) && !p.before && folded && !p.prox &&
+           !p.after && p.average == 0 && (!p.keeps_ema || p.waits);
+}
+
+// At most TILE coordinates, or any number of them where they can be swept as they lie.
 template <class T>
 void tile(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, int n) {
     alignas(64) T w_[TILE], g_[TILE], u[TILE], D[TILE], s_[STATES][TILE], anchor_[TILE], kahan_[TILE];
-    T *s[STATES], *w = decode<T>(e.w, e.w_format, at, n, w_), *kahan = nullptr;
+    T *w = decode<T>(e.w, e.w_format, at, n, w_), *kahan = nullptr;
     const T *g = decode<T>(const_cast<void *>(e.g), e.g_format, at, n, g_), *anchor = u;
     if (e.anchor) anchor = decode<T>(const_cast<void *>(e.anchor), e.w_format, at, n, anchor_);
     const uint8_t *mask = e.mask ? e.mask + at : nullptr;
@@ -209,17 +241,28 @@ void tile(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, 
         kahan = decode<T>(e.kahan, e.w_format, at, n, kahan_);
         for (int i = 0; i < n; ++i) w[i] += kahan[i];
     }
-    for (int k = 0; k < p.states; ++k) s[k] = decode_state<T>(e, k, p.never_negative >> k & 1, at, n, s_[k]);
-    T gradient = p.gradient;
+    const Sweep<T> narrow = narrow_sweep(e, p);
+    const bool folds = p.folds && !mask, blocks = e.state_format == HL_FP8;
+    const T kept = folds ? 1 - p.place.tau : p.place.shrink;
+    Run<T> run{g, w, {}, {}, p.gradient, kept, p.place.rate, uint32_t(at), p.seed + 101, u, D};
+    T *s[STATES];
+    for (int k = 0; k < p.states; ++k) {
+        if (narrow) run.state[k] = static_cast<uint8_t *>(e.state[k]) + at * (blocks ? 1 : 2);
+        else run.state[k] = s[k] = decode_state<T>(e, k, p.never_negative >> k & 1, at, n, s_[k]);
+        if (narrow && blocks) run.scale[k] = e.scale[k] + at / BLOCK;
+    }
     if (p.before) {
         decay_before(p, mask, n, w, g, e.anchor ? anchor : w, g_);
-        g = g_, gradient = 1;
+        run.g = g_, run.gradient = 1;
     }
-    p.sweep(p.rule, n, g, gradient, s, u, D);
-    step_weights(p, mask, n, w, u, D, anchor);
+    if (p.descend && !folds) pass(p, p.descend, mask, n, w, anchor);
+    if (narrow) sweep_narrow(p.rule, narrow, run, n, p.states, blocks);
+    else (p.after ? p.finds : p.sweep)(p.rule, run, n);
+    if (p.after) step_weights(p, mask, n, w, u, D, anchor);
+    if (p.prox) pass(p, p.prox, mask, n, w, anchor);
     if (p.average != 0) average(s[0], w, n, p.average);
-    for (int k = 0; k < p.states; ++k)
-        if (s[k] == s_[k]) encode_state<T>(s[k], e, k, p.never_negative >> k & 1, at, n, p.seed + 101 + k);
+    for (int k = 0; k < p.states && !narrow; ++k)
+        if (s[k] == s_[k]) encode_state<T>(s[k], e, k, p.never_negative >> k & 1, at, n, p.seed + 101);
     if (w == w_) store_weights<T>(w, kahan, e, r, at, n, p.seed + 7);
     if (p.keeps_ema && !p.waits) average(static_cast<T *>(e.ema) + at, decode<T>(e.w, e.w_format, at, n, w_), n, p.ema);
 }

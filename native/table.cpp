@@ -8,6 +8,9 @@
 #define HL_TEXT_(a) #a
 #define HL_TEXT(a) HL_TEXT_(a)
 
+// GCC 12 sees something uninitialized in its own header of intrinsics.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
 #include <new>
 
 #include "regularizers/regularizers.hpp"
@@ -16,11 +19,25 @@
 namespace hl {
 namespace {
 
+template <class F, size_t... K>
+void use_narrow(Prepared<float> &p, std::index_sequence<K...>) {
+    p.bf16 = sweep_bf16<F, K...>;
+    p.fp8 = sweep_fp8<F, K...>;
+}
+
+template <class F, class T, size_t... K>
+void use_sweeps(Prepared<T> &p, std::index_sequence<K...>) {
+    p.sweep = sweep<F, T, true, K...>;
+    p.finds = sweep<F, T, false, K...>;
+    p.bf16 = p.fp8 = nullptr;
+    if constexpr (LANES > 4 && sizeof(T) == 4 && F::states > 0) use_narrow<F>(p, Kept<F>());
+}
+
 template <class F, class T>
 void use(Prepared<T> &p, const hl_row &r, Clock &k) {
     static_assert(sizeof(F) <= sizeof(p.rule));
     new (p.rule) F(r, k);
-    p.sweep = sweep_of<F, T>(r.threshold == HL_METRIC, std::make_index_sequence<(F::states > 3 ? F::states : 3)>());
+    use_sweeps<F>(p, Named<F>());
     p.states = F::states;
     p.never_negative = F::never_negative;
 }
@@ -40,12 +57,13 @@ void use_penalty(Prepared<T> &p, const hl_row &r) {
     const bool metric = r.threshold == HL_METRIC;
     if constexpr (R::has_grad) {
         if (r.placement == HL_BEFORE) p.before = before<R, T>;
-        if (r.placement == HL_EXPLICIT)
-            p.after = metric ? place<HL_EXPLICIT, true, R, T> : place<HL_EXPLICIT, false, R, T>;
+        if (r.placement == HL_EXPLICIT && metric) p.after = place<HL_EXPLICIT, true, R, T>;
+        if (r.placement == HL_EXPLICIT && !metric) p.descend = descend<R, T>;
         if (r.placement == HL_CAUTIOUS)
             p.after = metric ? place<HL_CAUTIOUS, true, R, T> : place<HL_CAUTIOUS, false, R, T>;
     }
-    if (r.placement == HL_IMPLICIT) p.after = metric ? place<HL_IMPLICIT, true, R, T> : place<HL_IMPLICIT, false, R, T>;
+    if (r.placement == HL_IMPLICIT && metric) p.after = place<HL_IMPLICIT, true, R, T>;
+    if (r.placement == HL_IMPLICIT && !metric) p.prox = prox<R, T>;
 }
 
 template <class R, class T>
@@ -55,8 +73,8 @@ void use_summand(Prepared<T> &p, const hl_row &r) {
 
 template <class T>
 void use_regularizer(Prepared<T> &p, const hl_row &r) {
-    p.before = nullptr;
-    p.after = p.bare = place<HL_NONE, false, L2<T>, T>;
+    p.before = nullptr, p.descend = p.prox = nullptr, p.after = nullptr;
+    p.bare = place<HL_NONE, false, L2<T>, T>;
     switch (r.regularizer & ~HL_SUM) {
     case HL_L2: return use_summand<L2<T>, T>(p, r);
     case HL_L1: return use_summand<L1<T>, T>(p, r);
@@ -80,6 +98,7 @@ void prepare(const hl_entry &e, const hl_row &r, const halflife::ClockNow &now, 
     use_regularizer<T>(p, r);
     const double tau = r.placement == HL_BEFORE ? r.lam : r.scale * r.lam;
     p.place = Place<T>{T(tau), T(k.rate), T(k.shrink), r.penalty};
+    p.folds = p.descend && r.regularizer == HL_L2 && k.shrink == 1;
     p.gradient = T(r.gradient);
     p.average = T(k.average);
     p.ema = T(1 - r.ema_decay);
@@ -108,7 +127,8 @@ void shrink_blocks(const hl_entry &e, const Prepared<T> &p, int64_t at, int64_t 
 
 template <class T>
 void run(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, int64_t n) {
-    for (int64_t i = 0; i < n; i += TILE) tile<T>(e, r, p, at + i, int(n - i < TILE ? n - i : TILE));
+    const int64_t most = as_it_lies(e, p) ? n : TILE;
+    for (int64_t i = 0; i < n; i += most) tile<T>(e, r, p, at + i, int(n - i < most ? n - i : most));
     if (p.waits) shrink_blocks<T>(e, p, at, n);
 }
 

@@ -1,7 +1,7 @@
 // How numbers lie in memory: float and double as they are, bf16 and fp16, and 8-bit codes under a block's scale.
 //
-// Narrow formats are decoded into a tile, computed with in float and encoded again. An encoder takes the dither's seed:
-// 0 rounds to nearest even (8-bit: half up), anything else adds the low bits of a hash of (flat index, seed).
+// Narrow formats are decoded, computed with in float and encoded again. A dithered encoder takes random bits, the low
+// ones of a word that is a hash of (flat index, seed); all states of a coordinate share that hash, see `random_bits`.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -14,28 +14,37 @@ constexpr int BLOCK = 256; // coordinates under one scale in HL_FP8
 inline uint32_t bits_of(float x) { uint32_t b; std::memcpy(&b, &x, 4); return b; }
 inline float float_of(uint32_t b) { float x; std::memcpy(&x, &b, 4); return x; }
 
-// Pseudo-random bits for one coordinate of one step: the multiplication by i costs an addition in a loop over i.
-inline uint32_t dither(uint32_t i, uint32_t seed) {
-    uint32_t x = i * 0x9E3779B1u + seed;
+// Pseudo-random bits for one coordinate of one step: a hash of i*STRIDE + seed, which costs a loop over i an addition.
+constexpr uint32_t STRIDE = 0x9E3779B1u;
+
+inline uint32_t mixed(uint32_t x) {
     x ^= x >> 16;
     x *= 0x85EBCA6Bu;
     return x ^ x >> 13;
 }
 
-inline float from_bf16(uint16_t h) { return float_of(uint32_t(h) << 16); }
+inline uint32_t dither(uint32_t i, uint32_t seed) { return mixed(i * STRIDE + seed); }
 
-// `random`: the random bits of one coordinate; without a dither they are not looked at.
-template <bool Dithered>
-inline uint16_t to_bf16_by(float x, uint32_t random) {
-    uint32_t b = bits_of(x), r = Dithered ? random & 0xFFFFu : 0x7FFFu + (b >> 16 & 1);
-    bool finite = (b & 0x7F800000u) != 0x7F800000u;
-    uint32_t whole = finite ? b + r : b | (b & 0x7FFFFFu ? 0x400000u : 0u);
-    return uint16_t(whole >> 16);
+// The word turned right by 12 for each state before: the bits that decide a rounding are others for each of three.
+inline uint32_t turned(uint32_t x, int k) { return x >> (12 * k & 31) | x << (-12 * k & 31); }
+
+// The low bits of that, where k is known.
+template <int K, int Bits>
+inline uint32_t random_bits(uint32_t x) {
+    constexpr int by = 12 * K & 31;
+    constexpr uint32_t mask = (1u << Bits) - 1;
+    return (by + Bits <= 32 ? x >> by : turned(x, K)) & mask;
 }
 
+inline float from_bf16(uint16_t h) { return float_of(uint32_t(h) << 16); }
+
+// The bits of x, of which the upper 16 are its bf16, rounded by r; a NaN that some arithmetic gave stays one.
+inline uint32_t bf16_bits(float x, uint32_t r) { return bits_of(x) + (x == x ? r : 0); }
+
 template <bool Dithered>
-inline uint16_t to_bf16(float x, uint32_t i, uint32_t seed) {
-    return to_bf16_by<Dithered>(x, Dithered ? dither(i, seed) : 0);
+inline uint16_t to_bf16(float x, uint32_t random) {
+    const uint32_t b = bits_of(x) | (x == x ? 0u : 0x400000u);
+    return uint16_t((b + (x == x ? Dithered ? random & 0xFFFFu : 0x7FFFu + (b >> 16 & 1) : 0u)) >> 16);
 }
 
 inline float from_fp16(uint16_t h) {
@@ -48,7 +57,7 @@ inline float from_fp16(uint16_t h) {
 // Below 2^-14 the spacing no longer shrinks: there 2^-14 is added before the rounding and taken away after it, which
 // brings the lost bits to the same place.
 template <bool Dithered>
-inline uint16_t to_fp16_by(float x, uint32_t random) {
+inline uint16_t to_fp16(float x, uint32_t random) {
     const float a = std::abs(x), low = 6.103515625e-05f;
     const bool small = a < low;
     const uint32_t b = bits_of(small ? a + low : a);
@@ -59,36 +68,56 @@ inline uint16_t to_fp16_by(float x, uint32_t random) {
     return uint16_t(sign | (!(a < float_of(0x7F800000u)) || h > most ? most : h));
 }
 
-template <bool Dithered>
-inline uint16_t to_fp16(float x, uint32_t i, uint32_t seed) {
-    return to_fp16_by<Dithered>(x, Dithered ? dither(i, seed) : 0);
-}
-
 // 8-bit floats of x/scale: exponent and 3 mantissa bits; the largest of a block has the largest code.
 constexpr uint32_t UNSIGNED_BASE = 761, SIGNED_BASE = 889;
 
+// What a code stands for where the scale is 1; a code with a sign comes extended by it.
+template <bool Unsigned>
+inline float fp8_unit(uint32_t code) {
+    const uint32_t c = Unsigned ? code << 20 : code << 20 & 0x87F00000u;
+    const bool zero = Unsigned ? code == 0 : (code & 0x7Fu) == 0;
+    return float_of(c + (zero ? 0u : (Unsigned ? UNSIGNED_BASE : SIGNED_BASE) << 20));
+}
+
 template <bool Unsigned>
 inline float from_fp8(uint8_t code, float scale) {
-    const uint32_t c = Unsigned ? code : code & 0x7Fu, base = Unsigned ? UNSIGNED_BASE : SIGNED_BASE;
-    const uint32_t magnitude = c ? (c + base) << 20 : 0u;
-    return float_of(Unsigned ? magnitude : magnitude | uint32_t(code & 0x80u) << 24) * scale;
+    return fp8_unit<Unsigned>(Unsigned ? uint32_t(code) : uint32_t(int32_t(int8_t(code)))) * scale;
 }
 
-// `inverse` is 1/scale.
-template <bool Unsigned>
-inline uint8_t to_fp8_by(float x, float inverse, uint32_t random) {
-    constexpr int32_t base = Unsigned ? UNSIGNED_BASE : SIGNED_BASE, top = Unsigned ? 255 : 127, least = Unsigned;
-    const uint32_t sign = bits_of(x) >> 31, b = bits_of(std::abs(x) * inverse);
-    int32_t c = int32_t((b + (random & 0xFFFFFu)) >> 20) - base;
-    c = c < least ? least : c;
-    c = c > top ? top : c;
-    c = (bits_of(x) & 0x7FFFFFFFu) == 0 ? 0 : c; // 0 for 0 alone
-    return uint8_t(Unsigned ? uint32_t(c) : uint32_t(c) | sign << 7);
-}
+// The code of x with 20 random bits; `inverse` is 1/scale. It is 0 for 0 alone. Where the scale is below LARGE_SCALE its
+// inverse is not subnormal, so that no |x|*inverse is above 1 and no code above the largest.
+constexpr float LARGE_SCALE = 8.507059e37f; // 2^126
 
 template <bool Unsigned>
-inline uint8_t to_fp8(float x, float inverse, uint32_t i, uint32_t seed) {
-    return to_fp8_by<Unsigned>(x, inverse, dither(i, seed));
+inline uint32_t fp8_code(float x, float inverse, uint32_t random) {
+    constexpr uint32_t base = Unsigned ? UNSIGNED_BASE : SIGNED_BASE;
+    const int32_t c = int32_t(bits_of(std::abs(x) * inverse) + random - (base << 20)) >> 20;
+    if (Unsigned) return uint32_t(x == 0 ? 0 : c < 1 ? 1 : c);
+    return uint32_t(c < 0 ? 0 : c) | (bits_of(x) >> 24 & 0x80u);
+}
+
+// The same for any scale.
+template <bool Unsigned>
+inline uint8_t to_fp8(float x, float inverse, uint32_t random) {
+    constexpr uint32_t top = Unsigned ? 255 : 127;
+    const uint32_t c = fp8_code<Unsigned>(std::abs(x), inverse, random & 0xFFFFFu);
+    const uint32_t sign = Unsigned ? 0 : bits_of(x) >> 24 & 0x80u;
+    return uint8_t(sign | (x == 0 ? 0 : c > top ? top : c));
+}
+
+// 1/scale, 0 for a block of zeros.
+inline float inverse_of(float scale) {
+    const float least = 1.17549435e-38f;
+    return scale == 0 ? 0 : 1 / (scale < least ? least : scale);
+}
+
+// Of state k, n neighbours in one block, of which the first has the flat index `first`.
+template <bool Unsigned, class T>
+__attribute__((noinline)) void encode_block(const T *__restrict x, float inverse, uint8_t *__restrict codes, int n,
+                                            uint32_t first, uint32_t seed, int k) {
+#pragma omp simd
+    for (int i = 0; i < n; ++i)
+        codes[i] = to_fp8<Unsigned>(float(x[i]), inverse, turned(dither(first + uint32_t(i), seed), k));
 }
 
 }  // namespace hl

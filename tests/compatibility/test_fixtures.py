@@ -25,16 +25,30 @@ RECORDS: list[Record] = [
 BY_NAME = {record["name"]: record for record in RECORDS}
 
 
+def settings_of(record: Record) -> list[Any]:
+    return [record["kwargs"], *(record["groups"] or ())]
+
+
 def dithers(record: Record) -> bool:
     """Whether numbers were rounded by random bits, which are a format of their own."""
-    settings = [record["kwargs"], *(record["groups"] or ())]
-    states = any(group.get("state_dtype") in (torch.bfloat16, "8bit") for group in settings)
-    return states or any(group.get("rounding") == "stochastic" for group in settings)
+    states = any(group.get("state_dtype") in (torch.bfloat16, "8bit") for group in settings_of(record))
+    return states or any(group.get("rounding") == "stochastic" for group in settings_of(record))
+
+
+def dithers_two_states(record: Record) -> bool:
+    """Whether a tensor has two states that are: since 0.1.0 the second takes its bits from the first one's word."""
+    dithered = any(group.get("state_dtype") in (torch.bfloat16, "8bit") for group in settings_of(record))
+    return dithered and any(len(narrow(state)) > 1 for state in record["state_dict"]["state"].values())
+
+
+def narrow(state: dict[str, Any]) -> list[str]:
+    """The names of the states that are kept in fewer bits."""
+    return [name for name, x in state.items() if x.dtype in (torch.uint8, torch.bfloat16) and name != "kahan"]
 
 
 DITHERED = [record["name"] for record in RECORDS if dithers(record)]
-SAME_BITS = True
-"""Whether a rounding takes the random bits that it took in 0.1.0. If not, what it rounds is compared to ``SHARE``."""
+OTHER_BITS = [record["name"] for record in RECORDS if dithers_two_states(record)]
+"""Whose roundings take other random bits than in 0.1.0: what they round is compared to ``SHARE``."""
 
 RELATIVE = {
     **{torch.float64: 1e-12, torch.float32: 1e-6, torch.complex64: 1e-6},
@@ -67,7 +81,7 @@ def here() -> str | None:
 def is_exact(record: Record) -> bool:
     """Native on the level that it was written on: there is one order of the operations."""
     native = {*record["ran"]} == {"native"} and record["level"] == here()
-    return native and (SAME_BITS or record["name"] not in DITHERED)
+    return native and record["name"] not in OTHER_BITS
 
 
 def compare(now: Tensor, then: Tensor, exact: bool, what: str) -> None:
@@ -127,21 +141,22 @@ def compare_all(walker: Walker, record: Record, prefix: str) -> None:
     weights, exact = record[f"{prefix}weights"], is_exact(record)
     compare_groups(now, then)
     if not exact and record["name"] in DITHERED:
-        compare_dithered(walker.weights(), weights)
+        same_bits = record["name"] not in OTHER_BITS
+        compare_dithered(walker.weights(), weights, same_bits)
         for index, old in then["state"].items():
-            narrow = [name for name, x in old.items() if x.dtype in (torch.uint8, torch.bfloat16) and name != "kahan"]
-            compare_dithered([now["state"][index][name] for name in narrow], [old[name] for name in narrow])
+            new = now["state"][index]
+            compare_dithered([new[name] for name in narrow(old)], [old[name] for name in narrow(old)], same_bits)
         return
     compare_states(now, then, exact)
     for w, old in zip(walker.weights(), weights, strict=True):
         compare(w, old, exact, "a weight")
 
 
-def compare_dithered(now: list[Tensor], then: list[Tensor]) -> None:
+def compare_dithered(now: list[Tensor], then: list[Tensor], same_bits: bool) -> None:
     """Where another order of operations made another number, its random bits seldom round it to another one."""
     for x, old in zip(now, then, strict=True):
         assert (x.dtype, x.shape) == (old.dtype, old.shape)
-        if SAME_BITS and x.dtype in (torch.uint8, torch.bfloat16, torch.float16):
+        if same_bits and x.dtype in (torch.uint8, torch.bfloat16, torch.float16):
             assert (x != old).float().mean() <= SHARE
         elif x.dtype is not torch.uint8:
             assert distance([x], [old]) <= SHARE

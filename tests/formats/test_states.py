@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import pytest
 import torch
 
 import halflife
-from halflife.engines.formats import decode_8bit, dither, encode_8bit, seed_of
+from halflife.engines.formats import decode_8bit, dither, encode_8bit, seed_of, turned
 
 from .users import (
     NARROW,
@@ -95,7 +97,7 @@ def test_close_to_float32(name: str, flags: Any, engine: Any, state_dtype: Any) 
 
 @each_engine
 def test_adam_in_8_bits_by_hand(engine: Any) -> None:
-    """Decode, Adam in float32, dither: the seeds of the step, the salts 101 and 102."""
+    """Decode, Adam in float32, dither: one word of random bits for both states, turned for v."""
     (p,) = params = weights()[:1]
     optimizer = halflife.Adam(params, lr=0.1, state_dtype="8bit", **engine)
     w, m, v = p.detach().clone(), torch.zeros_like(p), torch.zeros_like(p)
@@ -106,7 +108,7 @@ def test_adam_in_8_bits_by_hand(engine: Any) -> None:
         m, v = 0.9 * m + (1 - 0.9) * g, 0.999 * v + (1 - 0.999) * (g * g)
         w = w.add(m / (1 - 0.9**t) / ((v / (1 - 0.999**t)).sqrt() + 1e-8), alpha=-0.1)
         coded = [
-            encode_8bit(x, dither(x.numel(), seed_of(t, 101 + k)) & 0xFFFFF, signed=k == 0)
+            encode_8bit(x, turned(dither(x.numel(), seed_of(t, 101)), k) & 0xFFFFF, signed=k == 0)
             for k, x in enumerate((m, v))
         ]
         m, v = (decode_8bit(*pair, signed=k == 0) for k, pair in enumerate(coded))
@@ -115,6 +117,27 @@ def test_adam_in_8_bits_by_hand(engine: Any) -> None:
         assert torch.equal(state["exp_avg"], coded[0][0])
         assert torch.equal(state["exp_avg_sq_scale"], coded[1][1])
         assert torch.equal(state["exp_avg_sq"], coded[1][0])
+
+
+@pytest.mark.parametrize("engine", [{"engine": "eager"}, {"engine": "foreach"}, {}], ids=["eager", "foreach", "own"])
+@pytest.mark.parametrize("state_dtype", [torch.bfloat16, "8bit"], ids=str)
+def test_three_states_round_without_bias_and_each_for_itself(engine: Any, state_dtype: Any) -> None:
+    """AMSGrad's second and third states are the same numbers here, and share the random word with the first."""
+    n, generator = 1 << 16, torch.Generator().manual_seed(0)
+    p, g = torch.zeros(n), torch.empty(n).uniform_(0.1, 1.0, generator=generator)
+    p.grad = g = torch.where(torch.rand(n, generator=generator) < 0.5, g, -g)
+    optimizer = halflife.Adam([p], lr=0.0, betas=(0.5, 0.75), amsgrad=True, state_dtype=state_dtype, **engine)
+    optimizer.step()
+    state, errors = optimizer.state[p], []
+    for name, x in (("exp_avg", 0.5 * g), ("exp_avg_sq", 0.25 * g**2), ("max_exp_avg_sq", 0.25 * g**2)):
+        kept = state[name]
+        found = decode_8bit(kept, state[f"{name}_scale"], signed=name == "exp_avg") if state_dtype == "8bit" else kept
+        errors.append(found.double() / x.double() - 1)
+    scaled = [error / error.square().mean().sqrt() for error in errors]
+    assert all(error.abs().max() > 1e-3 for error in errors)
+    assert all(abs(error.mean().item()) < 4 / math.sqrt(n) for error in scaled)
+    for one, other in itertools.combinations(scaled, 2):
+        assert abs((one * other).mean().item()) < 4 / math.sqrt(n)
 
 
 @each_engine

@@ -45,6 +45,17 @@ def test_nearly_all_narrow_weights_have_the_same_bits(dtype, state_dtype, roundi
     assert (native == eager).double().mean() >= 0.99
 
 
+@pytest.mark.parametrize("state_dtype", [torch.bfloat16, "8bit"], ids=str)
+def test_every_tail_of_narrow_states_has_the_same_bits(state_dtype):
+    """Of numbers that no order of the operations rounds: what differs would be the codec's."""
+    settings = {"betas": (0.5, 0.5), "amsgrad": True, "state_dtype": state_dtype}
+    for n in TAILS:
+        gradients = [(g * 16).round() / 16 for g in _gradients(n)]
+        (_, native), (_, eager) = (_stepped(engine, gradients, torch.float32, **settings) for engine in (None, "eager"))
+        for name, x in eager.items():
+            assert torch.equal(native[name], x), (n, name)
+
+
 def test_nadam_in_float64_is_as_eager_and_torch():
     native, eager = (_stepped(engine, _gradients(67), torch.float64, halflife.NAdam)[0] for engine in (None, "eager"))
     torch.testing.assert_close(native, eager, rtol=1e-12, atol=1e-12)

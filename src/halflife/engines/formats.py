@@ -52,6 +52,17 @@ def dither(n: int, seed: Scalar, device: torch.device | str = "cpu", at: int = 0
     return x
 
 
+def turned(x: Tensor, k: int) -> Tensor:
+    """The k-th state's random bits: its coordinate's word, turned right by 12·k; a format takes the low ones of it.
+
+    So a coordinate needs one hash, and the bits that decide a rounding are others for each of three states::
+
+        x ← x >> r | x << (32 − r),   r = 12·k mod 32
+    """
+    r = 12 * k % 32
+    return (x >> r) & ((1 << (32 - r)) - 1) | x << (32 - r) if r else x
+
+
 def _as_int32(x: int) -> int:
     return x - (1 << 32) if x >= 1 << 31 else x
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..rules import Scalar
 from ..update import Update
-from .formats import BLOCK, HALF, seed_of, wide
-from .memory import FIRST_STATE_SALT, SCALE, Memory, ParameterState, Rounding, decoded
+from .formats import BLOCK, HALF, wide
+from .memory import SCALE, Memory, ParameterState, Rounding, decoded
 
 Mode = Literal["plain", "capturable", "differentiable"]
 Clock = dict[str, Scalar]
@@ -180,12 +180,8 @@ class GroupStep:
             elif self.mode == "differentiable":
                 state[name] = new[name].to(self.memory.dtype_of_states(p), copy=True)
             else:
-                self.memory.write_state(p, state, name, new[name], self._seed(name, clock), at)
-
-    def _seed(self, name: str, clock: Clock) -> Scalar | None:
-        if not self.memory.dithers_states:
-            return None
-        return seed_of(clock["step"], FIRST_STATE_SALT + self.state_names.index(name))
+                t, k = clock.get("step"), self.state_names.index(name)
+                self.memory.write_state(p, state, name, new[name], t, k, at)
 
     def _store_as_is(self, p: Tensor, state: ParameterState, name: str, real: Tensor) -> None:
         old, x = state.get(name), torch.view_as_complex(real) if p.is_complex() else real

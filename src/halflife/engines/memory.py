@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..rules import Scalar
-from .formats import HALF, NEAREST_8BIT, decode_8bit, dither, dithered, encode_8bit, seed_of, wide
+from .formats import HALF, NEAREST_8BIT, decode_8bit, dither, dithered, encode_8bit, seed_of, turned, wide
 
 Rounding = Literal["nearest", "stochastic", "kahan"]
 StateDtype = torch.dtype | Literal["8bit"] | None
@@ -19,7 +19,7 @@ ParameterState = dict[str, Any]
 SCALE = "_scale"
 """What is added to a state's name for the scales of its 8-bit codes."""
 
-WEIGHT_SALT, FIRST_STATE_SALT = 7, 101
+WEIGHT_SALT, STATE_SALT = 7, 101
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,11 @@ class Memory:
       step begins at ``w = p + kahan``.
 
     ``state_dtype`` is of the rule's states for each coordinate. None keeps them in the parameter's dtype, rounded to
-    nearest, as torch does; torch.float32 rounds to nearest too; torch.bfloat16 and "8bit" are dithered, the k-th state
-    (from 0, in the order of ``rule.states``) by the bits of seed(t, 101 + k). First values, and what is loaded from
-    another format, are rounded to nearest. Random bits go by the flat, row-major index, whatever the strides. A state
-    that somebody else put there in another floating-point dtype stays in it where ``state_dtype`` is None.
+    nearest, as torch does; torch.float32 rounds to nearest too; torch.bfloat16 and "8bit" are dithered, all by the
+    bits of seed(t, 101), turned right by 12·k for the k-th state (from 0, in the order of ``rule.states``). First
+    values, and what is loaded from another format, are rounded to nearest. Random bits go by the flat, row-major index,
+    whatever the strides. A state that somebody else put there in another floating-point dtype stays in it where
+    ``state_dtype`` is None.
 
     ``never_negative`` names the states whose 8-bit codes need no sign.
     """
@@ -78,20 +79,23 @@ class Memory:
             state["kahan"].copy_(rest.masked_fill_(~rest.isfinite(), 0.0))
 
     def write_state(
-        self, p: Tensor, state: ParameterState, name: str, x: Tensor, seed: Scalar | None, at: int = 0
+        self, p: Tensor, state: ParameterState, name: str, x: Tensor, t: Scalar | None, k: int = 0, at: int = 0
     ) -> None:
-        """Keep a new state under its name, rounded by the dither of ``seed``, or to nearest where that is None.
+        """Keep a new state, the rule's k-th, rounded by the dither of step t, or to nearest where that is None.
 
         ``at`` is the place of the first coordinate, where x is a piece of a tensor: a multiple of ``BLOCK``.
         """
         x = x.to_dense() if x.is_sparse else x
+        random = None
+        if t is not None and self.dithers_states:
+            random = turned(dither(x.numel(), seed_of(t, STATE_SALT), x.device, at), k)
         if self.state_dtype == "8bit":
-            r = NEAREST_8BIT if seed is None else dither(x.numel(), seed, x.device, at) & 0xFFFFF
+            r = NEAREST_8BIT if random is None else random & 0xFFFFF
             codes, scale = encode_8bit(x, r, signed=self.signed(name))
             _keep(state, name, codes)
             _keep(state, name + SCALE, scale)
-        elif self.state_dtype == torch.bfloat16 and seed is not None:
-            _keep(state, name, dithered(x, torch.bfloat16, dither(x.numel(), seed, x.device, at)))
+        elif random is not None:
+            _keep(state, name, dithered(x, torch.bfloat16, random))
         else:
             old = state.get(name) if self.state_dtype is None else None
             own = old.dtype if isinstance(old, Tensor) and old.is_floating_point() else self.dtype_of_states(p)
