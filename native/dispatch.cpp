@@ -101,7 +101,11 @@ template <class F>
 static void each(const std::vector<Chunk> &chunks, int threads, const F &f) {
     const int64_t n = int64_t(chunks.size());
     const int team = threads_for(chunks, threads), run = run_of(n, team);
-#pragma omp parallel for schedule(dynamic, run) num_threads(team) if (team > 1)
+    if (team == 1) { // without what it costs to begin a parallel region
+        for (int64_t c = 0; c < n; ++c) f(size_t(c));
+        return;
+    }
+#pragma omp parallel for schedule(dynamic, run) num_threads(team)
     for (int64_t c = 0; c < n; ++c) f(size_t(c));
 }
 

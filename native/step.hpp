@@ -187,23 +187,33 @@ Sweep<T> narrow_sweep(const hl_entry &e, const Prepared<T> &p) {
     return e.state_format == HL_FP8 ? p.fp8 : e.state_format == HL_BF16 && e.dithered ? p.bf16 : nullptr;
 }
 
-// A narrow sweep takes whole registers. A tensor's last numbers are swept in a copy in which the very last is repeated.
+// n numbers, and their last one again until they are `whole`.
+template <class X>
+void repeat_last(const void *from, int n, int whole, void *to) {
+    std::memcpy(to, from, sizeof(X) * size_t(n));
+    const X last = static_cast<const X *>(from)[n - 1];
+    for (int i = n; i < whole; ++i) static_cast<X *>(to)[i] = last;
+}
+
+// A narrow sweep takes whole registers. A tensor's last numbers are swept in a copy in which the very last is repeated:
+// that one changes no block's largest.
 template <class T>
 void sweep_in_copy(const void *rule, Sweep<T> sweep, Run<T> r, int n, int states, size_t bytes) {
     alignas(64) T g[BLOCK], w[BLOCK];
-    uint8_t codes[STATES][BLOCK];
+    alignas(64) uint8_t codes[STATES][BLOCK];
     const int whole = (n + LANES - 1) / LANES * LANES;
-    Run<T> copy = r;
-    for (int i = 0; i < whole; ++i) g[i] = r.g[i < n ? i : n - 1], w[i] = r.w[i < n ? i : n - 1];
+    const Run<T> lies = r;
+    repeat_last<T>(r.g, n, whole, g);
+    repeat_last<T>(r.w, n, whole, w);
     for (int k = 0; k < states; ++k) {
-        copy.state[k] = codes[k];
-        const uint8_t *from = static_cast<uint8_t *>(r.state[k]);
-        for (int i = 0; i < whole; ++i) std::memcpy(codes[k] + i * bytes, from + (i < n ? i : n - 1) * bytes, bytes);
+        bytes == 2 ? repeat_last<uint16_t>(r.state[k], n, whole, codes[k])
+                   : repeat_last<uint8_t>(r.state[k], n, whole, codes[k]);
+        r.state[k] = codes[k];
     }
-    copy.g = g, copy.w = w;
-    sweep(rule, copy, whole);
-    std::memcpy(r.w, w, sizeof(T) * size_t(n));
-    for (int k = 0; k < states; ++k) std::memcpy(r.state[k], codes[k], bytes * size_t(n));
+    r.g = g, r.w = w;
+    sweep(rule, r, whole);
+    std::memcpy(lies.w, w, sizeof(T) * size_t(n));
+    for (int k = 0; k < states; ++k) std::memcpy(lies.state[k], codes[k], bytes * size_t(n));
 }
 
 template <class T>

@@ -14,6 +14,9 @@ constexpr int BLOCK = 256; // coordinates under one scale in HL_FP8
 inline uint32_t bits_of(float x) { uint32_t b; std::memcpy(&b, &x, 4); return b; }
 inline float float_of(uint32_t b) { float x; std::memcpy(&x, &b, 4); return x; }
 
+// A mask: a compiler makes a slower choice of what it is given as one.
+inline uint32_t all_or_none(bool all) { return 0u - uint32_t(all); }
+
 // Pseudo-random bits for one coordinate of one step: a hash of i*STRIDE + seed, which costs a loop over i an addition.
 constexpr uint32_t STRIDE = 0x9E3779B1u;
 
@@ -39,7 +42,7 @@ inline uint32_t random_bits(uint32_t x) {
 inline float from_bf16(uint16_t h) { return float_of(uint32_t(h) << 16); }
 
 // The bits of x, of which the upper 16 are its bf16, rounded by r; a NaN that some arithmetic gave stays one.
-inline uint32_t bf16_bits(float x, uint32_t r) { return bits_of(x) + (x == x ? r : 0); }
+inline uint32_t bf16_bits(float x, uint32_t r) { return bits_of(x) + (r & all_or_none(x == x)); }
 
 template <bool Dithered>
 inline uint16_t to_bf16(float x, uint32_t random) {
@@ -75,8 +78,8 @@ constexpr uint32_t UNSIGNED_BASE = 761, SIGNED_BASE = 889;
 template <bool Unsigned>
 inline float fp8_unit(uint32_t code) {
     const uint32_t c = Unsigned ? code << 20 : code << 20 & 0x87F00000u;
-    const bool zero = Unsigned ? code == 0 : (code & 0x7Fu) == 0;
-    return float_of(c + (zero ? 0u : (Unsigned ? UNSIGNED_BASE : SIGNED_BASE) << 20));
+    const uint32_t base = (Unsigned ? UNSIGNED_BASE : SIGNED_BASE) << 20;
+    return float_of(c + (base & all_or_none((Unsigned ? code : code & 0x7Fu) != 0)));
 }
 
 template <bool Unsigned>
