@@ -41,14 +41,6 @@ inline uint32_t most(uint32_t so_far, float x) {
     return b > so_far ? b : so_far;
 }
 
-inline float inverse_of(float scale) { return scale == 0 ? 0.0f : 1 / (scale < 1.17549435e-38f ? 1.17549435e-38f : scale); }
-
-// Of one coordinate's random bits those of its k-th state: the leading ones of three states do not overlap.
-inline uint32_t bits_for_state(uint32_t random, int k) {
-    const int turn = 12 * k % 32;
-    return turn ? random >> turn | random << (32 - turn) : random;
-}
-
 constexpr uint32_t STATE_SALT = 101, SEED = 0x632BE5ABu; // as in engines/memory.py and engines/formats.py
 
 constexpr int PART = HL_PART; // coordinates of one part: one block of threads, or one turn of a thread on the CPU
@@ -145,8 +137,8 @@ inline uint32_t team_most(uint32_t x) {
     const float c##_new_scale = hl::float_of(hl::team_most(c##_most)), c##_inverse = hl::inverse_of(c##_new_scale); \
     if (threadIdx.x % 32 == 0 && i < n) c##_scales[i / hl::BLOCK] = c##_new_scale;                               \
     for (int j = 0; j < V; ++j)                                                                                  \
-        c[j] = hl::to_fp8_by<unsigned_>(c##_new[j], c##_inverse,                                                 \
-                                        hl::bits_for_state(hl::dither(HL_INDEX(j), seed + hl::STATE_SALT), k));
+        c[j] = hl::to_fp8<unsigned_>(c##_new[j], c##_inverse,                                                 \
+                                        hl::turned(hl::dither(HL_INDEX(j), seed + hl::STATE_SALT), k));
 
 #else
 
@@ -183,7 +175,7 @@ inline uint32_t team_most(uint32_t x) {
     c##_scales[i / hl::BLOCK] = c##_new_scale;                                                                \
     HL_SIMD                                                                                                   \
     for (int j = 0; j < count; ++j)                                                                           \
-        c[j] = hl::to_fp8_by<unsigned_>(c##_new[j], c##_inverse,                                              \
-                                        hl::bits_for_state(hl::dither(HL_INDEX(j), seed + hl::STATE_SALT), k));
+        c[j] = hl::to_fp8<unsigned_>(c##_new[j], c##_inverse,                                              \
+                                        hl::turned(hl::dither(HL_INDEX(j), seed + hl::STATE_SALT), k));
 
 #endif

@@ -220,9 +220,9 @@ class _Kernel:
             return f"{name}_new[j] = float({x}); {name}_most = hl::most({name}_most, {name}_new[j]);"
         if column.format in ("bf16", "f16"):
             if self.r.dithers_states:
-                bits = f"hl::bits_for_state(random, {column.state})"
-                return f"{name}[j] = hl::to_{_half(column.format)}_by<true>(float({x}), {bits});"
-            return f"{name}[j] = hl::to_{_half(column.format)}<false>(float({x}), 0, 0);"
+                bits = f"hl::turned(random, {column.state})"
+                return f"{name}[j] = hl::to_{_half(column.format)}<true>(float({x}), {bits});"
+            return f"{name}[j] = hl::to_{_half(column.format)}<false>(float({x}), 0);"
         return f"{name}[j] = {MEMORY[column.format]}({x});"
 
     def _weights(self) -> Iterator[str]:
@@ -230,13 +230,13 @@ class _Kernel:
         yield f"const T w_new = {self.lines.number(self.written['w'])};"
         if form in ("bf16", "f16"):
             half, dithered = _half(form), self.r.rounding == "stochastic"
-            where = f"HL_INDEX(j), seed + {WEIGHT_SALT}u" if dithered else "0, 0"
+            where = f"hl::dither(HL_INDEX(j), seed + {WEIGHT_SALT}u)" if dithered else "0"
             yield f"{name}[j] = hl::to_{half}<{_bool(dithered)}>(w_new, {where});"
             yield f"const T w_kept = T(hl::from_{half}({name}[j]));"
             if "kahan" in self.name:
                 yield "const T w_rest = w_new - w_kept;"
                 rest = "w_rest - w_rest == T(0) ? w_rest : T(0)"
-                yield f"{self.name['kahan']}[j] = hl::to_{half}<false>({rest}, 0, 0);"
+                yield f"{self.name['kahan']}[j] = hl::to_{half}<false>({rest}, 0);"
         else:
             yield f"{name}[j] = w_new;"
             yield "const T w_kept = w_new;"
