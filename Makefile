@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := pyproject.toml constraints.txt
 NATIVE := $(wildcard native/CMakeLists.txt native/editable/CMakeLists.txt native/*.[ch]pp native/*.h native/*.def \
-	native/*/*.hpp)
+	native/*/*.hpp src/halflife/engines/cuda/include/*/*.hpp)
 LIBRARY := src/halflife/engines/libhalflife_native.so
 SANITIZED := build/sanitize/libhalflife_native.so
 THREADED := build/sanitize-threads/libhalflife_native.so

@@ -3,7 +3,7 @@
 #pragma once
 #include "decays.hpp"
 #include "entry.hpp"
-#include "formats/lanes.hpp"
+#include "lanes.hpp"
 
 #include <utility>
 

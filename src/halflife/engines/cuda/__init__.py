@@ -1,7 +1,7 @@
 """A rule's own text as one fused kernel: recorded line by line, written as C++, compiled where the tensors are.
 
 recording.py   the four lines run over one coordinate's values leave lines and numbers
-text.py        lines → C++, behind native/fused.hpp; one text for every processor
+text.py        lines → C++, behind include/fused.hpp; one text for every processor
 row.py         tensors that take the same numbers; table.py: all of a step's, and what each step brings
 clock.py       step counts and the rule's own scalars
 host.py        g++ at run time;  processor.py: what any processor is

@@ -22,6 +22,7 @@ SIGNATURES = {
     CLOCK: ("address", "int64", *["address"] * 5),
 }
 """What kernels are called with, as HL_ARGUMENTS and HL_CLOCK_ARGUMENTS in fused.hpp have it."""
+INCLUDE = Path(__file__).parent / "include"
 _INFIX = {
     **{"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
     **{"eq": "==", "ne": "!=", "logical_and": "&&", "logical_or": "||"},
@@ -39,14 +40,9 @@ def source(text: str, part: int) -> str:
 
 @cache
 def _headers() -> str:
-    """fused.hpp and the formats, as one text; they lie beside this file, or in the source tree."""
-    text = _read("fused.hpp").replace('#include "formats/formats.hpp"', _read("formats/formats.hpp"))
-    return text.replace("#pragma once\n", "")
-
-
-def _read(name: str) -> str:
-    installed, tree = Path(__file__).parent / "include", Path(__file__).parents[4] / "native"
-    return ((installed if installed.is_dir() else tree) / name).read_text(encoding="utf-8")
+    """fused.hpp and the formats, as one text; native/CMakeLists.txt takes the formats from here too."""
+    fused, formats = ((INCLUDE / name).read_text(encoding="utf-8") for name in ("fused.hpp", "formats/formats.hpp"))
+    return fused.replace('#include "formats/formats.hpp"', formats).replace("#pragma once\n", "")
 
 
 class Lines:

@@ -3,7 +3,7 @@
 // All is loops over arrays of LANES numbers of 32 bits, which compilers keep in registers; between 32 bits and fewer a
 // loop is slow on most of them, so that there each instruction set has its own instruction.
 #pragma once
-#include "formats.hpp"
+#include "formats/formats.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
