@@ -21,8 +21,8 @@ ROOMS: dict[str, set[str]] = {
     "registry": {"rules"},
 }
 ROOMS["update"] = {"arithmetic", "rules", "decays", "regularizers"}
-ROOMS["engines"] = ROOMS["update"] | {"update", "registry"}
-ROOMS["optim"] = ROOMS["engines"] | {"engines", "caller"}
+ROOMS["engines"] = ROOMS["update"] | {"update", "registry", "caller"}
+ROOMS["optim"] = ROOMS["engines"] | {"engines"}
 ROOMS["schedules"] = {"decays"}
 ROOMS["conventions"] = ROOMS["optim"] | {"optim"}
 ROOMS["training"] = ROOMS["optim"] | {"optim"}
@@ -82,7 +82,7 @@ def test_the_rooms_around_a_step_are_few() -> None:
     """But for the kernels that are written at run time, a room of their own."""
     around = [path for path in FILES if room_of(path) in ("optim", "engines", "training")]
     assert len([path for path in around if path.parent.name != "cuda"]) <= 30
-    assert len([path for path in around if path.parent.name == "cuda"]) <= 10
+    assert len([path for path in around if path.parent.name == "cuda"]) <= 12
 
 
 def private_names(tree: ast.AST) -> set[str]:

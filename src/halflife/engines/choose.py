@@ -76,7 +76,7 @@ NATIVE = Fused(_tabled("native", Table, NATIVE_REASON), _native_obstacles)
 def _compiled() -> Fused:
     processor = cuda.HostProcessor()
     reason = "on the CPU, the rule's own text compiled to one pass over memory"
-    choice = _tabled("compiled", partial(cuda.Table, processor=processor), reason)
+    choice = _tabled("compiled", partial(cuda.Table, processor=processor, kernel_for=cuda.tested_kernel), reason)
     return Fused(choice, partial(cuda.obstacles, processor=processor))
 
 

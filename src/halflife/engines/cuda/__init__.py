@@ -5,13 +5,15 @@ text.py        lines → C++, behind include/fused.hpp; one text for every proce
 row.py         tensors that take the same numbers; table.py: all of a step's, and what each step brings
 clock.py       step counts and the rule's own scalars
 host.py        g++ at run time;  processor.py: what any processor is
-fit.py         which tensors a kernel takes;  cache.py: compiled kernels on disk
+selftest.py    a kernel's first use, beside foreach;  cache.py: compiled kernels on disk
+fit.py         which tensors a kernel takes
 """
 
 from .fit import obstacles
 from .host import HostProcessor
 from .host import is_wanted as is_wanted_on_the_cpu
 from .processor import KernelError, Processor
+from .selftest import tested_kernel
 from .table import Table
 
-__all__ = ["HostProcessor", "KernelError", "Processor", "Table", "is_wanted_on_the_cpu", "obstacles"]
+__all__ = ["HostProcessor", "KernelError", "Processor", "Table", "is_wanted_on_the_cpu", "obstacles", "tested_kernel"]

@@ -52,6 +52,7 @@ class HostClock:
         """Record the step that follows on this clock; whether it is another, and the clock that it is made with."""
         now = {name: kind(x + (name == "step")).item() for name, x in clock.items()}
         now |= row.ticked(now, lambda x: kind(x).item())
+        row.clock = clock
         return row.record(now), now
 
     def fits(self, states: Sequence[ParameterState]) -> bool:

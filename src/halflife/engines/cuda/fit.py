@@ -15,6 +15,7 @@ from .clock import DeviceClock, HostClock
 from .processor import KernelError, Processor, kernel_of
 from .recording import plain_update
 from .row import Row, columns_of, present_in
+from .selftest import tested_kernel
 from .table import clock_on
 
 
@@ -72,7 +73,7 @@ def _kernel_obstacle(
         else:
             row.record_on_device(DeviceClock.kept(clock.of(row, state)))
             kernel_of(row.clock_recording, processor)
-        kernel_of(row.recording, processor)
+        tested_kernel(row, processor)
     except (UntraceableError, KernelError) as error:
         return str(error)
     return None

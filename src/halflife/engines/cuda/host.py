@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -23,8 +24,9 @@ from .processor import KernelError
 from .text import KERNEL, SIGNATURES, source
 
 FLAGS = (
-    *("-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=fast", "-fno-math-errno"),
-    *("-fno-trapping-math", "-fno-signed-zeros", "-fopenmp", "-fPIC", "-shared", "-fvisibility=hidden", "-w"),
+    *("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
+    *("-fno-signed-zeros", "-fopenmp", "-fPIC", "-shared", "-fvisibility=hidden", "-w"),
+    *(("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()),
 )
 """Those of the native engine, but for the processor's own instruction set: NaN and infinity keep their meaning."""
 
@@ -36,9 +38,14 @@ class HostProcessor:
     part = 16384
     device = torch.device("cpu")
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What a compiled kernel depends on besides its text: compiler, flags, and the instructions that it may use."""
+        return version(), " ".join(FLAGS), _processor()
+
     def kernel(self, text: str, name: str) -> Any:
         """The compiled kernel of that name in this text. Raises ``KernelError``."""
-        return compiled(source(text, self.part), name)
+        return compiled(source(text, self.part), name, self.key)
 
     def upload(self, array: np.ndarray[Any, Any]) -> Tensor:
         """The array where kernels can read it: its own memory."""
@@ -56,20 +63,37 @@ def is_wanted() -> bool:
 
 def obstacle() -> str | None:
     """Why nothing can be compiled here, if that is so."""
-    return None if compiler() else "there is no C++ compiler (g++) here"
+    if compiler():
+        return None
+    given = os.environ.get("CXX")
+    return f"CXX={given} names no program here" if given else "there is no C++ compiler (g++) here"
 
 
 @cache
-def compiler() -> str | None:
-    """The path of g++, or of what CXX names."""
-    return shutil.which(os.environ.get("CXX") or "g++")
+def compiler() -> tuple[str, ...]:
+    """The command of g++, or what CXX names, with its own arguments; nothing where there is none."""
+    program, *arguments = shlex.split(os.environ.get("CXX") or "g++") or [""]
+    path = shutil.which(program)
+    return (path, *arguments) if path else ()
 
 
 @cache
-def compiled(text: str, name: str = KERNEL) -> Any:
+def version() -> str:
+    """The compiler's command and what it says of itself. Raises ``KernelError``."""
+    return f"{shlex.join(compiler())} ({_called('--version').stdout.partition(chr(10))[0]})"
+
+
+@cache
+def compiled(text: str, name: str, key: tuple[str, ...]) -> Any:
     """The function of that name in this C++ text, from the cache on disk where it was compiled before."""
-    library = disk.artifact([text, _version(), " ".join(FLAGS), _processor()], ".so", lambda to: _compile(text, to))
-    function = getattr(ctypes.CDLL(str(library)), name)
+    library = disk.artifact((text, *key), ".so", lambda to: _compile(text, to))
+    try:
+        function = getattr(ctypes.CDLL(str(library)), name)
+    except OSError as error:
+        raise KernelError(
+            f"a compiled kernel does not load ({error}); where {library.parent} allows no programs, let "
+            f"{disk.FOLDER} name another folder"
+        ) from None
     function.restype, function.argtypes = None, _ARGUMENTS[name]
     return function
 
@@ -80,26 +104,31 @@ _ARGUMENTS[KERNEL].append(ctypes.c_int)  # how many threads
 
 
 def _compile(text: str, to: Path) -> None:
-    program = compiler()
-    if program is None:
-        raise KernelError(str(obstacle()))
-    done = subprocess.run(
-        [program, *FLAGS, "-x", "c++", "-", "-o", str(to)],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        encoding="utf-8",
-    )
+    done = _called(*FLAGS, "-x", "c++", "-", "-o", str(to), given=text)
     if done.returncode:
-        raise KernelError(f"{program} does not compile a kernel: {done.stderr.strip()[-2000:]}")
+        said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        error = next((line for line in said if "error" in line.lower()), said[-1])
+        raise KernelError(f"{version()} does not compile a kernel: {error.strip()[:300]}")
 
 
-@cache
-def _version() -> str:
-    program = compiler()
-    done = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False, encoding="utf-8")
-    return f"{program} {done.stdout.splitlines()[0] if done.stdout else ''}"
+def _called(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """What the compiler does with these arguments. Raises ``KernelError`` where there is none, or it does not end."""
+    why = obstacle()
+    if why:
+        raise KernelError(why)
+    try:
+        return subprocess.run(
+            [*compiler(), *arguments],
+            input=given,
+            capture_output=True,
+            check=False,
+            timeout=600,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise KernelError(f"{shlex.join(compiler())} cannot be run ({error})") from None
 
 
 @cache

@@ -14,11 +14,16 @@ from .text import CLOCK, KERNEL, clock_text, kernel_text
 
 
 class Processor(Protocol):
-    """``part``: how many coordinates a kernel takes at a time."""
+    """``part``: how many coordinates a kernel takes at a time. ``name``: the engine's."""
 
     name: str
     part: int
     device: torch.device
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What a compiled kernel depends on besides its text: compiler, flags, device, versions."""
+        ...
 
     def kernel(self, text: str, name: str) -> Any:
         """The compiled kernel of that name in this text."""
@@ -51,6 +56,8 @@ def kernel_of(recording: Recording | ClockRecording, processor: Processor) -> An
                 _kernels[key] = processor.kernel(clock_text(recording), CLOCK)
         except KernelError as error:
             _kernels[key] = error
+        except OSError as error:
+            _kernels[key] = KernelError(f"there is no folder to compile a kernel in ({error})")
     if isinstance(_kernels[key], KernelError):
         raise _kernels[key]
     return _kernels[key]

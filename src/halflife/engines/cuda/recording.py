@@ -121,17 +121,17 @@ def _floats(part: Any, tensors: list[Tensor] | None) -> Any:
     return twin
 
 
-def _with_inputs(part: Any, inputs: Iterator[Value]) -> Any:
-    """The regularizer with a traced number in the place of each tensor of many."""
+def with_inputs(part: Any, inputs: Iterator[Value | Tensor]) -> Any:
+    """The regularizer with a traced number, or another tensor, in the place of each tensor of many."""
     if isinstance(part, Tensor) and part.dim():
         return next(inputs)
     if isinstance(part, tuple):
-        return tuple(_with_inputs(x, inputs) for x in part)  # pyright: ignore[reportUnknownVariableType]
+        return tuple(with_inputs(x, inputs) for x in part)  # pyright: ignore[reportUnknownVariableType]
     if not is_dataclass(part) or isinstance(part, type):
         return part
     twin = copy(part)
     for field in fields(part):
-        object.__setattr__(twin, field.name, _with_inputs(getattr(part, field.name), inputs))
+        object.__setattr__(twin, field.name, with_inputs(getattr(part, field.name), inputs))
     return twin
 
 
@@ -164,7 +164,7 @@ def record(
     inputs = [trace.input(f"{MASK}{k}") for k in range(masks)]
     if masks:
         update = copy(update)
-        object.__setattr__(update, "regularizer", _with_inputs(update.regularizer, iter(inputs)))
+        object.__setattr__(update, "regularizer", with_inputs(update.regularizer, iter(inputs)))
     new_w, new = update(clock.get("step", 0.0), w, g * gradient, {**s, **clock}, **step.numbers)  # type: ignore[arg-type]
     scalars = {name: x for name, x in new.items() if name in update.rule.scalars}
     results = {"w": _result(trace, new_w)}

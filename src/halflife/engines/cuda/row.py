@@ -26,14 +26,14 @@ class Row:
     ``record`` runs the four lines with this step's numbers, after which ``recording`` says what a kernel is made of,
     ``numbers`` what it is given and ``scalars`` what the rule's own become; ``record_on_device`` does, where the clocks
     are there (at ``clocks``, in the format ``kept``), and then ``numbers`` are what ``clock_recording`` is given.
-    ``changes`` counts how often its numbers were others than before.
+    ``changes`` counts how often its numbers were others than before, ``clock`` is what it was before the step.
     """
 
     recording: Recording
     clock_recording: ClockRecording
 
     def __init__(self, group: int, step: GroupStep, columns: tuple[Column, ...], present: frozenset[str]) -> None:
-        self.group, self.columns, self._present, self.factor = group, columns, present, 1.0
+        self.group, self.columns, self.present, self.factor = group, columns, present, 1.0
         self.changes, self.seed = 0, 0
         self.kept: Number = "float"
         self.clocks = np.zeros((0, 0), np.uint64)
@@ -43,6 +43,7 @@ class Row:
         self.pointers = np.zeros((0, 0), np.uint64)
         self._update, self.masks = plain_update(step.update)
         self._replay: Replay | None = None
+        self.clock: Mapping[str, float] = {}
         self.numbers: list[float] = []
         self.scalars: Mapping[str, float] = {}
 
@@ -55,7 +56,7 @@ class Row:
 
     def key(self, clock: Any) -> tuple[Any, ...]:
         """What the tensors of a row have in common."""
-        return (self.columns, self._present, clock)
+        return (self.columns, self.present, clock)
 
     def ticked(self, clock: Mapping[str, Any], kept: Callable[[Any], Any]) -> dict[str, Any]:
         """The rule's scalars, moved on to the step of this clock, as they are when they are ``kept``."""
@@ -84,7 +85,7 @@ class Row:
     def begin(self) -> None:
         """The states that the step before began with are there now."""
         names = {column.name for column in self.columns}
-        self._present = frozenset(name for name in (*self.step.state_names, "anchor") if name in names)
+        self.present = frozenset(name for name in (*self.step.state_names, "anchor") if name in names)
         self._replay = None
         self.changes += 1
 
@@ -109,6 +110,7 @@ class Row:
     def record_on_device(self, kept: Number) -> bool:
         """Run the lines and those of the clock, which is on the device in that format; whether any are others."""
         clock = Trace(numbers=False)
+        self.clock = {"step": 5.0} if "step" in self.clock_names else {}  # nobody knows
         now: dict[str, Any] = {name: clock.input(name) for name in self.clock_names}
         ticked = self.ticked(now, lambda x: clock.record(KEPT, x))
         trace = Trace(numbers=False, clock=clock)
@@ -131,7 +133,7 @@ class Row:
         return old != (self.recording, self.clock_recording)
 
     def _run(self, clock: Mapping[str, Any], trace: Trace) -> tuple[dict[str, Operand], Numbers]:
-        present = [x for x in (*self.step.state_names, "anchor") if x in self._present]
+        present = [x for x in (*self.step.state_names, "anchor") if x in self.present]
         results, numbers = record(self.step, self._update, present, len(self.masks), clock, self.factor, trace)
         d = self.step.ema_decay
         return results, numbers if d is None else numbers._replace(coefficients=[*numbers.coefficients, 1 - d])

@@ -7,7 +7,7 @@ Rows whose steps are the same lines are a ``Launch``: one kernel over all of the
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -29,6 +29,7 @@ from .row import NUMBERS, Row, rows_of
 class Table:
     """All tensors of some groups' step on one processor; it keeps none of them alive.
 
+    ``kernel_for`` gives the kernel of rows that are the same lines, of which it is shown the first.
     ``fits`` says whether it still describes what the optimizer has: living tensors in the places and layouts that were
     entered, whether or not they are the same objects. So no pointer outlives its memory.
     """
@@ -36,8 +37,13 @@ class Table:
     gradient_norm = None
     """There is no faster way to the gradients' norm than torch's own."""
 
-    def __init__(self, steps: Sequence[GroupStep], processor: Processor) -> None:
-        self.processor = processor
+    def __init__(
+        self,
+        steps: Sequence[GroupStep],
+        processor: Processor,
+        kernel_for: Callable[[Row, Processor], Any] | None = None,
+    ) -> None:
+        self.processor, self._kernel_for = processor, kernel_for or _untested
         params = list(chain.from_iterable(step.params for step in steps))
         grads = list(chain.from_iterable(step.grads for step in steps))
         states = list(chain.from_iterable(step.states for step in steps))
@@ -108,7 +114,9 @@ class Table:
             alike: dict[Any, list[Row]] = {}
             for row in self.rows:
                 alike.setdefault((row.recording, row.clock_recording if on_device else None), []).append(row)
-            self._launches = [Launch(rows, self.processor, on_device) for rows in alike.values()]
+            kernels = [self._kernel_for(rows[0], self.processor) for rows in alike.values()]
+            own = zip(alike.values(), kernels, strict=True)
+            self._launches = [Launch(rows, self.processor, kernel, on_device) for rows, kernel in own]
 
     def run(self, params: list[Tensor], verdict: Tensor | None = None) -> None:
         """The step that was prepared, of every tensor, in place.
@@ -149,9 +157,8 @@ class Launch:
     each row, and where the gradients lie; else the kernel's numbers, the seeds, and where the gradients lie.
     """
 
-    def __init__(self, rows: Sequence[Row], processor: Processor, on_device: bool) -> None:
-        self._rows, self._processor, self._recording = list(rows), processor, rows[0].recording
-        self._kernel = kernel_of(self._recording, processor)
+    def __init__(self, rows: Sequence[Row], processor: Processor, kernel: Any, on_device: bool) -> None:
+        self._rows, self._processor, self._recording, self._kernel = list(rows), processor, rows[0].recording, kernel
         self._clock = ClockLaunch(rows, processor) if on_device else None
         self.brings = 2 if on_device else 3
         counts, lengths = [len(row.index) for row in rows], np.concatenate([row.lengths for row in rows])
@@ -196,6 +203,10 @@ class Launch:
                 if isinstance(x, Tensor):
                     at = place + 8 * (k * width + n)
                     brought[at : at + 8].view(torch.float64).copy_(x.detach().reshape(1))
+
+
+def _untested(row: Row, processor: Processor) -> Any:
+    return kernel_of(row.recording, processor)
 
 
 def _cut(lengths: np.ndarray[Any, Any], part: int) -> np.ndarray[Any, Any]:

@@ -1,0 +1,23 @@
+"""Compiled kernels as a new process finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from halflife.engines.cuda import cache
+
+from .anew import forget
+
+
+@pytest.fixture
+def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """A cache of this test's, and nothing known before or after; the environment is the test's to change."""
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "cache"))
+    monkeypatch.delenv("CXX", raising=False)
+    forget()
+    yield monkeypatch
+    monkeypatch.undo()
+    forget()
