@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.optim.lr_scheduler import LambdaLR
 
+import halflife
 from halflife.regularizers import Regularizer
 
 from .cells import CLASSES, Cell
@@ -56,11 +58,11 @@ def by_oracle(cell: Cell, scale: float = 1.0) -> list[np.ndarray]:
     return last
 
 
-def by_library(cell: Cell, scale: float = 1.0, engine: Any = None, **flags: Any) -> list[np.ndarray]:
-    """The same, by the optimizer, two groups under one of torch's schedulers; ``engine`` is which one must run."""
-    dtype = torch.float64
-    weights, grads = problem(cell)
-    params = [torch.nn.Parameter(torch.tensor(w, dtype=dtype)) for w in weights]
+def begin(
+    cell: Cell, scale: float = 1.0, engine: Any = None, dtype: torch.dtype = torch.float64, **flags: Any
+) -> tuple[list[torch.nn.Parameter], halflife.Optimizer, LambdaLR]:
+    """The cell's parameters, their optimizer of two groups and one of torch's schedulers."""
+    params = [torch.nn.Parameter(torch.tensor(w, dtype=dtype)) for w in problem(cell)[0]]
     groups = [
         {"params": [p], "lr": lr, "weight_decay": λ * scale} for p, lr, λ in zip(params, LR, WEIGHT_DECAY, strict=True)
     ]
@@ -68,10 +70,16 @@ def by_library(cell: Cell, scale: float = 1.0, engine: Any = None, **flags: Any)
     optimizer = CLASSES[cell.rule](
         groups, **cell.options, decay=decay, regularizer=cell.regularizer, engine=engine, **flags
     )
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    return params, optimizer, LambdaLR(optimizer, schedule)
+
+
+def by_library(cell: Cell, scale: float = 1.0, engine: Any = None, **flags: Any) -> list[np.ndarray]:
+    """The same, by the optimizer, two groups under one of torch's schedulers; ``engine`` is which one must run."""
+    params, optimizer, scheduler = begin(cell, scale, engine, **flags)
+    grads = problem(cell)[1]
     for k in range(STEPS):
         for p, g in zip(params, grads, strict=True):
-            p.grad = torch.tensor(g[k], dtype=dtype)
+            p.grad = torch.tensor(g[k], dtype=p.dtype)
         assert engine in (None, optimizer.engines()[0].name)
         optimizer.step()
         scheduler.step()

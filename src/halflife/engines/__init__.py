@@ -8,6 +8,7 @@ from .group_step import GroupStep, Mode
 from .memory import Memory
 from .native_rows import static_key
 from .native_table import Table, gradient_norm
+from .trace import UntraceableError
 
 __all__ = [
     "ENGINES",
@@ -24,6 +25,7 @@ __all__ = [
     "StepDecision",
     "StepGuard",
     "Table",
+    "UntraceableError",
     "choose",
     "gradient_norm",
     "grid",

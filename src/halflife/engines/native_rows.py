@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from math import inf, prod
 from typing import Any, NamedTuple
 
@@ -99,8 +100,26 @@ def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState
 def static_key(update: Update, lam: Scalar, memory: Memory, ema_decay: float | None) -> tuple[Any, ...]:
     """What a row says in words; the rest of it is numbers, which may change from step to step."""
     compiled, place = compiled_form(update.regularizer), update.placed(lam).name
-    key = compiled and compiled.static_key()
+    key = compiled.static_key() if compiled else _words_of(update.regularizer)
     return (type(update.rule), words(update.rule), place, update.decay, key, memory, ema_decay)
+
+
+def _words_of(part: Any) -> Any:
+    """What a regularizer without a compiled form says but for its numbers, and where its tensors lie and how."""
+    if isinstance(part, Tensor) and part.dim() and is_plain(part):
+        return _layout(part)
+    if isinstance(part, tuple):
+        return tuple(map(_words_of, part))  # pyright: ignore[reportUnknownArgumentType]
+    if is_dataclass(part) and not isinstance(part, type):
+        return (type(part), *(_words_of(getattr(part, field.name)) for field in fields(part)))
+    if isinstance(part, str | bool):
+        return part
+    moves = isinstance(part, int | float) or (isinstance(part, Tensor) and not part.dim())
+    return None if moves else id(part)
+
+
+def _layout(x: Tensor) -> tuple[Any, ...]:
+    return x.data_ptr(), x.shape, x.dtype, x.stride(), x.untyped_storage().nbytes()
 
 
 def row_of(step: GroupStep, library: Library) -> tuple[Any, ...]:
@@ -162,8 +181,7 @@ class CompiledForm(NamedTuple):
         R, x = self.R, self.mask
         settings = [getattr(R, name) for name in REGULARIZERS[type(R)][1]]
         blocks = R.dim if isinstance(R, rz.GroupLasso) else None
-        layout = None if x is None else (x.data_ptr(), x.shape, x.dtype, x.stride(), x.untyped_storage().nbytes())
-        return (type(R), *settings, blocks, *self[1:5], layout)
+        return (type(R), *settings, blocks, *self[1:5], None if x is None else _layout(x))
 
     def numbers(self) -> tuple[float, ...]:
         """The settings of R, two at most, then those of the sum."""

@@ -7,13 +7,13 @@ The four lines of :class:`halflife.update.Update` run unchanged over values in t
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 
@@ -140,9 +140,16 @@ class Trace:
         """Record torch's function or method of that name. Raises ``UntraceableError`` where it has no line."""
         if name in _COMPOSED:
             return _COMPOSED[name](self, *args, **named)
-        if name not in OPERATIONS or named:
+        if name not in OPERATIONS or named or len(args) != _operands(name):
             raise UntraceableError(f"{name!r} is no operation on one coordinate's number that can be written as a line")
         return self.record(name, *args)
+
+
+@cache
+def _operands(op: str) -> int:
+    """How many operands a word takes."""
+    f = OPERATIONS[op]
+    return f.nin if isinstance(f, np.ufunc) else len(inspect.signature(f).parameters)
 
 
 class DivergedError(Exception):
@@ -193,11 +200,11 @@ class Replay(Trace):
         for x, known in zip(operands, expected, strict=True):
             if x is known:
                 continue
-            if known is None and type(x) is not int:
-                if type(x) is not float:
-                    self.operand(x)
-                else:
-                    self.coefficients.append(x)
+            if known is None and type(x) is float:
+                self.coefficients.append(x)
+            elif known is None and type(x) is not int:
+                if self.operand(x)[0].kind != "coefficient":
+                    raise DivergedError
             elif type(x) is not int or x != known or isinstance(known, Value):
                 raise DivergedError
         self._at = place + 1
@@ -236,11 +243,11 @@ class Value:
     @classmethod
     def __torch_function__(cls, f: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Value:
         """``torch.f(…)`` with a value among its arguments."""
-        trace = next(x.trace for x in (*args, *(kwargs or {}).values()) if isinstance(x, Value))
-        if f is torch.where:
-            return trace.record("where", *args)
         word = str(f.__name__).strip("_")
-        return trace.apply(_SPELLINGS.get(word, word), args, kwargs or {})
+        for x in (*args, *(kwargs or {}).values()):
+            if isinstance(x, Value):
+                return x.trace.apply(_SPELLINGS.get(word, word), args, kwargs or {})
+        raise UntraceableError(f"{word!r} takes lists of tensors, and is no operation on one coordinate's number")
 
     def where(self, condition: Any, other: Any) -> Value:
         """This number where the condition holds, else the other."""

@@ -14,7 +14,16 @@ from torch import Tensor
 from torch.optim.optimizer import _device_dtype_check_for_fused  # pyright: ignore[reportPrivateUsage]
 
 from ..caller import level_of_caller
-from ..engines import Choice, GroupStep, KernelError, StepDecision, StepGuard, choose, gradient_norm
+from ..engines import (
+    Choice,
+    GroupStep,
+    KernelError,
+    StepDecision,
+    StepGuard,
+    UntraceableError,
+    choose,
+    gradient_norm,
+)
 from ..engines.memory import Memory
 from ..regularizers import L2
 from ..rules import Rule, Scalar
@@ -94,7 +103,7 @@ class Stepper:
             return False
         try:
             plan.run(params, decision.factor, decision.skip)
-        except KernelError:
+        except (KernelError, UntraceableError):
             return False
         _run(others)
         self._plan = plan

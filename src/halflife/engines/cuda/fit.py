@@ -13,7 +13,7 @@ from ..memory import ParameterState
 from ..trace import UntraceableError
 from .clock import DeviceClock, HostClock
 from .processor import KernelError, Processor, kernel_of
-from .recording import plain_update
+from .recording import FORMATS, plain_update
 from .row import Row, columns_of, present_in
 from .selftest import tested_kernel
 from .table import clock_on
@@ -56,11 +56,8 @@ def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState
     if not states_fit(step, p, state):
         return "a state lies in memory otherwise than its parameter"
     _, masks = plain_update(step.update)
-    return (
-        None
-        if all(mask_fits(mask, p) for mask in masks)
-        else ("a tensor of the regularizer is not of the parameter's shape, or lies in memory in another order")
-    )
+    fits = all(mask.dtype in FORMATS and mask_fits(mask, p) for mask in masks)
+    return None if fits else "a tensor of the regularizer has another kind, shape or order in memory than it takes"
 
 
 def _kernel_obstacle(

@@ -14,7 +14,7 @@ from torch import Tensor
 from ...update import Update
 from ..group_step import GroupStep
 from ..memory import Rounding
-from ..trace import Line, Operand, Trace, UntraceableError, Value
+from ..trace import DivergedError, Line, Operand, Trace, UntraceableError, Value
 
 Number = Literal["float", "double"]
 Format = Literal["f32", "f64", "bf16", "f16", "signed codes", "unsigned codes", "bool"]
@@ -165,8 +165,17 @@ def record(
     if masks:
         update = copy(update)
         object.__setattr__(update, "regularizer", with_inputs(update.regularizer, iter(inputs)))
-    new_w, new = update(clock.get("step", 0.0), w, g * gradient, {**s, **clock}, **step.numbers)  # type: ignore[arg-type]
+    try:
+        new_w, new = update(clock.get("step", 0.0), w, g * gradient, {**s, **clock}, **step.numbers)  # type: ignore[arg-type]
+    except (UntraceableError, DivergedError):
+        raise
+    except Exception as error:  # of a text that asks a number for what only a tensor has; or it is wrong anywhere
+        raise UntraceableError(f"the step cannot be written down as lines: {error}") from error
     scalars = {name: x for name, x in new.items() if name in update.rule.scalars}
+    if any(isinstance(x, Value) and x.trace is trace for x in scalars.values()):
+        raise UntraceableError(
+            f"{type(update.rule).__name__} gives a number a coordinate where one for all is declared"
+        )
     results = {"w": _result(trace, new_w)}
     for name in new.keys() - scalars.keys():
         if name not in step.state_names:

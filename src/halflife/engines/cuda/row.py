@@ -44,6 +44,7 @@ class Row:
         self._update, self.masks = plain_update(step.update)
         self._replay: Replay | None = None
         self.clock: Mapping[str, float] = {}
+        self._results = dict[str, Operand]()
         self.numbers: list[float] = []
         self.scalars: Mapping[str, float] = {}
 
@@ -84,18 +85,22 @@ class Row:
 
     def begin(self) -> None:
         """The states that the step before began with are there now."""
-        names = {column.name for column in self.columns}
-        self.present = frozenset(name for name in (*self.step.state_names, "anchor") if name in names)
+        self.present |= self.written
         self._replay = None
         self.changes += 1
+
+    @property
+    def written(self) -> frozenset[str]:
+        """The states that a step gives, as it was recorded."""
+        return frozenset(self._results) - {"w"}
 
     def record(self, clock: Mapping[str, float]) -> bool:
         """Run the lines; whether they are others than before. Raises ``UntraceableError``, having changed nothing."""
         if self._replay is not None:
             try:
                 self._replay.again()
-                _, numbers = self._run(clock, self._replay)
-                if self._replay.finished:
+                results, numbers = self._run(clock, self._replay)
+                if self._replay.finished and results == self._results:
                     self.numbers, self.scalars = numbers
                     return False
             except DivergedError:
@@ -103,7 +108,7 @@ class Row:
         trace = Trace(numbers=False)
         results, numbers = self._run(clock, trace)
         self.recording = self._recording(trace, results)
-        self._replay = Replay(trace)
+        self._replay, self._results = Replay(trace), results
         self.numbers, self.scalars = numbers
         return True
 
@@ -116,7 +121,7 @@ class Row:
         trace = Trace(numbers=False, clock=clock)
         results, numbers = self._run({**now, **ticked}, trace)
         old = getattr(self, "recording", None), getattr(self, "clock_recording", None)
-        self.recording = self._recording(trace, results)
+        self.recording, self._results = self._recording(trace, results), results
         finished = {name: clock.operand(x)[0] for name, x in numbers.scalars.items()}
         self.clock_recording = ClockRecording(
             number=self.recording.number,
@@ -138,7 +143,7 @@ class Row:
         d = self.step.ema_decay
         return results, numbers if d is None else numbers._replace(coefficients=[*numbers.coefficients, 1 - d])
 
-    def _recording(self, trace: Trace, results: dict[str, Any]) -> Recording:
+    def _recording(self, trace: Trace, results: dict[str, Operand]) -> Recording:
         names = {column.name for column in self.columns}
         if not results.keys() <= names:
             raise UntraceableError(f"the states {sorted(results.keys() - names)} have no memory")

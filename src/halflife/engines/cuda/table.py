@@ -124,8 +124,9 @@ class Table:
         ``verdict``: two float64 on the device, whether to skip and what multiplies the gradients besides the factors.
         """
         self._clock.advance()
-        for state, begun in zip(self._states, self.begun, strict=False):
-            state.update(begun)
+        for row in self.rows if self._states else ():
+            for place in row.index:
+                self._states[place].update(_given(self.begun[place], row.written))
         self._launch(None if verdict is None else verdict.to(self.processor.device))
         if self._states:
             self._states = []
@@ -234,6 +235,11 @@ def clock_on(processor: Processor, steps: Sequence[GroupStep]) -> type[HostClock
     """Where the clocks are: on the processor where it is a GPU, or a graph is to replay the step."""
     on_device = processor.device.type != "cpu" or any(step.mode == "capturable" for step in steps)
     return DeviceClock if on_device else HostClock
+
+
+def _given(begun: ParameterState, written: frozenset[str]) -> ParameterState:
+    """Those of the states that begin which the step gives."""
+    return {name: x for name, x in begun.items() if name.removesuffix(SCALE) in written}
 
 
 def _names_by_tensor(rows: Sequence[Row], tensors: int, clocks: bool) -> list[tuple[str, ...]]:
