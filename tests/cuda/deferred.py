@@ -35,14 +35,14 @@ class Deferred(cuda.HostProcessor):
         self.launches = list[tuple[str, tuple[int, ...]]]()
         self._kept = list[Tensor]()
 
-    def kernel(self, text: str) -> str:
+    def kernel(self, text: str, name: str) -> str:
         return text
 
     def upload(self, array: np.ndarray[Any, Any]) -> Tensor:
         self._kept.append(super().upload(array))
         return self._kept[-1]
 
-    def launch(self, kernel: Any, parts: int, arguments: Sequence[int]) -> None:
+    def launch(self, kernel: Any, size: int, arguments: Sequence[int]) -> None:
         self.launches.append((kernel, tuple(arguments)))
 
     def play(self) -> None:
@@ -59,7 +59,7 @@ def compiled(texts: Sequence[str], part: int) -> dict[str, Any]:
     for first in range(0, len(texts), UNIT):
         own = texts[first : first + UNIT]
         unit = source("\n".join(text.replace(KERNEL, f"{KERNEL}{k}") for k, text in enumerate(own)), part)
-        kernels |= {text: host.compiled(unit, f"{KERNEL}{k}") for k, text in enumerate(own)}
+        kernels |= {text: host.compiled(unit, f"{KERNEL}{k}", KERNEL) for k, text in enumerate(own)}
     return kernels
 
 

@@ -84,8 +84,11 @@ def version() -> str:
 
 
 @cache
-def compiled(text: str, name: str, key: tuple[str, ...]) -> Any:
-    """The function of that name in this C++ text, from the cache on disk where it was compiled before."""
+def compiled(text: str, name: str, key: tuple[str, ...], kind: str | None = None) -> Any:
+    """The function of that name in this C++ text, from the cache on disk where it was compiled before.
+
+    ``key``: what it depends on besides. ``kind``: which of ``SIGNATURES`` it has, if not the one of its name.
+    """
     library = disk.artifact((text, *key), ".so", lambda to: _compile(text, to))
     try:
         function = getattr(ctypes.CDLL(str(library)), name)
@@ -94,7 +97,7 @@ def compiled(text: str, name: str, key: tuple[str, ...]) -> Any:
             f"a compiled kernel does not load ({error}); where {library.parent} allows no programs, let "
             f"{disk.FOLDER} name another folder"
         ) from None
-    function.restype, function.argtypes = None, _ARGUMENTS[name]
+    function.restype, function.argtypes = None, _ARGUMENTS[kind or name]
     return function
 
 

@@ -135,6 +135,16 @@ def with_inputs(part: Any, inputs: Iterator[Value | Tensor]) -> Any:
     return twin
 
 
+class only_untraceable:  # noqa: N801
+    """Within, any error of a text that asks a number for what only a tensor has is an ``UntraceableError``."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        if isinstance(error, Exception) and not isinstance(error, UntraceableError | DivergedError):
+            raise UntraceableError(f"the step cannot be written down as lines: {error}") from error
+
+
 def record(
     step: GroupStep,
     update: Update,
@@ -165,12 +175,8 @@ def record(
     if masks:
         update = copy(update)
         object.__setattr__(update, "regularizer", with_inputs(update.regularizer, iter(inputs)))
-    try:
+    with only_untraceable():
         new_w, new = update(clock.get("step", 0.0), w, g * gradient, {**s, **clock}, **step.numbers)  # type: ignore[arg-type]
-    except (UntraceableError, DivergedError):
-        raise
-    except Exception as error:  # of a text that asks a number for what only a tensor has; or it is wrong anywhere
-        raise UntraceableError(f"the step cannot be written down as lines: {error}") from error
     scalars = {name: x for name, x in new.items() if name in update.rule.scalars}
     if any(isinstance(x, Value) and x.trace is trace for x in scalars.values()):
         raise UntraceableError(

@@ -15,7 +15,19 @@ from ..formats import HALF, wide
 from ..group_step import GroupStep
 from ..memory import SCALE, ParameterState
 from ..trace import DivergedError, Operand, Replay, Trace, UntraceableError
-from .recording import FORMATS, KEPT, MASK, ClockRecording, Column, Number, Numbers, Recording, plain_update, record
+from .recording import (
+    FORMATS,
+    KEPT,
+    MASK,
+    ClockRecording,
+    Column,
+    Number,
+    Numbers,
+    Recording,
+    only_untraceable,
+    plain_update,
+    record,
+)
 
 NUMBERS = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
 
@@ -117,7 +129,8 @@ class Row:
         clock = Trace(numbers=False)
         self.clock = {"step": 5.0} if "step" in self.clock_names else {}  # nobody knows
         now: dict[str, Any] = {name: clock.input(name) for name in self.clock_names}
-        ticked = self.ticked(now, lambda x: clock.record(KEPT, x))
+        with only_untraceable():
+            ticked = self.ticked(now, lambda x: clock.record(KEPT, x))
         trace = Trace(numbers=False, clock=clock)
         results, numbers = self._run({**now, **ticked}, trace)
         old = getattr(self, "recording", None), getattr(self, "clock_recording", None)
