@@ -55,11 +55,11 @@ class Deferred(cuda.HostProcessor):
 
 def compiled(texts: Sequence[str], part: int) -> dict[str, Any]:
     """The kernels of these texts, which all have the same name, in units under names of their own."""
-    kernels = dict[str, Any]()
+    kernels, key = dict[str, Any](), cuda.HostProcessor().key
     for first in range(0, len(texts), UNIT):
         own = texts[first : first + UNIT]
         unit = source("\n".join(text.replace(KERNEL, f"{KERNEL}{k}") for k, text in enumerate(own)), part)
-        kernels |= {text: host.compiled(unit, f"{KERNEL}{k}", KERNEL) for k, text in enumerate(own)}
+        kernels |= {text: host.compiled(unit, f"{KERNEL}{k}", key, KERNEL) for k, text in enumerate(own)}
     return kernels
 
 
