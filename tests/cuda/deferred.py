@@ -68,7 +68,7 @@ def compiled_by(processor: cuda.Processor) -> Iterator[None]:
     """Within, engine="compiled" is this processor."""
     choose = import_module("halflife.engines.choose")
     choice = choose._tabled("compiled", partial(cuda.Table, processor=processor), "the rule's own text")
-    fused = choose.Fused(choice, partial(cuda.obstacles, processor=processor))
+    fused = choose.Fused(choice, partial(cuda.obstacles, processor=processor, kernel_for=None))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choose, "_compiled", lambda: fused)
         yield

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from .formats import BLOCK, wide
-from .group_step import Clock, GroupStep, as_real
+from .group_step import Clock, GroupStep, as_real, without_aliases
 from .memory import SCALE, ParameterState
 
 BATCH = 1 << 25
@@ -132,7 +132,7 @@ def _step(step: GroupStep, rows: list[Row]) -> None:
 
 
 def _store(step: GroupStep, rows: list[Row], s: Any, new: Any, as_is: bool) -> None:
-    for name, x in new.items():
+    for name, x in without_aliases(new, s).items():
         if as_is and isinstance(x, TensorList) and isinstance(s.get(name), TensorList):
             torch._foreach_copy_(s[name].tensors, x.tensors)
         else:

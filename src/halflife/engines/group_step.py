@@ -166,7 +166,7 @@ class GroupStep:
         self, p: Tensor, state: ParameterState, new: Mapping[str, Any], clock: Clock, as_is: bool, at: int = 0
     ) -> None:
         """Put new states where the old ones were: in their memory, or in their place where autograd or layout asks."""
-        scalars = self._scalars
+        scalars, new = self._scalars, without_aliases(new, state)
         self._store_scalars(state, {name: x for name, x in new.items() if name in scalars})
         for name in (name for name in new if name not in scalars):
             if name not in self.state_names:
@@ -286,6 +286,13 @@ class GroupStep:
             else:
                 memory.write_state(p, found, name, values[name], None)
         return found
+
+
+def without_aliases(new: Mapping[str, Any], old: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same states, a copy of each that another one held until now and that is written over before it is read."""
+    held = {id(x): name for name, x in old.items()}
+    taken = [name for name, x in new.items() if held.get(id(x), name) != name]
+    return {**new, **{name: new[name] * 1 for name in taken}} if taken else new
 
 
 def as_clock(x: Any, place: Place, what: str) -> Tensor:

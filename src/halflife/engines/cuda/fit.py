@@ -16,11 +16,14 @@ from .processor import KernelError, Processor, kernel_of
 from .recording import FORMATS, plain_update
 from .row import Row, columns_of, present_in
 from .selftest import tested_kernel
-from .table import clock_on
+from .table import KernelFor, clock_on
 
 
-def obstacles(step: GroupStep, processor: Processor) -> list[str | None]:
-    """For each of the step's tensors, why this processor's kernels do not take it; states that are missing will do."""
+def obstacles(step: GroupStep, processor: Processor, kernel_for: KernelFor | None = tested_kernel) -> list[str | None]:
+    """For each of the step's tensors, why this processor's kernels do not take it; states that are missing will do.
+
+    ``kernel_for`` gives a row's kernel, or says why there is none; None asks for none.
+    """
     common, clock = group_obstacle(step.update), clock_on(processor, [step])
     known: dict[Any, str | None] = {}
     found: list[str | None] = []
@@ -30,7 +33,7 @@ def obstacles(step: GroupStep, processor: Processor) -> list[str | None]:
             row = Row(0, step, columns_of(step, p, g, state), present_in(step, state))
             key = row.key(clock.of(row, state))
             if key not in known:
-                known[key] = _kernel_obstacle(row, state, processor, clock)
+                known[key] = _kernel_obstacle(row, state, processor, clock, kernel_for)
             why = known[key]
         found.append(why)
     return found
@@ -61,7 +64,11 @@ def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState
 
 
 def _kernel_obstacle(
-    row: Row, state: ParameterState, processor: Processor, clock: type[HostClock | DeviceClock]
+    row: Row,
+    state: ParameterState,
+    processor: Processor,
+    clock: type[HostClock | DeviceClock],
+    kernel_for: KernelFor | None,
 ) -> str | None:
     """Why there is no kernel for a tensor's next step, if there is none."""
     try:
@@ -70,7 +77,8 @@ def _kernel_obstacle(
         else:
             row.record_on_device(DeviceClock.kept(clock.of(row, state)))
             kernel_of(row.clock_recording, processor)
-        tested_kernel(row, processor)
+        if kernel_for is not None:
+            kernel_for(row, processor)
     except (UntraceableError, KernelError) as error:
         return str(error)
     return None

@@ -25,10 +25,11 @@ from .text import KERNEL, SIGNATURES, source
 
 FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
-    *("-fno-signed-zeros", "-fopenmp", "-fPIC", "-shared", "-fvisibility=hidden", "-w"),
+    *("-fopenmp", "-fPIC", "-shared", "-fvisibility=hidden", "-w"),
     *(("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()),
 )
-"""Those of the native engine, but for the processor's own instruction set: NaN and infinity keep their meaning."""
+"""Those of the native engine, but for the processor's own instructions, and zeros keep their signs: without, g++ 12
+makes 0 of NaN times 0 in a loop."""
 
 
 class HostProcessor:

@@ -177,7 +177,7 @@ def record(
         object.__setattr__(update, "regularizer", with_inputs(update.regularizer, iter(inputs)))
     numbers: dict[str, Any] = {name: float(x) if type(x) is int else x for name, x in step.numbers.items()}
     with only_untraceable():
-        new_w, new = update(clock.get("step", 0.0), w, g * gradient, {**s, **clock}, **numbers)
+        new_w, new = update(clock.get("step", 0.0), w, g * gradient, {**s, **clock}, **numbers)  # type: ignore[arg-type]
     scalars = {name: x for name, x in new.items() if name in update.rule.scalars}
     if any(isinstance(x, Value) and x.trace is trace for x in scalars.values()):
         raise UntraceableError(
