@@ -15,8 +15,8 @@ from .clock import DeviceClock, HostClock
 from .processor import KernelError, Processor, kernel_of
 from .recording import FORMATS, plain_update
 from .row import Row, columns_of, present_in
-from .selftest import tested_kernel
-from .table import KernelFor, clock_on
+from .selftest import KernelFor, tested_kernel
+from .table import clock_on
 
 
 def obstacles(step: GroupStep, processor: Processor, kernel_for: KernelFor | None = tested_kernel) -> list[str | None]:

@@ -7,7 +7,7 @@ infinities; three steps, each of which begins where foreach's last one ended.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -30,6 +30,7 @@ from .table import Table, clock_on
 from .text import kernel_text, source
 
 Array = np.ndarray[Any, Any]
+KernelFor = Callable[[Row, Processor], Any]
 
 RIGHT = "right"
 STEPS, SEEDS, FACTOR = 3, (1, 2), -1.5
