@@ -4,13 +4,14 @@ import re
 from functools import partial
 
 import pytest
+import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
 from halflife.cli import bench_progress, bench_table
 from halflife.cli.app import app
 from halflife.lab.benchmark import BenchmarkProgress, BenchmarkSettings, Skipped
-from halflife.lab.benchmark.results import Benchmark
+from halflife.lab.benchmark.results import Benchmark, Measurement
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 QUICK = partial(BenchmarkSettings, round_seconds=1e-4, stream_numbers=1 << 12)
@@ -45,6 +46,7 @@ def test_a_quick_benchmark_ends_with_tables_remarks_and_files(tmp_path, monkeypa
         (["--set", "vgg"], "set 'vgg' is not known; choose among gpt2, resnet"),
         (["--optimizer", "adamx"], "optimizer 'adamx' is not known; choose among adamw"),
         (["--set", "five", "--set", "five"], "each of them once"),
+        (["--device", "gpu"], "but 'gpu' was given"),
         (["--bogus"], "No such option"),
     ],
 )
@@ -90,6 +92,34 @@ def test_a_terminal_gets_a_bar_and_other_outputs_get_lines():
     assert "\x1b[" in terminal.getvalue()
     assert "GPT-2 · Lion" in terminal.getvalue()
     assert pipe.getvalue() == "1/4 · GPT-2 · Lion\n"
+
+
+def test_what_a_step_holds_besides_is_a_column_where_somebody_counts_it():
+    def measured(held):
+        seconds = (1e-3, 2e-3)
+        m = Measurement("five", "scheduled", "lion", "halflife (cuda)", "ours", "", 320, 5, 1, seconds, 20.0, held)
+        (table,) = bench_table.tables(Benchmark({}, {}, 1.0, [m]))
+        assert "lr moves at each step" in table.title
+        return {column.header: list(column.cells) for column in table.columns}
+
+    assert "held besides" not in measured(None)
+    assert measured(4.0)["held besides"] == ["4.0"]
+
+
+def test_remarks_name_the_card_and_its_copy():
+    machine = {"processor": "a chip", "cores": 8, "threads": 4, "torch": "2", "load_before": None, "card": "a card"}
+    settings = {"stream_numbers": 1 << 28, "stream": "card's copy (device to device"}
+    remarks = " ".join(bench_table.remarks(Benchmark(machine, settings, 3000.0)))
+    assert "The card's copy (device to device, 268,435,456 numbers) is 3000.0 GB/s" in remarks
+    assert "a card; a chip, 8 cores" in remarks
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_card_that_is_not_there_ends_in_a_sentence(tmp_path):
+    result = run("--device", "cuda", "--out", str(tmp_path))
+    assert result.exit_code == 2
+    assert "there is no device 'cuda' here" in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_who_was_not_timed_is_said_once_for_each_reason():

@@ -10,15 +10,18 @@ import typer
 from rich.console import Console
 
 from ..lab import StudyError
-from ..lab.benchmark import ENTRIES, SETS, BenchmarkReport, BenchmarkSettings, ParameterSet, run_benchmark
+from ..lab.benchmark import ENTRIES, SETS, USUAL, BenchmarkReport, BenchmarkSettings, ParameterSet, run_benchmark
 from .bench_progress import reporter
 from .bench_table import remarks, tables
 
 _DEFAULT = BenchmarkSettings()
-_SETS = list(SETS)
 _THREADS, _MEMORY = "torch's choice", "what is free"
+_USUAL = "; ".join(f"{', '.join(names)} on {kind}" for kind, names in USUAL.items())
 
-Sets = Annotated[list[str], typer.Option("--set", metavar="NAME", help=f"{', '.join(SETS)}; may be given repeatedly.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME", show_default=_USUAL, help=f"{', '.join(SETS)}; may be given repeatedly."),
+]
 Optimizers = Annotated[
     list[str] | None,
     typer.Option(
@@ -35,27 +38,32 @@ Memory = Annotated[
     typer.Option(min=0, metavar="GB", show_default=_MEMORY, help="Skip what would need more memory than this."),
 ]
 Compiled = Annotated[bool, typer.Option("--compile", help="Time torch.compile of foreach too; slow to build.")]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", help="Where the steps are: cpu, or cuda for an NVIDIA GPU, timed by its events.")
+]
 Out = Annotated[Path, typer.Option(help="Folder of benchmark.json and benchmark.png.")]
 
 
 def bench(
-    set_: Sets = _SETS,
+    set_: Sets = None,
     optimizer: Optimizers = None,
     rounds: Rounds = _DEFAULT.rounds,
     threads: Threads = _DEFAULT.threads,
     memory: Memory = _DEFAULT.memory,
     compiled: Compiled = _DEFAULT.compiled,
+    device: Device = _DEFAULT.device,
     out: Out = Path("halflife-bench"),
 ) -> None:
     """Time step() of every optimizer, beside torch's and whatever other library is installed; all takes long."""
     try:
         settings = BenchmarkSettings(
-            sets=_sets(set_),
+            sets=_sets(set_) if set_ else None,
             optimizers=tuple(optimizer or ENTRIES),
             rounds=rounds,
             threads=threads,
             memory=memory,
             compiled=compiled,
+            device=device,
         )
         with reporter(_console()) as progress:
             report = run_benchmark(settings, out, progress)

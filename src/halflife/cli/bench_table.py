@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from ..lab.benchmark import ENTRIES, SETS, Benchmark, Measurement, Speed, speeds
+from ..lab.benchmark import CPU_STREAM, ENTRIES, SETS, Benchmark, Measurement, Speed, speeds
 
 _HEADINGS = ("ms", "±", "× fused", "× foreach", "GB/s", "of stream", "bytes/parameter")
+_HELD = "held besides"
+_GRADIENTS = {
+    "kept": "gradients stay",
+    "fresh": "gradients re-allocated before each step",
+    "scheduled": "gradients stay, lr moves at each step",
+}
 NOTHING = "–"
 STREAMS = 1_000_000
 """Parameters from which on a step is a matter of memory's speed."""
@@ -22,19 +28,25 @@ def tables(benchmark: Benchmark) -> list[Table]:
 def _table(rows: list[tuple[Measurement, Speed]], stream: float) -> Table:
     first = rows[0][0]
     title = SETS[first.set].title if first.set in SETS else first.set
-    gradients = "gradients re-allocated before each step" if first.gradients == "fresh" else "gradients stay"
-    words = f"{title}: {first.parameters:,} parameters in {first.tensors} tensors, {gradients}"
+    words = f"{title}: {first.parameters:,} parameters in {first.tensors} tensors, {_GRADIENTS[first.gradients]}"
+    counted = any(m.temporary_bytes_per_parameter is not None for m, _ in rows)
     table = Table(title=words, title_justify="left", title_style="bold")
     table.add_column("optimizer")
     table.add_column("contender")
-    for heading in _HEADINGS:
+    for heading in (*_HEADINGS, _HELD) if counted else _HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
     last = ""
     for m, speed in rows:
         if m.optimizer != last:
             table.add_section()
         label, last = ENTRIES[m.optimizer].label if m.optimizer != last else "", m.optimizer
-        table.add_row(label, m.contender, *_numbers(m, speed, stream), style="bold" if m.role == "ours" else None)
+        table.add_row(
+            label,
+            m.contender,
+            *_numbers(m, speed, stream),
+            *_held(m, counted),
+            style="bold" if m.role == "ours" else None,
+        )
     return table
 
 
@@ -51,6 +63,11 @@ def _numbers(m: Measurement, speed: Speed, stream: float) -> list[str]:
     ]
 
 
+def _held(m: Measurement, counted: bool) -> list[str]:
+    held = m.temporary_bytes_per_parameter
+    return [NOTHING if held is None else f"{held:.1f}"] if counted else []
+
+
 def milliseconds(value: float) -> str:
     """Three digits, and all of them before the point."""
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
@@ -64,16 +81,28 @@ def times(value: float | None) -> str:
 def remarks(benchmark: Benchmark) -> list[str]:
     """How to read the numbers, where they come from, and who was not timed."""
     machine = benchmark.machine
+    card = f"{machine['card']}; " if "card" in machine else ""
     return [
         "× fused and × foreach: how many times as fast as torch's implementation of the same rule, or of the rule that "
         "torch's label names, in medians of one run.",
-        f"GB/s: of the bytes that the step must move. The memory's stream (a ← a + s·b in place, "
+        f"GB/s: of the bytes that the step must move. The {benchmark.settings.get('stream', CPU_STREAM)}, "
         f"{benchmark.settings['stream_numbers']:,} numbers) is {benchmark.stream:.1f} GB/s; "
         "what fits in the caches exceeds it, and of sets below a million parameters it says nothing.",
-        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads, torch {machine['torch']}; "
+        *_held_words(benchmark),
+        f"{card}{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads, "
+        f"torch {machine['torch']}; "
         f"load {_load(machine['load_before'])} before, {_load(machine.get('load_after'))} after.",
         *_busy(machine["load_before"], machine["cores"]),
         *_not_timed(benchmark),
+    ]
+
+
+def _held_words(benchmark: Benchmark) -> list[str]:
+    if all(m.temporary_bytes_per_parameter is None for m in benchmark.measurements):
+        return []
+    return [
+        f"{_HELD}: bytes a parameter that a step allocates at its peak beyond weights, gradients and states, "
+        "by torch's own count."
     ]
 
 

@@ -9,18 +9,22 @@ from typing import NamedTuple
 from ..figures.benchmark import draw_speeds
 from ..figures.heatmap import save
 from .contenders import ENTRIES
+from .devices import CPU_STREAM, Device
 from .panels import panels_of, subtitle_of
 from .results import Benchmark, Measurement, Skipped, Speed, speeds
 from .run import BenchmarkProgress, BenchmarkSettings, run
-from .sets import SETS, ParameterSet
+from .sets import SETS, USUAL, ParameterSet
 
 __all__ = [
+    "CPU_STREAM",
     "ENTRIES",
     "SETS",
+    "USUAL",
     "Benchmark",
     "BenchmarkProgress",
     "BenchmarkReport",
     "BenchmarkSettings",
+    "Device",
     "Measurement",
     "ParameterSet",
     "Skipped",
@@ -39,14 +43,18 @@ class BenchmarkReport(NamedTuple):
 
 
 def run_benchmark(
-    settings: BenchmarkSettings, folder: Path, progress: Callable[[BenchmarkProgress], None] = lambda report: None
+    settings: BenchmarkSettings,
+    folder: Path,
+    progress: Callable[[BenchmarkProgress], None] = lambda report: None,
+    device: Device | None = None,
 ) -> BenchmarkReport:
     """Time every optimizer's ``step()``; write ``benchmark.json`` and ``benchmark.png`` in ``folder``.
 
-    Asserts nothing about time. Raises ``StudyError`` if the folder cannot be written.
+    ``device`` None is the one that the settings name. Asserts nothing about time. Raises ``StudyError`` if there is no
+    such device, or the folder cannot be written.
     """
     results = folder / "benchmark.json"
-    benchmark = run(settings, results, progress)
+    benchmark = run(settings, results, progress, device)
     panels = panels_of(benchmark)
     if not panels:
         return BenchmarkReport(benchmark, results, None)

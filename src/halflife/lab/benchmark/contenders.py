@@ -14,8 +14,9 @@ from torch.nn.utils import clip_grad_norm_
 import halflife
 
 from ..catalogue import Catalogue
+from .devices import Kind
 
-Role = Literal["ours", "ours, other states", "fused", "foreach", "loop", "compiled", "peer"]
+Role = Literal["ours", "ours, other states", "ours, other engine", "fused", "foreach", "loop", "compiled", "peer"]
 MAX_NORM, EMA_DECAY = 1.0, 0.999
 
 
@@ -85,24 +86,33 @@ ENTRIES = Catalogue(
     entry_of,
 )
 """By name: every optimizer there is, and AdamW with all that people write around it."""
-FUSED_ON_CPU = (_O.SGD, _O.Adagrad, _O.Adam, _O.AdamW)
+FUSED: dict[Kind, tuple[type[torch.optim.Optimizer], ...]] = {
+    "cpu": (_O.SGD, _O.Adagrad, _O.Adam, _O.AdamW),
+    "cuda": (_O.SGD, _O.Adam, _O.AdamW),
+}
+"""What torch has one kernel for."""
 
 
-def contenders_of(entry: Entry, compiled: bool = False) -> list[Contender]:
-    """Ours and torch's; other libraries' are in ``peers``."""
-    return [*_ours(entry), *_torchs(entry, compiled)]
+def contenders_of(entry: Entry, compiled: bool = False, kind: Kind = "cpu") -> list[Contender]:
+    """Ours and torch's on that kind of device; other libraries' are in ``peers``."""
+    return [*_ours(entry, kind), *_torchs(entry, compiled, kind)]
 
 
-def _ours(entry: Entry) -> list[Contender]:
+def _ours(entry: Entry, kind: Kind) -> list[Contender]:
+    """On a GPU by generated kernels where they can be had, which the label says, and by foreach too."""
+    engine: dict[str, Any] = {"engine": "cuda"} if kind == "cuda" else {}
     if entry.clip_and_average:
-        more = {"max_grad_norm": MAX_NORM, "ema_decay": EMA_DECAY}
+        more = {"max_grad_norm": MAX_NORM, "ema_decay": EMA_DECAY, **engine}
         return [Contender("halflife", "ours", _halflife(entry, "", more, clips=True), 12.0)]
-    found = [Contender("halflife", "ours", _halflife(entry, "", {}))]
+    found = [Contender("halflife", "ours", _halflife(entry, "", engine))]
+    if kind == "cuda":
+        foreach = _halflife(entry, "", {"engine": "foreach"})
+        found.append(Contender("halflife (foreach)", "ours, other engine", foreach))
     if entry.name == "adamw":
         other: Role = "ours, other states"
         formats = (("bf16 states", torch.bfloat16, 4.0), ("8-bit states", "8bit", 2.1))
         for words, dtype, size in formats:
-            build = _halflife(entry, f", {words}", {"state_dtype": dtype})
+            build = _halflife(entry, f", {words}", {"state_dtype": dtype, **engine})
             found.append(Contender(f"halflife, {words}", other, build, size))
     return found
 
@@ -116,13 +126,13 @@ def _halflife(entry: Entry, words: str, more: dict[str, Any], clips: bool = Fals
     return build
 
 
-def _torchs(entry: Entry, compiled: bool) -> list[Contender]:
+def _torchs(entry: Entry, compiled: bool, kind: Kind) -> list[Contender]:
     torch_class = entry.torch_class
     if torch_class is None:
         return []
     wrap = _clipped_and_averaged if entry.clip_and_average else _plain
     flags: list[tuple[str, Role, dict[str, bool]]] = [("torch foreach", "foreach", {"foreach": True})]
-    if torch_class in FUSED_ON_CPU:
+    if torch_class in FUSED[kind]:
         flags.insert(0, ("torch fused", "fused", {"fused": True}))
     if not entry.clip_and_average:
         flags.append(("torch loop", "loop", {"foreach": False}))

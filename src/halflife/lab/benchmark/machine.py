@@ -1,4 +1,4 @@
-"""The machine: its facts, its free memory, and how fast its memory streams."""
+"""The machine: its facts and its free memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import platform
 from contextlib import suppress
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ import torch
 import halflife
 
 _ISA = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "neon", "sve", "bf16", "i8mm")
-BYTES_OF_TRIAD = 12
 
 
 def machine_facts() -> dict[str, Any]:
@@ -52,30 +50,6 @@ def free_memory() -> float:
         most, used = (float((group / f"memory.{name}").read_text(encoding="utf-8")) for name in ("max", "current"))
         limits.append(most - used)
     return max(0.0, min(limits))
-
-
-class Stream:
-    """The rate of ``a ← a + s·b`` in place, 12 bytes a number: what a step's memory traffic can be held against.
-
-    In place as the optimizers are, so that no line is fetched just to be overwritten.
-    """
-
-    def __init__(self, numbers: int) -> None:
-        self.numbers, self.seconds = numbers, list[float]()
-
-    def measure(self, rounds: int) -> None:
-        """Add some rounds; the arrays live no longer than this."""
-        a, b = torch.ones(self.numbers), torch.ones(self.numbers)
-        for index in range(rounds + 1):
-            start = perf_counter()
-            a.add_(b, alpha=1e-3)
-            if index:
-                self.seconds.append(perf_counter() - start)
-
-    @property
-    def gigabytes_per_second(self) -> float:
-        ordered = sorted(self.seconds)
-        return BYTES_OF_TRIAD * self.numbers / ordered[len(ordered) // 2] / 1e9
 
 
 def _processor() -> dict[str, str]:

@@ -7,7 +7,7 @@ from .contenders import ENTRIES
 from .results import Benchmark, Measurement, Speed, speeds
 from .sets import SETS
 
-_SHOWN = ("ours", "ours, other states", "peer")
+_SHOWN = ("ours", "ours, other states", "ours, other engine", "peer")
 
 
 def panels_of(benchmark: Benchmark) -> list[SpeedPanel]:
@@ -23,7 +23,7 @@ def _panel(rows: list[tuple[Measurement, Speed]]) -> SpeedPanel:
     first = rows[0][0]
     title = SETS[first.set].title if first.set in SETS else first.set
     tensors = "1 tensor" if first.tensors == 1 else f"{first.tensors} tensors"
-    more = "gradients re-allocated" if first.gradients == "fresh" else tensors
+    more = {"fresh": "gradients re-allocated", "scheduled": "lr moving at each step"}.get(first.gradients, tensors)
     bars = [SpeedBar(_label(m), speed.over_fused, speed.over_foreach, m.role != "peer") for m, speed in rows]
     return SpeedPanel(title, f"{count(first.parameters)} parameters, {more}", bars)
 
@@ -35,14 +35,17 @@ def _label(m: Measurement) -> str:
         return f"{label}, {m.contender}"
     if m.role == "ours, other states":
         label += m.contender[m.contender.index(", ") :]
+    if m.role == "ours, other engine":
+        label += ", foreach"
     return f"{label} / {m.nearest}" if m.nearest else label
 
 
 def subtitle_of(benchmark: Benchmark) -> str:
     """On which machine, with what."""
     machine, engines = benchmark.machine, _engines(benchmark)
+    processor = f"{machine['processor']}, {machine['threads']} of {machine['cores']} cores"
     return (
-        f"{machine['processor']}, {machine['threads']} of {machine['cores']} cores, torch {machine['torch']}; "
+        f"{machine.get('card', processor)}, torch {machine['torch']}; "
         f"halflife's engine: {engines}; medians of {benchmark.settings['rounds']} interleaved rounds"
     )
 

@@ -11,17 +11,19 @@ from typing import Any
 from torch.nn import Parameter
 
 from .contenders import Contender, Running
+from .devices import Kind
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A class of another library that does what ``entry`` does."""
+    """A class of another library that does what ``entry`` does, on these kinds of devices."""
 
     label: str
     entry: str
     module: str
     name: str
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    kinds: tuple[Kind, ...] = ("cpu", "cuda")
 
     @property
     def library(self) -> str:
@@ -32,15 +34,25 @@ _ADAM: dict[str, Any] = {"lr": 1e-3}
 _ADAMW: dict[str, Any] = {"lr": 1e-3, "weight_decay": 1e-2}
 _LION: dict[str, Any] = {"lr": 1e-4, "weight_decay": 0.1}
 _MOMENTUM: dict[str, Any] = {"lr": 1e-3, "momentum": 0.9}
-_ON_CPU: dict[str, Any] = {"quantize": False, "master_weight_bits": None, "fused": False}
+_PLAIN: dict[str, Any] = {"quantize": False, "master_weight_bits": None}
+_ON_CPU: dict[str, Any] = {**_PLAIN, "fused": False}
 """What flashoptim has for CPUs; its 8-bit states and its kernels need CUDA, and it says so."""
+_FOREACH: dict[str, Any] = {"foreach": True, "triton": False}
+_TRITON: dict[str, Any] = {"triton": True}
+_CPU: tuple[Kind, ...] = ("cpu",)
+_CUDA: tuple[Kind, ...] = ("cuda",)
+_OPTIMI: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("adamw", "AdamW", _ADAMW),
+    ("adam", "Adam", _ADAM),
+    ("sgd", "SGD", {**_MOMENTUM, "torch_init": True}),
+    ("lion", "Lion", _LION),
+    ("radam", "RAdam", _ADAM),
+)
 PEERS = (
-    Peer("DeepSpeed CPUAdam", "adamw", "deepspeed.ops.adam", "DeepSpeedCPUAdam", {**_ADAMW, "adamw_mode": True}),
-    Peer("optimi", "adamw", "optimi", "AdamW", _ADAMW),
-    Peer("optimi", "adam", "optimi", "Adam", _ADAM),
-    Peer("optimi", "sgd", "optimi", "SGD", {**_MOMENTUM, "torch_init": True}),
-    Peer("optimi", "lion", "optimi", "Lion", _LION),
-    Peer("optimi", "radam", "optimi", "RAdam", _ADAM),
+    Peer("DeepSpeed CPUAdam", "adamw", "deepspeed.ops.adam", "DeepSpeedCPUAdam", {**_ADAMW, "adamw_mode": True}, _CPU),
+    *(Peer("optimi", entry, "optimi", name, given, _CPU) for entry, name, given in _OPTIMI),
+    *(Peer("optimi foreach", entry, "optimi", name, {**given, **_FOREACH}, _CUDA) for entry, name, given in _OPTIMI),
+    *(Peer("optimi Triton", entry, "optimi", name, {**given, **_TRITON}, _CUDA) for entry, name, given in _OPTIMI),
     Peer("pytorch_optimizer StableAdamW", "adamw", "pytorch_optimizer", "StableAdamW", _ADAMW),
     Peer("pytorch_optimizer", "lion", "pytorch_optimizer", "Lion", _LION),
     Peer("torchao, 8-bit states", "adamw", "torchao.optim", "AdamW8bit", _ADAMW),
@@ -50,20 +62,26 @@ PEERS = (
     Peer("timm AdamWLegacy", "adamw", "timm.optim", "AdamWLegacy", _ADAMW),
     Peer("timm", "lion", "timm.optim", "Lion", _LION),
     Peer("flashoptim, 8-bit states", "adamw", "flashoptim", "FlashAdamW", _ADAMW),
-    Peer("flashoptim", "adamw", "flashoptim", "FlashAdamW", {**_ADAMW, **_ON_CPU}),
-    Peer("flashoptim", "lion", "flashoptim", "FlashLion", {**_LION, **_ON_CPU}),
+    Peer("flashoptim", "adamw", "flashoptim", "FlashAdamW", {**_ADAMW, **_ON_CPU}, _CPU),
+    Peer("flashoptim", "lion", "flashoptim", "FlashLion", {**_LION, **_ON_CPU}, _CPU),
+    Peer("flashoptim", "adamw", "flashoptim", "FlashAdamW", {**_ADAMW, **_PLAIN}, _CUDA),
+    Peer("flashoptim", "lion", "flashoptim", "FlashLion", {**_LION, **_PLAIN}, _CUDA),
 )
 
 
-def peers_of(entry: str) -> list[Contender]:
-    """The installed libraries' optimizers that do what this entry does."""
-    found = [peer for peer in PEERS if peer.entry == entry and find_spec(peer.library)]
+def peers_of(entry: str, kind: Kind = "cpu") -> list[Contender]:
+    """The installed libraries' optimizers that do what this entry does, on that kind of device."""
+    found = [peer for peer in _on(kind) if peer.entry == entry and find_spec(peer.library)]
     return [Contender(peer.label, "peer", _build(peer)) for peer in found]
 
 
-def missing_libraries() -> list[str]:
+def missing_libraries(kind: Kind = "cpu") -> list[str]:
     """Those that are not installed."""
-    return [library for library in dict.fromkeys(peer.library for peer in PEERS) if not find_spec(library)]
+    return [library for library in dict.fromkeys(peer.library for peer in _on(kind)) if not find_spec(library)]
+
+
+def _on(kind: Kind) -> list[Peer]:
+    return [peer for peer in PEERS if kind in peer.kinds]
 
 
 def _build(peer: Peer) -> Callable[[list[Parameter]], Running]:

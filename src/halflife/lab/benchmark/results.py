@@ -17,7 +17,11 @@ from .sets import Gradients
 
 @dataclass(frozen=True)
 class Measurement:
-    """One contender's steps on one parameter set; ``seconds`` holds one number a round, each the mean of a step."""
+    """One contender's steps on one parameter set; ``seconds`` holds one number a round, each the mean of a step.
+
+    ``temporary_bytes_per_parameter`` is what a step holds at most beyond weights, gradients and states; None on devices
+    whose allocator does not count it.
+    """
 
     set: str
     gradients: Gradients
@@ -30,6 +34,7 @@ class Measurement:
     repetitions: int
     seconds: tuple[float, ...]
     bytes_per_parameter: float
+    temporary_bytes_per_parameter: float | None = None
 
     @property
     def case(self) -> tuple[str, Gradients]:

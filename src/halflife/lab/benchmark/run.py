@@ -12,11 +12,12 @@ import torch
 
 from ..errors import StudyError
 from .contenders import ENTRIES, Contender, Entry, bytes_moved, contenders_of
-from .machine import Stream, free_memory, load_average, machine_facts
+from .devices import Device, device_of, kind_of
+from .machine import load_average, machine_facts
 from .peers import missing_libraries, peers_of
 from .results import Benchmark, Measurement, Skipped, write
-from .sets import SETS, Gradients, ParameterSet
-from .timing import Arena, Lane, calibrate, take_times
+from .sets import Gradients, ParameterSet, usual_sets
+from .timing import Arena, Lane, Stream, calibrate, take_times
 
 Case = tuple[ParameterSet, Gradients]
 SHARED_BYTES, TEMPORARY_BYTES = 8.0, 12.0
@@ -27,10 +28,11 @@ SHARED_BYTES, TEMPORARY_BYTES = 8.0, 12.0
 class BenchmarkSettings:
     """What to time and how. ``threads`` None is torch's own choice; ``memory`` in GB, None is what is free.
 
-    Raises ``StudyError`` for an unknown optimizer, a choice of nothing and numbers out of range.
+    ``device`` is torch's name of a CPU or a CUDA device; ``sets`` and ``stream_numbers`` None are the usual ones there.
+    Raises ``StudyError`` for an unknown optimizer, a choice of nothing, numbers out of range, and another device.
     """
 
-    sets: tuple[ParameterSet, ...] = tuple(SETS.values())
+    sets: tuple[ParameterSet, ...] | None = None
     optimizers: tuple[str, ...] = field(default_factory=lambda: tuple(ENTRIES))
     rounds: int = 9
     warm_up: int = 1
@@ -38,10 +40,11 @@ class BenchmarkSettings:
     memory: float | None = None
     compiled: bool = False
     round_seconds: float = 0.02
-    stream_numbers: int = SETS["large"].parameters
+    stream_numbers: int | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for what, chosen in (("sets", self.sets), ("optimizers", self.optimizers)):
+        for what, chosen in (("sets", self.chosen_sets), ("optimizers", self.optimizers)):
             if not chosen or len(set(chosen)) < len(chosen):
                 raise StudyError(f"a benchmark needs one or more {what}, each of them once.")
         unknown = [name for name in self.optimizers if name not in ENTRIES]
@@ -50,13 +53,17 @@ class BenchmarkSettings:
         if self.rounds < 1 or (self.threads is not None and self.threads < 1):
             raise StudyError("rounds and threads must be at least 1.")
 
+    @property
+    def chosen_sets(self) -> tuple[ParameterSet, ...]:
+        return usual_sets(kind_of(self.device)) if self.sets is None else self.sets
+
     def cases(self) -> list[Case]:
-        return [(each, gradients) for each in self.sets for gradients in each.gradients]
+        return [(each, gradients) for each in self.chosen_sets for gradients in each.gradients]
 
     def described(self) -> dict[str, Any]:
-        names = ("rounds", "warm_up", "round_seconds", "compiled", "stream_numbers")
+        names = ("rounds", "warm_up", "round_seconds", "compiled", "device")
         return {
-            "sets": [each.name for each in self.sets],
+            "sets": [each.name for each in self.chosen_sets],
             "optimizers": list(self.optimizers),
             **{name: getattr(self, name) for name in names},
         }
@@ -71,23 +78,32 @@ class BenchmarkProgress(NamedTuple):
 
 
 def run(
-    settings: BenchmarkSettings, path: Path, progress: Callable[[BenchmarkProgress], None] = lambda report: None
+    settings: BenchmarkSettings,
+    path: Path,
+    progress: Callable[[BenchmarkProgress], None] = lambda report: None,
+    device: Device | None = None,
 ) -> Benchmark:
     """Time everything and keep what is there in ``path``, written anew after each parameter set.
 
-    Raises ``StudyError`` if the file cannot be written, and then before anything is timed.
+    ``device`` None is the one that the settings name. Raises ``StudyError`` if there is none, or if the file cannot be
+    written, and then before anything is timed.
     """
+    device = device or device_of(settings.device)
     with _threads(settings.threads):
-        load, stream = load_average(), Stream(settings.stream_numbers)
+        load, stream = load_average(), Stream(device, settings.stream_numbers)
         stream.measure(settings.rounds)
-        result = Benchmark({**machine_facts(), "load_before": load}, settings.described(), stream.gigabytes_per_second)
-        result.not_installed = missing_libraries()
+        result = Benchmark(
+            machine={**machine_facts(), **device.facts(), "load_before": load},
+            settings={**settings.described(), "stream_numbers": stream.numbers, "stream": device.stream_words},
+            stream=stream.gigabytes_per_second,
+            not_installed=missing_libraries(device.kind),
+        )
         write(result, path)
         report = _Reporter(
             len(settings.cases()) * len(settings.optimizers), settings.rounds + settings.warm_up, progress
         )
         for case in settings.cases():
-            _run_case(case, settings, result, report)
+            _run_case(case, settings, device, result, report)
             write(result, path)
         stream.measure(settings.rounds)
         result.stream = stream.gigabytes_per_second
@@ -116,19 +132,22 @@ class _Reporter:
         self.progress(BenchmarkProgress(self.before + self.round / self.rounds, self.total, self.doing))
 
 
-def _run_case(case: Case, settings: BenchmarkSettings, result: Benchmark, report: _Reporter) -> None:
+_ALSO: dict[Gradients, str] = {"kept": "", "fresh": ", fresh gradients", "scheduled": ", moving lr"}
+
+
+def _run_case(case: Case, settings: BenchmarkSettings, device: Device, result: Benchmark, report: _Reporter) -> None:
     """All optimizers on one set, whose weights and gradients they share."""
     (parameters, gradients), arena = case, None
-    room = free_memory() if settings.memory is None else settings.memory * 1e9
+    room = device.free_memory() if settings.memory is None else settings.memory * 1e9
     for name in settings.optimizers:
-        contenders = [*contenders_of(ENTRIES[name], settings.compiled), *peers_of(name)]
-        report.begin(f"{parameters.title}{', fresh gradients' * (gradients == 'fresh')} · {ENTRIES[name].label}")
+        contenders = [*contenders_of(ENTRIES[name], settings.compiled, device.kind), *peers_of(name, device.kind)]
+        report.begin(f"{parameters.title}{_ALSO[gradients]} · {ENTRIES[name].label}")
         need = bytes_needed(parameters, contenders)
         if need > room:
             reason = f"needs {need / 1e9:.1f} GB, and {room / 1e9:.1f} GB may be used"
             result.skipped.append(Skipped(parameters.name, gradients, name, "", reason))
         else:
-            arena = arena or Arena(parameters, gradients)
+            arena = arena or Arena(parameters, gradients, device)
             _run_optimizer(case, ENTRIES[name], contenders, arena, settings, result, report)
         report.end()
 
@@ -164,6 +183,7 @@ def _run_optimizer(
 
 def _measurement(case: Case, entry: Entry, lane: Lane, arena: Arena) -> Measurement:
     parameters, gradients = case
+    held = lane.temporaries
     return Measurement(
         set=parameters.name,
         gradients=gradients,
@@ -176,6 +196,7 @@ def _measurement(case: Case, entry: Entry, lane: Lane, arena: Arena) -> Measurem
         repetitions=lane.repetitions,
         seconds=tuple(lane.seconds),
         bytes_per_parameter=bytes_moved(lane.running, arena.params) / parameters.parameters,
+        temporary_bytes_per_parameter=None if held is None else held / parameters.parameters,
     )
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from .devices import Kind
+
 Shape = tuple[int, ...]
-Gradients = Literal["kept", "fresh"]
+Gradients = Literal["kept", "fresh", "scheduled"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class ParameterSet:
     """Shapes of float32 tensors, and how their gradients come to be.
 
     "kept": the same tensors at every step. "fresh": set to None and allocated anew before every step, untimed, so that
-    an optimizer that remembers where things lie has to look again.
+    an optimizer that remembers where things lie has to look again. "scheduled": the same tensors, and a learning rate
+    that moves at every step.
     """
 
     name: str
@@ -56,7 +59,19 @@ _ALL = (
     ParameterSet("resnet", "ResNet-like", _resnet()),
     ParameterSet("large", "3 × 4096²", ((4096, 4096),) * 3),
     ParameterSet("tiny", "210 tensors of 16", ((16,),) * 210, ("kept", "fresh")),
+    ParameterSet("huge", "6 × 8192²", ((8192, 8192),) * 6),
+    ParameterSet("thousand", "1,000 tensors of 64²", ((64, 64),) * 1000, ("kept", "fresh", "scheduled")),
     ParameterSet("five", "5 tensors of 64", ((64,),) * 5, ("kept", "fresh")),
 )
 SETS = {each.name: each for each in _ALL}
 """By name. GPT-2 has 124 M parameters in 148 tensors, the ResNet 7.4 M in 210."""
+USUAL: dict[Kind, tuple[str, ...]] = {
+    "cpu": ("gpt2", "resnet", "large", "tiny", "five"),
+    "cuda": ("gpt2", "huge", "thousand", "resnet"),
+}
+"""What is timed on a device where nobody asks for anything else."""
+
+
+def usual_sets(kind: Kind) -> tuple[ParameterSet, ...]:
+    """These sets themselves."""
+    return tuple(SETS[name] for name in USUAL[kind])
