@@ -267,5 +267,13 @@ def test_all_panels_share_rows_and_scale():
     assert {"2.0", "5.0", "0.30"} <= {text.get_text() for text in first.texts}
 
 
+def test_long_names_have_room():
+    name = "AdamW, a library with a long name and StableAdamW"
+    figure = draw_speeds([SpeedPanel("one", "", [SpeedBar(name, 2.0, 5.0, False)])], "subtitle")
+    figure.canvas.draw()
+    (label,) = figure.axes[0].get_yticklabels()
+    assert label.get_window_extent().x0 >= 0
+
+
 def test_factors_as_people_read_them():
     assert [factor(x) for x in (0.482, 1.0, 1.84, 12.3)] == ["0.48", "1.0", "1.8", "12"]

@@ -7,7 +7,7 @@ from .contenders import ENTRIES
 from .results import Benchmark, Measurement, Speed, speeds
 from .sets import SETS
 
-_SHOWN = ("ours", "ours, other states", "ours, other engine", "peer")
+_SHOWN = ("ours", "ours, other states", "peer")
 
 
 def panels_of(benchmark: Benchmark) -> list[SpeedPanel]:
@@ -35,8 +35,6 @@ def _label(m: Measurement) -> str:
         return f"{label}, {m.contender}"
     if m.role == "ours, other states":
         label += m.contender[m.contender.index(", ") :]
-    if m.role == "ours, other engine":
-        label += ", foreach"
     return f"{label} / {m.nearest}" if m.nearest else label
 
 

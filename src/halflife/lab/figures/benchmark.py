@@ -21,6 +21,8 @@ PEER_FUSED, PEER_FOREACH = "#6e7781", "#c9cfd6"
 GRID = "#d8dee4"
 WIDTH, PANEL_COLUMNS, ROW = 15.75, 4, 0.29
 """Of the figure and of a row of bars, in inches."""
+LETTER = 0.08
+"""Of a label, at most."""
 LABELS, RIGHT, GAP, HEAD, FOOT, PANEL_HEAD = 2.75, 0.25, 0.3, 0.72, 0.42, 0.62
 
 
@@ -50,11 +52,12 @@ def draw_speeds(panels: Sequence[SpeedPanel], subtitle: str) -> Figure:
     height = HEAD + rows * (PANEL_HEAD + panel_height + FOOT)
     figure = Figure(figsize=(WIDTH, height), dpi=1600 / WIDTH, facecolor="white")
     FigureCanvasAgg(figure)
-    width = (WIDTH - LABELS - RIGHT - GAP * (columns - 1)) / columns
+    names = max(LABELS, LETTER * max(map(len, labels), default=0))
+    width = (WIDTH - names - RIGHT - GAP * (columns - 1)) / columns
     ends = span(panels)
     for index, panel in enumerate(panels):
         row, column = divmod(index, columns)
-        left, top = LABELS + column * (width + GAP), HEAD + row * (PANEL_HEAD + panel_height + FOOT) + PANEL_HEAD
+        left, top = names + column * (width + GAP), HEAD + row * (PANEL_HEAD + panel_height + FOOT) + PANEL_HEAD
         box = left / WIDTH, 1 - (top + panel_height) / height, width / WIDTH, panel_height / height
         _panel(figure.add_axes(box), panel, labels, ends, named=column == 0)
     _head(figure, subtitle, height, any(not bar.ours for panel in panels for bar in panel.bars))
