@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, Literal, NamedTuple, get_args
 
+import torch
 from torch import Tensor
 
 from . import cuda, eager, foreach
@@ -37,6 +38,12 @@ class Choice:
 
 SMALL = 1 << 11
 """Coordinates a tensor up to which, on a CPU, one call for many tensors beats one tensor staying in the cache."""
+
+GPU = "cuda"
+"""What torch calls the devices that generated kernels are for."""
+
+GPU_BY_DEFAULT = False
+"""Whether tensors there go through them where neither ``engine=`` nor ``fused=True`` asks for it."""
 
 NATIVE_REASON = "on the CPU, one pass over memory for all tensors of all groups"
 
@@ -80,20 +87,36 @@ def _compiled() -> Fused:
     return Fused(choice, partial(cuda.obstacles, processor=processor))
 
 
-def _fused(asked: Engine | None) -> list[Fused]:
-    """The engines of one pass that may be tried, the fastest first."""
+@cache
+def _on_gpu(device: torch.device) -> Fused:
+    processor = cuda.GpuProcessor(device)
+    reason = f"on {device}, the rule's own text compiled to one pass over memory"
+    choice = _tabled("cuda", partial(cuda.Table, processor=processor), reason)
+
+    def obstacles(step: GroupStep) -> list[str | None]:
+        common = cuda.gpu_obstacle(device)
+        return [common] * len(step.params) if common else cuda.obstacles(step, processor)
+
+    return Fused(choice, obstacles)
+
+
+def _fused(gpu: torch.device | None, asked: Engine | None) -> list[Fused]:
+    """The engines of one pass that may be tried for tensors on a GPU or elsewhere, the fastest first."""
     if asked in ("foreach", "eager"):
         return []
     if asked == "compiled":
         return [_compiled()]
-    return [NATIVE, _compiled()] if asked is None and cuda.is_wanted_on_the_cpu() else [NATIVE]
+    if gpu is not None and (asked == "cuda" or (asked is None and GPU_BY_DEFAULT)):
+        return [_on_gpu(gpu)]
+    return [NATIVE, _compiled()] if asked in (None, "cuda") and cuda.is_wanted_on_the_cpu() else [NATIVE]
 
 
 def choose(step: GroupStep, asked: Engine | None = None) -> list[tuple[Choice, GroupStep]]:
     """The fastest engine that fits for each of the step's tensors, or the one that was ``asked`` for where it fits.
 
     torch's own flags, ``foreach`` and ``fused``, choose among implementations of torch that compute the same, so that
-    none of them asks for a slower one here. States that are missing are taken for what they will be.
+    none of them asks for a slower one here; ``fused=True`` comes as "cuda". That is one for tensors on an NVIDIA GPU
+    alone: others are stepped as if nothing had been asked. States that are missing are taken for what they will be.
     """
     if step.mode == "differentiable":
         return [(Choice("eager", eager.run, "differentiable=True: autograd follows each operation"), step)]
@@ -101,19 +124,23 @@ def choose(step: GroupStep, asked: Engine | None = None) -> list[tuple[Choice, G
         return [(Choice("eager", eager.run, "a parameter stands twice in the group"), step)]
     special = {i: why for i in range(len(step.params)) if (why := _only_eager(step, i))}
     rest = [i for i in range(len(step.params)) if i not in special]
-    found, rest, why = _by_fused(step, rest, _fused(asked))
+    found, left, buts = list[tuple[Choice, GroupStep]](), list[int](), dict[str, None]()
+    gpus = {i: p.device for i, p in enumerate(step.params) if p.device.type == GPU}
+    for gpu in dict.fromkeys(gpus.get(i) for i in rest):
+        taken, over, but = _by_fused(step, [i for i in rest if gpus.get(i) == gpu], _fused(gpu, asked))
+        found, left, buts[but] = found + taken, sorted(left + over), None
     if special:
         found.append((Choice("eager", eager.run, next(iter(special.values()))), step.part([*special])))
-    if rest or not found:
-        part = _part(step, rest) if rest else step
-        found.append((_without_fused(part, asked, why), part))
+    if left or not found:
+        part = _part(step, left) if left else step
+        found.append((_without_fused(part, asked, "".join(buts)), part))
     return found
 
 
 def _by_fused(
     step: GroupStep, rest: list[int], engines: Sequence[Fused]
-) -> tuple[list[tuple[Choice, GroupStep]], list[int], str | None]:
-    """What these engines take among those tensors, which are left, and what is against the first of these."""
+) -> tuple[list[tuple[Choice, GroupStep]], list[int], str]:
+    """What these engines take among those tensors, which are left, and what is against the first of the engines."""
     found, first = list[tuple[Choice, GroupStep]](), None
     for engine in engines:
         against = engine.obstacles(_part(step, rest))
@@ -122,7 +149,7 @@ def _by_fused(
         if takes:
             found.append((engine.choice, _part(step, sorted(takes))))
         rest = [i for i in rest if i not in takes]
-    return found, rest, first
+    return found, rest, f"; not {engines[0].choice.name}: {first}" if first else ""
 
 
 def _part(step: GroupStep, indices: list[int]) -> GroupStep:
@@ -140,9 +167,9 @@ def _only_eager(step: GroupStep, i: int) -> str | None:
     return None
 
 
-def _without_fused(step: GroupStep, asked: Engine | None, why: str | None) -> Choice:
-    """Among eager and foreach; ``why`` says what is against the engine of one pass that comes first."""
-    update, but = step.update, f"; not {_fused(asked)[0].choice.name}: {why}" if why else ""
+def _without_fused(step: GroupStep, asked: Engine | None, but: str) -> Choice:
+    """Among eager and foreach; ``but`` says what is against the engines of one pass that come first."""
+    update = step.update
     if asked == "eager":
         return Choice("eager", eager.run, "engine='eager' was given")
     if not update.regularizer.separable:

@@ -64,7 +64,7 @@ class GroupView:
         self.move(group["lr"], group["weight_decay"])
         self.decay, self.regularizer = decay_of(group), regularizer_of(group)
         self.memory = Memory(group.get("rounding", "nearest"), group.get("state_dtype"), rule.never_negative)
-        self.engine: Engine | None = group.get("engine")
+        self.engine: Engine | None = group.get("engine") or ("cuda" if group.get("fused") else None)
         self._needs_schedule = self.decay.needs_schedule
 
     def move(self, lr: Any, lam: Any) -> None:

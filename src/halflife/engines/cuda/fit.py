@@ -28,7 +28,7 @@ def obstacles(step: GroupStep, processor: Processor, kernel_for: KernelFor | Non
     known: dict[Any, str | None] = {}
     found: list[str | None] = []
     for p, g, state in zip(step.params, step.grads, step.states, strict=True):
-        why = common or tensor_obstacle(step, p, g, state, processor)
+        why = common or tensor_obstacle(step, p, g, state, processor) or clock_obstacle(step, p, state, clock)
         if why is None:
             row = Row(0, step, columns_of(step, p, g, state), present_in(step, state))
             key = row.key(clock.of(row, state))
@@ -61,6 +61,16 @@ def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState
     _, masks = plain_update(step.update)
     fits = all(mask.dtype in FORMATS and mask_fits(mask, p) for mask in masks)
     return None if fits else "a tensor of the regularizer has another kind, shape or order in memory than it takes"
+
+
+def clock_obstacle(
+    step: GroupStep, p: Tensor, state: ParameterState, clock: type[HostClock | DeviceClock]
+) -> str | None:
+    """Why a kernel cannot read a tensor's step count and scalars, where it must."""
+    there = [state[name].device for name in step.clock_names() if name in step.needed(p) and name in state]
+    if clock is HostClock or all(device == p.device for device in there):
+        return None
+    return f"a step count is on {there[0]}, and the parameter on {p.device}"
 
 
 def _kernel_obstacle(
