@@ -15,7 +15,7 @@ import torch
 
 import halflife
 from halflife.decays import NAMED
-from halflife.engines.cuda import rtc
+from halflife.engines.cuda import cache, rtc
 from halflife.engines.cuda.processor import KernelError
 from halflife.engines.cuda.text import CLOCK, KERNEL, SIGNATURES
 from halflife.engines.group_step import GroupStep
@@ -74,14 +74,15 @@ def core(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Recorder]:
         cached.cache_clear()
     monkeypatch.setitem(sys.modules, "cuda.core", recorder)
     monkeypatch.setattr(rtc, "_version", lambda: "none")
-    monkeypatch.setattr("halflife.engines.cuda.cache.folder", lambda: tmp_path)
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path))
+    cache.place.cache_clear()
     monkeypatch.setattr(torch.version, "hip", None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(torch.cuda, "device", lambda device: torch.no_grad())
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=77))
     yield recorder
-    for cached in (rtc.capability, rtc._core, rtc._grid):
+    for cached in (rtc.capability, rtc._core, rtc._grid, cache.place):
         cached.cache_clear()
 
 

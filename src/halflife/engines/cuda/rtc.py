@@ -53,6 +53,11 @@ class GpuProcessor:
         self.device = device
         self._spare, self._captured = dict[int, Tensor](), list[Tensor]()
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What a kernel depends on besides its text."""
+        return (*compiler_key(architecture(self.device)), torch.cuda.get_device_name(self.device))
+
     def kernel(self, text: str, name: str) -> Any:
         """The compiled kernel of that name in this text. Raises ``KernelError``."""
         why = obstacle(self.device)
@@ -149,8 +154,12 @@ def cubin(text: str, arch: str) -> bytes:
 
     Needs no GPU. Raises ``KernelError`` where NVRTC does not compile it.
     """
-    key = [text, arch, repr(sorted(OPTIONS.items())), SHIM, _version()]
-    return disk.artifact(key, ".cubin", partial(_compile, text, arch)).read_bytes()
+    return disk.artifact((text, *compiler_key(arch)), ".cubin", partial(_compile, text, arch)).read_bytes()
+
+
+def compiler_key(arch: str) -> tuple[str, ...]:
+    """What code for an architecture depends on besides its text."""
+    return arch, repr(sorted(OPTIONS.items())), SHIM, _version()
 
 
 def _compile(text: str, arch: str, to: Path) -> None:

@@ -24,12 +24,13 @@ SIGNATURES = {
 """What kernels are called with, as HL_ARGUMENTS and HL_CLOCK_ARGUMENTS in fused.hpp have it."""
 INCLUDE = Path(__file__).parent / "include"
 _INFIX = {
-    **{"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
+    **{"add": "+", "sub": "-", "mul": "*", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
     **{"eq": "==", "ne": "!=", "logical_and": "&&", "logical_or": "||"},
 }
 _CALLED = {
-    **{name: f"hl::{name}" for name in ("abs", "sign", "sqrt", "exp", "log", "cos", "acos", "tanh", "pow", "fma")},
+    **{name: f"hl::{name}" for name in ("abs", "sign", "exp", "log", "cos", "acos", "tanh", "pow", "fma")},
     **{name: f"hl::{name}" for name in ("maximum", "minimum", "clamp")},
+    **{"sqrt": "math.sqrt", "div": "math.divide"},
 }
 
 
@@ -121,6 +122,7 @@ def _clock_text(clock: ClockRecording, name: str) -> Iterator[str]:
     for k, kept in enumerate(clock.names):
         yield f"    C *const c{k} = HL_CLOCK_OF(C, {k});"
         yield f"    const T in{k} = T(*c{k} = C(T(*c{k}) + 1));" if kept == "step" else f"    const T in{k} = T(*c{k});"
+    yield "    const hl::Exact math;"
     yield from (f"    {statement}" for statement in lines.statements())
     for stored, operand in (*clock.ticked, *clock.finished):
         yield f"    *c{clock.names.index(stored)} = C({lines.number(operand)});"
@@ -160,24 +162,39 @@ class _Kernel:
         yield f"    }}\n  }}\n}}\nHL_ENTRY({name})\n}}"
 
     def _width(self) -> str:
-        if self.coded:
-            return str(BLOCK)
-        return "4"
+        """How many neighbours a thread of a GPU has: 16 bytes of the narrowest column, or its share of a block."""
+        narrow = any(x.format in ("bf16", "f16") for x in self.r.columns)
+        return str(BLOCK) if self.coded else "8" if narrow else "2" if self.r.number == "double" else "4"
 
     def _run(self) -> Iterator[str]:
-        yield "const int count = HL_COUNT;"
-        yield from (f"HL_VIEW({MEMORY[x.format]}, {self.name[x.name]});" for x in self.r.columns)
+        yield "HL_RUN"
+        for x in self.r.columns:
+            name = self.name[x.name]
+            yield f"HL_VIEW_CODES({name});" if x in self.coded else f"HL_VIEW({MEMORY[x.format]}, {name});"
+        yield from self._moved("GET", self.r.columns)
         for x in self.coded:
             yield f"HL_OLD_SCALE({self.name[x.name]});"
         yield from (f"HL_NEW_CODES({self.name[x.name]});" for x in self._new_codes())
         most = ", ".join(f"{self.name[x.name]}_most" for x in self._new_codes())
+        yield "HL_COORDINATES"
         yield f"HL_SIMD_MAX({most})" if most else "HL_SIMD"
-        yield "for (int j = 0; j < count; ++j) {"
+        yield "HL_EACH_COORDINATE {"
         yield from (f"  {line}" for line in self._coordinate())
-        yield "}"
+        yield "}\nHL_RARELY {"
+        yield from (f"  {line}" for line in self._moved("GET", self._put()))
+        yield from (f"  HL_NONE_YET({self.name[x.name]});" for x in self._new_codes())
+        yield "  HL_AGAIN\n}"
+        if self._new_codes():
+            yield "HL_RANDOM"
         for x in self._new_codes():
             yield f"HL_ENCODE({self.name[x.name]}, {_bool(x.format == 'unsigned codes')}, {x.state});"
-        yield from (f"HL_PUT({MEMORY[x.format]}, {self.name[x.name]});" for x in self._put())
+        yield from self._moved("PUT", self._put())
+
+    def _moved(self, way: str, columns: Sequence[Column]) -> Iterator[str]:
+        """Columns into registers or out of them: all by whole runs, or all one by one."""
+        names = [self.name[x.name] for x in columns]
+        yield f"HL_WHOLE {{ {' '.join(f'HL_{way}({name})' for name in names)} }}"
+        yield f"else {{ {' '.join(f'HL_{way}_SOME({name})' for name in names)} }}"
 
     def _new_codes(self) -> list[Column]:
         return [x for x in self.coded if x.name in self.written]
@@ -200,9 +217,9 @@ class _Kernel:
     def _read(self, name: str) -> str:
         at, form = f"{self.name[name]}[j]", self.format[name]
         if form.endswith("codes"):
-            return f"T(hl::from_fp8<{_bool(form.startswith('unsigned'))}>({at}, {self.name[name]}_scale))"
+            return f"T(HL_DECODE({self.name[name]}, {_bool(form.startswith('unsigned'))}))"
         if form in ("bf16", "f16"):
-            return f"T(hl::from_{_half(form)}({at}))"
+            return f"T(math.from_{_half(form)}({at}))"
         return f"T({at})"
 
     def _dithered(self) -> bool:
@@ -217,8 +234,8 @@ class _Kernel:
         if column.format in ("bf16", "f16"):
             if self.r.dithers_states:
                 bits = f"hl::turned(random, {column.state})"
-                return f"{name}[j] = hl::to_{_half(column.format)}<true>(float({x}), {bits});"
-            return f"{name}[j] = hl::to_{_half(column.format)}<false>(float({x}), 0);"
+                return f"{name}[j] = math.dithered_{_half(column.format)}(float({x}), {bits});"
+            return f"{name}[j] = math.nearest_{_half(column.format)}(float({x}));"
         return f"{name}[j] = {MEMORY[column.format]}({x});"
 
     def _weights(self) -> Iterator[str]:
@@ -226,13 +243,13 @@ class _Kernel:
         yield f"const T w_new = {self.lines.number(self.written['w'])};"
         if form in ("bf16", "f16"):
             half, dithered = _half(form), self.r.rounding == "stochastic"
-            where = f"hl::dither(HL_INDEX(j), seed + {WEIGHT_SALT}u)" if dithered else "0"
-            yield f"{name}[j] = hl::to_{half}<{_bool(dithered)}>(w_new, {where});"
-            yield f"const T w_kept = T(hl::from_{half}({name}[j]));"
+            random = f", hl::dither(HL_INDEX(j), seed + {WEIGHT_SALT}u)" if dithered else ""
+            yield f"{name}[j] = math.{'dithered' if dithered else 'nearest'}_{half}(w_new{random});"
+            yield f"const T w_kept = T(math.from_{half}({name}[j]));"
             if "kahan" in self.name:
                 yield "const T w_rest = w_new - w_kept;"
                 rest = "w_rest - w_rest == T(0) ? w_rest : T(0)"
-                yield f"{self.name['kahan']}[j] = hl::to_{half}<false>({rest}, 0);"
+                yield f"{self.name['kahan']}[j] = math.nearest_{half}({rest});"
         else:
             yield f"{name}[j] = w_new;"
             yield "const T w_kept = w_new;"
