@@ -49,8 +49,10 @@ def test_it_is_made_once_in_a_folder_of_ones_own(anew: pytest.MonkeyPatch, tmp_p
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_what_make_raises_leaves_nothing(anew: pytest.MonkeyPatch) -> None:
-    before = {*Path(tempfile.gettempdir()).glob("halflife-*")}
+def test_what_make_raises_leaves_nothing(anew: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    anew.setattr(tempfile, "tempdir", str(temporary))
     for error in (ValueError, OSError, KeyboardInterrupt):
 
         def fail(to: Path, error: type[BaseException] = error) -> None:
@@ -60,7 +62,7 @@ def test_what_make_raises_leaves_nothing(anew: pytest.MonkeyPatch) -> None:
         with pytest.raises(error, match="made"):
             cache.artifact(("key",), ".txt", fail)
     assert not list(cache.place().path.iterdir())
-    assert {*Path(tempfile.gettempdir()).glob("halflife-*")} <= before
+    assert not list(temporary.iterdir())
 
 
 def linked(path: Path) -> None:

@@ -99,7 +99,7 @@ def normal(n: int, seed: int) -> torch.Tensor:
 def trained(variant: Variant, engine: str, dtype: torch.dtype, steps: int = 4, **settings: Any) -> tuple[Any, Any]:
     """The variant's optimizer after some steps, or with these queued; and the gradients, which must live until then."""
     params = [torch.nn.Parameter(normal(n, n).to(dtype)) for n in (1, 255, 256, 700)]
-    settings = {"lr": 0.05, "weight_decay": 0.3, **settings}
+    settings = {"lr": 0.037, "weight_decay": 0.3, **settings}  # a first step of ±10 lr lies at no tie of a format
     optimizer = variant.optimizer(params, engine=engine, **settings)
     grads = [[normal(p.numel(), 60 + t).to(dtype) for p in params] for t in range(steps)]
     for own in grads:
@@ -160,5 +160,5 @@ def test_every_rule_in_every_format_is_eager_s_but_for_a_rounding(
             if x.dtype in (torch.bfloat16, torch.float16, torch.uint8) and name != "kahan":
                 assert (x != y).sum() <= max(1, x.numel() // 100), (variant, decay, name)
             elif name != "kahan":
-                off = (x - y).abs() > 1e-6 + 2e-6 * y.abs()
+                off = (x - y).abs() > 2e-6 * y.abs().clamp(min=float(y.abs().median()))
                 assert off.sum() <= max(1, x.numel() // 100), (variant, decay, name)

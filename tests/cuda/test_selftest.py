@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ pytestmark = needs_compiler
 
 BF16 = {"dtype": torch.bfloat16, "lr": 0.1}
 SGDW = {"lr": 0.1, "momentum": 0.0}
+LAST = r"HL_EACH_COORDINATE \{", "HL_EACH_COORDINATE { if (i + j == n - 1) continue;"  # leaves it as it was
 
 
 def reason(optimizer: Any) -> str:
@@ -45,15 +47,15 @@ FAULTS: dict[str, tuple[Any, dict[str, Any], str, str, str]] = {
     "sign": (halflife.SGDW, SGDW, r"hl::fma\((k\d), ", r"hl::fma(-\1, ", r"'w' \(f32\) at 0 of 1 numbers"),
     "index": (halflife.SGDW, SGDW, r"= T\(c1\[j\]\)", "= T(c1[0])", r"'w' \(f32\) at \d+ of (3|255) numbers"),
     "another column": (halflife.SGDW, SGDW, r"= T\(c1\[j\]\)", "= T(c0[j])", "'w'"),
-    "the last numbers": (halflife.SGDW, SGDW, "= HL_COUNT", "= HL_COUNT & ~1", "'w'"),
+    "the last number": (halflife.SGDW, SGDW, *LAST, "'w'"),
     "the second part": (halflife.SGDW, SGDW, r"HL_EACH_PART \{", "HL_EACH_PART { if (at) return;", "16645 numbers"),
     "a number": (halflife.SGDW, SGDW, r"k0 = k\[0\]", "k0 = T(1.00001) * k[0]", "'w'"),
     "format": (halflife.SGD, BF16, "from_bf16", "from_fp16", r"\(bf16\)"),
     "rounding": (
         halflife.SGD,
         BF16,
-        r"to_bf16<false>\(w_new",
-        "to_bf16<false>(w_new * T(1.004)",
+        r"nearest_bf16\(w_new",
+        "nearest_bf16(w_new * T(1.004)",
         "3 of 3 bf16 numbers of 'w' off by one",
     ),
     "dither": (
@@ -104,7 +106,7 @@ def test_a_kernel_that_is_wrong_from_the_second_step_on(anew: pytest.MonkeyPatch
 
 
 def test_a_text_that_does_not_compile(anew: pytest.MonkeyPatch) -> None:
-    broken(anew, lambda text: text.replace("HL_COUNT", "NO_SUCH_WORD"))
+    broken(anew, lambda text: text.replace("HL_COORDINATES", "NO_SUCH_WORD"))
     why = same_as_eager(halflife.SGDW, **SGDW)
     assert "does not compile a kernel: <stdin>:" in why
     assert "NO_SUCH_WORD" in why
@@ -159,12 +161,18 @@ def test_what_was_found_is_remembered_in_memory_and_on_disk(counted: list[str]) 
     assert counted == ["right", "right"]
 
 
-def test_a_miss_is_remembered_too(counted: list[str], anew: pytest.MonkeyPatch) -> None:
-    broken(anew, lambda text: text.replace("= HL_COUNT", "= HL_COUNT & ~1"))
-    for _ in range(2):
-        optimizer, _ = trained(halflife.SGDW, engine="compiled", **SGDW)
-        assert counted == [reason(optimizer)]
-        forget()
+def test_a_miss_is_remembered_in_memory_alone(counted: list[str], anew: pytest.MonkeyPatch) -> None:
+    """It may be foreach that failed, for a reason of the moment or of this version."""
+    with anew.context() as changed:
+        changed.setattr(selftest, "foreach", SimpleNamespace(run=lambda step: 1 / 0))
+        for _ in range(2):
+            optimizer, _ = trained(halflife.SGDW, engine="compiled", **SGDW)
+            assert counted == [reason(optimizer)]
+        assert "cannot be made (ZeroDivisionError: division by zero)" in counted[0]
+    forget()
+    optimizer, _ = trained(halflife.SGDW, engine="compiled", **SGDW)
+    assert "engine: compiled" in repr(optimizer)
+    assert counted[1:] == ["right"]
 
 
 def test_another_version_or_processor_is_tested_anew(counted: list[str], anew: pytest.MonkeyPatch) -> None:

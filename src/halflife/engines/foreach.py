@@ -254,6 +254,20 @@ class TensorList:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __invert__(self) -> TensorList:
+        return self.map(torch.bitwise_not)
+
+    def __and__(self, other: Operand) -> TensorList:
+        return self.map(torch.bitwise_and, other)
+
+    def __or__(self, other: Operand) -> TensorList:
+        return self.map(torch.bitwise_or, other)
+
+    def __xor__(self, other: Operand) -> TensorList:
+        return self.map(torch.bitwise_xor, other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
     def add(self, other: Operand, alpha: float = 1) -> TensorList:
         return self._each(torch._foreach_add, other, alpha=alpha)
 
