@@ -15,11 +15,13 @@ import torch
 
 import halflife
 from halflife.engines import native_table
+from halflife.engines.cuda import table
 from halflife.engines.library import Library, load
 
-from .users import needs_native, table_of
+from .users import ENGINES, needs_native, table_of
 
 pytestmark = needs_native
+needs_compiler = pytest.mark.skipif("compiled" not in ENGINES, reason="there is no C++ compiler here")
 
 SETTINGS: list[tuple[str, torch.dtype, dict[str, Any]]] = [
     ("SGDW", torch.float32, {"momentum": 0.9, "dampening": 0.5}),
@@ -92,9 +94,33 @@ def as_the_call_returns(optimizer: Any, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(table_of(optimizer), "library", wrapped)
 
 
+def as_kernels_are_launched(_: Any, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(table.Launch, "pieces", interrupt)
+
+
+def as_kernels_return(_: Any, patch: pytest.MonkeyPatch) -> None:
+    """There are two, one of each row; the step ends with the last."""
+    left: list[int] = []
+    launch, bring = table.Launch.run, table.Table._bring
+
+    def brought(self: Any) -> Any:
+        left.append(len(self._launches))
+        return bring(self)
+
+    def run(self: Any, *given: Any) -> None:
+        launch(self, *given)
+        left[-1] -= 1
+        if not left[-1]:
+            raise KeyboardInterrupt
+
+    patch.setattr(table.Table, "_bring", brought)
+    patch.setattr(table.Launch, "run", run)
+
+
 IN_ANY_ENGINE: list[tuple[Cut, bool]] = [(before, False), (after, True), (in_its_closure, False)]
 CUTS = [*IN_ANY_ENGINE, (in_its_judgement, False), (between_two_rows, False), (as_the_call_returns, True)]
 """How a step is cut off, and whether it is done by then."""
+OF_COMPILED = [*IN_ANY_ENGINE, (in_its_judgement, False), (as_kernels_are_launched, False), (as_kernels_return, True)]
 
 
 def build(name: str, dtype: torch.dtype, settings: dict[str, Any], engine: str | None) -> Any:
@@ -159,6 +185,17 @@ def trained(optimizer: Any, at: int, trial: bool, cut: Cut | None = None, *, aga
 def test_native_goes_on_as_if_undisturbed(setting: Any, cut: Cut, done: bool, at: int) -> None:
     found = trained(build(*setting, None), at, True, cut)
     expected = trained(build(*setting, None), at, done)
+    assert all(map(torch.equal, found, expected))
+    assert len(found) == len(expected)
+
+
+@needs_compiler
+@pytest.mark.parametrize("at", [0, 1, 4])
+@pytest.mark.parametrize(("cut", "done"), OF_COMPILED)
+@pytest.mark.parametrize("setting", SETTINGS[:5], ids=str)
+def test_compiled_goes_on_as_if_undisturbed(setting: Any, cut: Cut, done: bool, at: int) -> None:
+    found = trained(build(*setting, "compiled"), at, True, cut)
+    expected = trained(build(*setting, "compiled"), at, done)
     assert all(map(torch.equal, found, expected))
     assert len(found) == len(expected)
 

@@ -17,7 +17,7 @@ import torch
 import halflife
 from halflife.regularizers import L2, OnSubset
 
-from .users import needs_native
+from .users import ENGINES, needs_native
 
 pytestmark = [needs_native, pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="Linux alone maps memory so")]
 
@@ -69,7 +69,8 @@ def filled(x: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def test_every_coordinate_is_stepped_once(zeros) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_coordinate_is_stepped_once(zeros, engine: str) -> None:
     w, g, mask = torch.sin(ENDS.double()), torch.cos(ENDS.double()), ENDS % 3 > 0
     p, twin = torch.nn.Parameter(filled(zeros(torch.float32), w)), torch.nn.Parameter(w.float())
     for q, its_mask, gradient in (
@@ -77,26 +78,27 @@ def test_every_coordinate_is_stepped_once(zeros) -> None:
         (twin, mask, g),
     ):
         decay = {"weight_decay": 0.5, "decay": "decoupled", "regularizer": OnSubset(L2(), its_mask)}
-        optimizer = halflife.SGD([q], lr=0.1, max_grad_norm=1.0, **decay)
+        optimizer = halflife.SGD([q], lr=0.1, max_grad_norm=1.0, engine=engine, **decay)
         q.grad = gradient.float()
         optimizer.step()
-        assert optimizer.engines()[0].name == "native"
+        assert optimizer.engines()[0].name == engine
         assert optimizer.grad_norm == pytest.approx(g.norm().item(), rel=1e-6)
     torch.testing.assert_close(p[ENDS], twin)
     assert not p[len(HEAD) : PIECE].any()
 
 
 @pytest.mark.slow
-def test_every_block_of_an_8_bit_state_has_its_own_scale(zeros) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_block_of_an_8_bit_state_has_its_own_scale(zeros, engine: str) -> None:
     values = torch.where(ENDS < N - 5, 0.5, -2.0)
     p = torch.nn.Parameter(filled(zeros(torch.bfloat16), values))
-    optimizer = halflife.Adam([p], lr=0.25, state_dtype="8bit")
+    optimizer = halflife.Adam([p], lr=0.25, state_dtype="8bit", engine=engine)
     state = {name: zeros(torch.uint8) for name in ("exp_avg", "exp_avg_sq")}
     state |= {f"{name}_scale": torch.zeros(-(-N // 256)) for name in state}
     optimizer.state[p].update(state, step=torch.zeros(()))
     p.grad = filled(zeros(torch.bfloat16), values)
     optimizer.step()
-    assert optimizer.engines()[0].name == "native"
+    assert optimizer.engines()[0].name == engine
     torch.testing.assert_close(p[ENDS].float(), values - 0.25 * values.sign())
     for name, share, power in (("exp_avg", 0.1, 1), ("exp_avg_sq", 0.001, 2)):
         scale = optimizer.state[p][f"{name}_scale"]

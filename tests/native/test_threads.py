@@ -19,7 +19,9 @@ import torch
 import halflife
 from halflife.regularizers import L1, L2, Box, GroupLasso, Huber, Sum, TowardInit
 
-from .users import needs_native, table_of
+from .users import ENGINES, needs_native, table_of
+
+needs_compiler = pytest.mark.skipif("compiled" not in ENGINES, reason="there is no C++ compiler here")
 
 pytestmark = [needs_native, pytest.mark.filterwarnings("ignore:parameter group .* the decay multiplies")]
 
@@ -61,12 +63,17 @@ def _threads_as_before() -> Iterator[None]:
 
 
 def trained(
-    name: str, dtype: torch.dtype, settings: dict[str, Any], steps: int = 3, ready: Callable[[], Any] = int
+    name: str,
+    dtype: torch.dtype,
+    settings: dict[str, Any],
+    steps: int = 3,
+    ready: Callable[[], Any] = int,
+    engine: str | None = None,
 ) -> list[torch.Tensor]:
     """All that the steps of two groups left: weights, then states. ``ready`` is called before each step."""
     params = [torch.linspace(-1, 1, prod(s)).view(s).to(dtype).requires_grad_() for s in SHAPES]
     groups = [{"params": params[:2]}, {"params": params[2:], "lr": 0.02}]
-    optimizer = getattr(halflife, name)(groups, lr=0.01, weight_decay=0.1, **settings)
+    optimizer = getattr(halflife, name)(groups, lr=0.01, weight_decay=0.1, engine=engine, **settings)
     for k in range(steps):
         for p in params:
             p.grad = torch.sin(p.detach() * (k + 1))
@@ -90,6 +97,17 @@ def test_a_step_shared_by_threads_has_the_bits_of_one(name: str, dtype: torch.dt
         assert equal(trained(name, dtype, settings), alone)
 
 
+@needs_compiler
+@pytest.mark.parametrize(("name", "dtype", "settings"), [*FORMATS[::3], PASSES[0]], ids=str)
+def test_a_compiled_step_shared_by_threads_has_the_bits_of_one(
+    name: str, dtype: torch.dtype, settings: dict[str, Any]
+) -> None:
+    torch.set_num_threads(1)
+    alone = trained(name, dtype, settings, engine="compiled")
+    torch.set_num_threads(4)
+    assert equal(trained(name, dtype, settings, engine="compiled"), alone)
+
+
 USERS: list[tuple[str, torch.dtype, dict[str, Any]]] = [
     ("AdamW", F32, {}),
     ("SGDW", F32, {"max_grad_norm": 1.0, "ema_decay": 0.9}),
@@ -98,16 +116,19 @@ USERS: list[tuple[str, torch.dtype, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 4])
-def test_optimizers_step_at_once_in_threads_of_their_own(threads: int) -> None:
+@pytest.mark.parametrize(
+    ("threads", "engine"),
+    [(1, None), (2, None), (3, None), (4, None), pytest.param(3, "compiled", marks=needs_compiler)],
+)
+def test_optimizers_step_at_once_in_threads_of_their_own(threads: int, engine: str | None) -> None:
     """The steps of four optimizers, each step begun by all four together, end where those taken in turn end."""
     torch.set_num_threads(threads)
-    in_turn = [trained(*user, steps=STEPS) for user in USERS]
+    in_turn = [trained(*user, steps=STEPS, engine=engine) for user in USERS]
     start = threading.Barrier(len(USERS), timeout=300)
 
     def at_once(user: tuple[str, torch.dtype, dict[str, Any]]) -> list[torch.Tensor]:
         assert torch.get_num_threads() == threads
-        return trained(*user, steps=STEPS, ready=start.wait)
+        return trained(*user, steps=STEPS, ready=start.wait, engine=engine)
 
     with ThreadPoolExecutor(len(USERS)) as pool:
         found = list(pool.map(at_once, USERS))
@@ -133,6 +154,17 @@ OVERLAPS = {
     "shifted": [(1000 * k, 72_000 + 1000 * k) for k in range(8)],
     "one within another": [(0, 80_000), (40_000, 40_100), (79_999, 80_000)],
 }
+
+
+@needs_compiler
+@pytest.mark.parametrize("group_each", [False, True])
+@pytest.mark.parametrize("name", OVERLAPS)
+def test_compiled_parameters_that_share_memory_are_stepped_in_their_order(name: str, group_each: bool) -> None:
+    torch.set_num_threads(4)
+    eager, _ = laid_over(OVERLAPS[name], "eager", group_each=group_each)
+    for _ in range(4):
+        compiled, _ = laid_over(OVERLAPS[name], "compiled", group_each=group_each)
+        torch.testing.assert_close(compiled, eager, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("group_each", [False, True])

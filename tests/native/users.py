@@ -7,9 +7,13 @@ import pytest
 import torch
 
 import halflife
+from halflife.engines.cuda import host
 from halflife.engines.library import Missing, load
 
 needs_native = pytest.mark.skipif(isinstance(load(), Missing), reason=f"no native engine: {load()}")
+
+ENGINES = ["native", *([] if host.obstacle() else ["compiled"])]
+"""The engines that walk along all of a group's memory in one call."""
 
 PRELUDE = """
 import torch, halflife as hl

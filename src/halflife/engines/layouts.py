@@ -3,12 +3,13 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -84,6 +85,13 @@ def reader(names: list[tuple[str, ...]]) -> Callable[[Iterable[ParameterState]],
             return lambda states: list(map(get, states))
         return lambda states: list(chain.from_iterable(map(get, states)))
     return lambda states: [state[name] for state, own in zip(states, names, strict=True) for name in own]
+
+
+def overlap(written: Sequence[Tensor]) -> bool:
+    """Whether any two share memory, for which threads would race: they must be taken in their order, as eager does."""
+    begin = np.array([x.data_ptr() for x in written], np.int64)
+    order, end = begin.argsort(), begin + np.array([x.nbytes for x in written], np.int64)
+    return bool((begin[order][1:] < np.maximum.accumulate(end[order])[:-1]).any())
 
 
 def is_plain(x: Any) -> bool:

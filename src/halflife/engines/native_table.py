@@ -20,7 +20,7 @@ from torch import Tensor
 from ..rules import Scalar
 from ..update import Update
 from .group_step import GroupStep
-from .layouts import TensorLayouts, reader
+from .layouts import TensorLayouts, overlap, reader
 from .library import Library, Missing, load, threads
 from .memory import SCALE, ParameterState
 from .native_rows import enter_regularizer, lam_of, row_of
@@ -60,7 +60,7 @@ class Table:
         held = [*params, *self._read_states([{**state, **begun_in.get(id(state), {})} for state in states])]
         self._layouts, self._at = TensorLayouts([*held, *grads]), list(map(Tensor.data_ptr, held))
         self._grads_at = list[int]()
-        self._threads = 1 if _overlap(held) else None
+        self._threads = 1 if overlap(held) else None
         self.addresses = self.entries.ctypes.data, len(self.entries), self.rows.ctypes.data
         self._lr, self._scale, self._lam, self._gradient = (self.rows[n] for n in ("lr", "scale", "lam", "gradient"))
         self._factors: list[Any] = []
@@ -135,13 +135,6 @@ def gradient_norm(grads: Sequence[Tensor]) -> float:
     rows["gradient"], entries["g"] = 1.0, list(map(Tensor.data_ptr, grads))
     entries["n"], entries["g_format"] = list(map(Tensor.numel, grads)), [FORMATS[g.dtype] for g in grads]
     return library.gradient_norm(entries.ctypes.data, len(grads), rows.ctypes.data, threads())
-
-
-def _overlap(written: Sequence[Tensor]) -> bool:
-    """Whether any two share memory: threads would race for it; one thread takes them in their order, as eager does."""
-    begin = np.array([x.data_ptr() for x in written], np.int64)
-    order, end = begin.argsort(), begin + np.array([x.nbytes for x in written], np.int64)
-    return bool((begin[order][1:] < np.maximum.accumulate(end[order])[:-1]).any())
 
 
 def _enter(

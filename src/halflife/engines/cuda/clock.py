@@ -74,13 +74,13 @@ class HostClock:
             kinds = [x.dtype.type for x in arrays.values()] or [np.float64]
             new, now = self.record(row, {name: x[0].item() for name, x in arrays.items()}, kinds[0])
             changed |= new
+            row.seed = int(now.get("step", 0.0)) * SEED & 0xFFFFFFFF
             self._now.append((row, now))
         return changed
 
     def advance(self) -> None:
         """Keep what was prepared in all of the rows' states."""
         for row, now in self._now:
-            row.seed = int(now.get("step", 0.0)) * SEED & 0xFFFFFFFF
             kept = {**now, **row.scalars}
             for name, x in self._arrays[id(row)].items():
                 x[:] = kept[name]

@@ -173,11 +173,14 @@ class Row:
 
 
 def rows_of(
-    steps: Sequence[GroupStep], states: Sequence[ParameterState], clock_of: Callable[[Row, ParameterState], Any]
+    steps: Sequence[GroupStep],
+    states: Sequence[ParameterState],
+    clock_of: Callable[[Row, ParameterState], Any],
+    apart: bool,
 ) -> list[Row]:
     """The rows of these steps; ``states`` are those of all tensors, with what begins in this step among it.
 
-    ``clock_of``: what of a tensor's clock must be the same for all of a row.
+    ``clock_of``: what of a tensor's clock must be the same for all of a row; ``apart``: a row for each tensor.
     """
     rows: list[Row] = []
     place = 0
@@ -185,7 +188,8 @@ def rows_of(
         alike: dict[Any, tuple[Row, list[tuple[int, Tensor, ParameterState]]]] = {}
         for p, g, there in zip(step.params, step.grads, step.states, strict=True):
             row = Row(group, step, columns_of(step, p, g, states[place]), present_in(step, there))
-            alike.setdefault(row.key(clock_of(row, states[place])), (row, []))[1].append((place, p, states[place]))
+            key = place if apart else row.key(clock_of(row, states[place]))
+            alike.setdefault(key, (row, []))[1].append((place, p, states[place]))
             place += 1
         for row, tensors in alike.values():
             row.enter(tensors)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch import Tensor
 from ...rules import Scalar
 from ...update import Update
 from ..group_step import GroupStep
-from ..layouts import TensorLayouts, reader
+from ..layouts import TensorLayouts, overlap, reader
 from ..memory import SCALE, ParameterState
 from .clock import ClockLaunch, DeviceClock, HostClock
 from .processor import Processor, kernel_of
@@ -50,7 +50,9 @@ class Table:
         self.begun = [_begun(step, p, s) for step in steps for p, s in zip(step.params, step.states, strict=True)]
         whole = [{**state, **begun} for state, begun in zip(states, self.begun, strict=True)]
         kind = clock_on(processor, steps)
-        self.rows = rows_of(steps, whole, kind.of)
+        written = [*params, *(x for state in whole for x in state.values())]
+        self._apart = overlap(written)
+        self.rows = rows_of(steps, whole, kind.of, self._apart)
         names = _names_by_tensor(self.rows, len(params), clocks=kind.names_in_states)
         self._clock, self._read = kind(self.rows, states), reader(names)
         self.reads_states = any(names) or any(row.clock_names for row in self.rows)
@@ -113,7 +115,8 @@ class Table:
             on_device = isinstance(self._clock, DeviceClock)
             alike: dict[Any, list[Row]] = {}
             for row in self.rows:
-                alike.setdefault((row.recording, row.clock_recording if on_device else None), []).append(row)
+                clock = row.clock_recording if on_device else None
+                alike.setdefault(id(row) if self._apart else (row.recording, clock), []).append(row)
             kernels = [self._kernel_for(rows[0], self.processor) for rows in alike.values()]
             own = zip(alike.values(), kernels, strict=True)
             self._launches = [Launch(rows, self.processor, kernel, on_device) for rows, kernel in own]
@@ -123,45 +126,47 @@ class Table:
 
         ``verdict``: two float64 on the device, whether to skip and what multiplies the gradients besides the factors.
         """
-        self._clock.advance()
+        brought, places = self._bring()
+        verdict_at = 0 if verdict is None else (verdict := verdict.to(self.processor.device)).data_ptr()
         for row in self.rows if self._states else ():
             for place in row.index:
                 self._states[place].update(_given(self.begun[place], row.written))
-        self._launch(None if verdict is None else verdict.to(self.processor.device))
+        self._clock.advance()
+        for launch, at in zip(self._launches, places, strict=True):
+            launch.run(brought, at, verdict_at)
         if self._states:
             self._states = []
             for row in self.rows:
                 row.begin()
         torch.autograd.graph.increment_version(params)
 
-    def _launch(self, verdict: Tensor | None) -> None:
-        """Bring this step's numbers and gradients' places to the processor in one piece, and run the kernels."""
+    def _bring(self) -> tuple[Tensor, list[list[int]]]:
+        """This step's numbers and gradients' places, in one piece on the processor, and where in it each launch's are.
+
+        Nothing is stored yet: what is cut off here has done no step.
+        """
         if len(self._grads) < self._tensors:
             self._grads = np.array(self._grads_at, np.uint64)
-        pieces = [piece for launch in self._launches for piece in launch.pieces(self._grads)]
-        sizes = np.array([-(-piece.nbytes // 16) * 16 for piece in pieces])
-        offsets = (np.cumsum(sizes) - sizes).tolist()
-        blob = np.zeros(int(sizes.sum()), np.uint8)
-        for at, piece in zip(offsets, pieces, strict=True):
+        pieces = [launch.pieces(self._grads) for launch in self._launches]
+        places, size = list[list[int]](), 0
+        for own in pieces:
+            ends = list(accumulate((-(-piece.nbytes // 16) * 16 for piece in own), initial=size))
+            places.append(ends[:-1])
+            size = ends[-1]
+        blob = np.zeros(size, np.uint8)
+        for at, piece in zip(chain.from_iterable(places), chain.from_iterable(pieces), strict=True):
             blob[at : at + piece.nbytes] = piece.view(np.uint8).reshape(-1)
         if self._brought is None or not np.array_equal(blob, self._brought[0]):  # else a graph can replay what is there
             self._brought = blob, self.processor.upload(blob)
-        for launch in self._launches:
-            places, offsets = offsets[: launch.brings], offsets[launch.brings :]
-            launch.run(self._brought[1], places, 0 if verdict is None else verdict.data_ptr())
+        return self._brought[1], places
 
 
 class Launch:
-    """A kernel, and the rows that it steps: what of them stays on the processor.
-
-    ``brings``: how many ``pieces`` there are. With clocks on the device these are what the clock's kernel is given for
-    each row, and where the gradients lie; else the kernel's numbers, the seeds, and where the gradients lie.
-    """
+    """A kernel, and the rows that it steps: what of them stays on the processor."""
 
     def __init__(self, rows: Sequence[Row], processor: Processor, kernel: Any, on_device: bool) -> None:
         self._rows, self._processor, self._recording, self._kernel = list(rows), processor, rows[0].recording, kernel
         self._clock = ClockLaunch(rows, processor) if on_device else None
-        self.brings = 2 if on_device else 3
         counts, lengths = [len(row.index) for row in rows], np.concatenate([row.lengths for row in rows])
         row_of = np.arange(len(lengths)) if on_device else np.repeat(np.arange(len(rows)), counts)
         self._index = np.concatenate([row.index for row in rows])
@@ -172,7 +177,8 @@ class Launch:
         self._tensors = len(lengths)
 
     def pieces(self, grads_at: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-        """What a step brings."""
+        """What a step brings: with clocks on the device what their kernel is given for each row, else the numbers and
+        the seeds; and where the gradients lie."""
         grads = grads_at[self._index]
         if self._clock is not None:
             given = [[0.0 if isinstance(x, Tensor) else x for x in row.numbers] for row in self._rows]
