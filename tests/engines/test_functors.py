@@ -19,7 +19,8 @@ from halflife.engines.native_rows import functor_of
 
 from .raw_tables import F32, F64, tables
 
-NATIVE = Path(__file__).parents[2] / "native"
+ROOT = Path(__file__).parents[2]
+NATIVE, INCLUDE = ROOT / "native", ROOT / "src/halflife/engines/cuda/include"
 LIBRARY = load()
 built = pytest.mark.skipif(not isinstance(LIBRARY, Library), reason=getattr(LIBRARY, "reason", ""))
 compiles = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
@@ -75,7 +76,7 @@ def test_what_a_functor_has(name: str, variant: str, states: int, hyper: str) ->
 
 def compiled(native: Path, folder: Path) -> Path:
     """The library of a folder like native/, without any level's own instructions."""
-    flags = ["-std=c++17", "-O1", "-fPIC", "-fopenmp", "-Wall", "-Wextra", "-Werror"]
+    flags = ["-std=c++17", "-O1", "-fPIC", "-fopenmp", "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}"]
     levels = re.findall(r"engine_(\w+)[,;]", (native / "dispatch.cpp").read_text(encoding="utf-8"))
     sources = [("dispatch", []), *(("table", [f"-DHL_LEVEL={level}"]) for level in dict.fromkeys(levels))]
     objects = [folder / f"{k}.o" for k in range(len(sources))]

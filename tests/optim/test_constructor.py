@@ -128,7 +128,11 @@ SENTENCES: list[tuple[dict[str, Any], type[Exception], str]] = [
         "is not known; choose None, torch.float32, torch.bfloat16 or '8bit'.",
     ),
     ({"state_dtype": torch.float64}, ValueError, "state_dtype=torch.float64 is not known; choose None"),
-    ({"engine": "cuda"}, ValueError, "engine='cuda' is not known; choose None, 'native', 'foreach' or 'eager'."),
+    (
+        {"engine": "fast"},
+        ValueError,
+        "engine='fast' is not known; choose None, 'native', 'cuda', 'compiled', 'foreach'",
+    ),
     ({"max_grad_norm": "1.0"}, TypeError, "max_grad_norm must be a number, a 0-d tensor or None, but '1.0' (str) was"),
     ({"ema_decay": "0.9"}, TypeError, "ema_decay must be a number, a 0-d tensor or None, but '0.9' (str) was given."),
     ({"base_lr": -1.0}, ValueError, "base_lr, by which lr is divided to η = lr/base_lr, must be above 0, but -1 was"),

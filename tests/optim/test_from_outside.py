@@ -10,6 +10,7 @@ import torch
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 
 import halflife
+from halflife.engines import native_table
 from halflife.engines.library import Missing, load
 
 from .users import each_engine, ours
@@ -168,11 +169,9 @@ def test_torchs_flags_choose_no_slower_engine(flags: dict[str, Any]) -> None:
 
 @needs_native
 def test_one_tensor_of_another_engine_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    from halflife.optim import stepper
-
     made: list[None] = []
-    own = stepper.Table
-    monkeypatch.setattr(stepper, "Table", lambda steps: made.append(None) or own(steps))
+    begin = native_table.Table.__init__
+    monkeypatch.setattr(native_table.Table, "__init__", lambda self, steps: made.append(None) or begin(self, steps))
     table, params = torch.nn.Embedding(4, 2, sparse=True), ones(2)
     optimizer = halflife.SGD([{"params": params}, {"params": table.parameters()}], lr=0.1, momentum=0.5)
     before = table.weight.detach().clone()

@@ -26,7 +26,7 @@ AdamW(ps, lr=None)  # wrong: "lr"
 AdamW(ps, betas=0.9)  # wrong: betas
 AdamW(ps, weight_decay="0.1")  # wrong: weight_decay
 AdamW(ps, state_dtype="bf16")  # wrong: bf16
-AdamW(ps, engine="cuda")  # wrong: cuda
+AdamW(ps, engine="fast")  # wrong: fast
 AdamW(ps, max_grad_norm="1")  # wrong: max_grad_norm
 AdamW(ps, 1e-3, (0.9, 0.999), 1e-8, 0.01, False, True)  # wrong: positional
 AdamW(torch.nn.Linear(1, 1))  # wrong: Linear
