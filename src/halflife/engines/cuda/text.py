@@ -25,7 +25,7 @@ SIGNATURES = {
 INCLUDE = Path(__file__).parent / "include"
 _INFIX = {
     **{"add": "+", "sub": "-", "mul": "*", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
-    **{"eq": "==", "ne": "!=", "logical_and": "&&", "logical_or": "||"},
+    **{"eq": "==", "ne": "!=", "logical_and": "&", "logical_or": "|"},
 }
 _CALLED = {
     **{name: f"hl::{name}" for name in ("abs", "sign", "exp", "log", "cos", "acos", "tanh", "pow", "fma")},

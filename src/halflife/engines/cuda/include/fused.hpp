@@ -8,15 +8,16 @@
 
 namespace hl {
 
-template <class T> inline T maximum(T a, T b) { return a > b || a != a ? a : b; } // a NaN stays one
-template <class T> inline T minimum(T a, T b) { return a < b || a != a ? a : b; }
+// A NaN stays one. One choice after the other: a compiler puts no `||` of comparisons into lanes.
+template <class T> inline T maximum(T a, T b) { const T larger = a > b ? a : b; return a != a ? a : larger; }
+template <class T> inline T minimum(T a, T b) { const T less = a < b ? a : b; return a != a ? a : less; }
 template <class T> inline T clamp(T x, T low, T high) { return minimum(maximum(x, low), high); }
-template <class T> inline T sign(T x) { return T(x > T(0)) - T(x < T(0)); }
-template <class T> inline T abs(T x) { return x < T(0) ? -x : x == T(0) ? T(0) : x; }
+template <class T> inline T sign(T x) { const T up = x > T(0) ? T(1) : T(0); return x < T(0) ? T(-1) : up; }
 
 #define HL_OF_BOTH(name, of_float, of_double)          \
     inline float name(float x) { return of_float(x); } \
     inline double name(double x) { return of_double(x); }
+HL_OF_BOTH(abs, ::fabsf, ::fabs)
 HL_OF_BOTH(sqrt, ::sqrtf, ::sqrt)
 HL_OF_BOTH(exp, ::expf, ::exp)
 HL_OF_BOTH(log, ::logf, ::log)
@@ -360,7 +361,10 @@ inline void encode(const float (&x)[V], float scale, const uint32_t (&random)[V]
     }
 #define HL_VIEW(M, c) M *__restrict c = c##_at + i;
 #define HL_VIEW_CODES(c) HL_VIEW(uint8_t, c)
-#define HL_RANDOM
+#define HL_RANDOM                                                                                         \
+    alignas(64) uint32_t random[V];                                                                       \
+    HL_SIMD                                                                                               \
+    for (int j = 0; j < count; ++j) random[j] = hl::dither(HL_INDEX(j), seed + hl::STATE_SALT);
 #define HL_WHOLE if (true)
 #define HL_GET(c)
 #define HL_PUT(c)
@@ -379,9 +383,14 @@ inline void encode(const float (&x)[V], float scale, const uint32_t (&random)[V]
 #define HL_ENCODE(c, unsigned_, k)                                                                            \
     const float c##_new_scale = hl::float_of(c##_most), c##_inverse = hl::inverse_of(c##_new_scale);          \
     c##_scales[i / hl::BLOCK] = c##_new_scale;                                                                \
-    HL_SIMD                                                                                                   \
-    for (int j = 0; j < count; ++j)                                                                           \
-        c[j] = hl::to_fp8<unsigned_>(c##_new[j], c##_inverse,                                              \
-                                        hl::turned(hl::dither(HL_INDEX(j), seed + hl::STATE_SALT), k));
+    if (c##_new_scale < hl::LARGE_SCALE) {                                                                    \
+        HL_SIMD                                                                                               \
+        for (int j = 0; j < count; ++j)                                                                       \
+            c[j] = uint8_t(hl::fp8_code<unsigned_>(c##_new[j], c##_inverse, hl::random_bits<k, 20>(random[j]))); \
+    } else {                                                                                                  \
+        HL_SIMD                                                                                               \
+        for (int j = 0; j < count; ++j)                                                                       \
+            c[j] = hl::to_fp8<unsigned_>(c##_new[j], c##_inverse, hl::turned(random[j], k));                  \
+    }
 
 #endif
