@@ -15,7 +15,7 @@ PRELOADED = LD_PRELOAD="$$(g++ -print-file-name=lib$(1).so) $$(g++ -print-file-n
 # Where there is g++, C++ that does not build is an error.
 export HALFLIFE_NEEDS_NATIVE := $(shell test "$$(uname -s)" = Linux && command -v g++ >/dev/null && echo 1)
 
-.PHONY: study test test-slow test-random conventions trainers bench sanitize sanitize-threads cuda-text lint clean
+.PHONY: study test test-slow test-random conventions trainers bench sanitize sanitize-threads cuda-text gpu lint clean
 
 study: .venv/lab.stamp           ## train the grid on digits, draw the heatmaps, print the table
 	$(BIN)/halflife study --out study
@@ -52,11 +52,17 @@ cuda-text: .venv/test.stamp      ## generated kernels: by g++ against the equati
 	$(BIN)/python -m pytest --numprocesses auto -m "slow or not slow" -k "not all_of_the_cells and not its_clock" \
 		tests/cuda/test_cells.py tests/cuda/test_cubins.py
 
+gpu: .venv/test.stamp            ## on a machine with an NVIDIA GPU: what only a card can show, and its figures in gpu/
+	$(BIN)/python -c "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 'It needs an NVIDIA GPU.')"
+	$(BIN)/python -m pytest --numprocesses 4 tests/gpu
+	$(BIN)/halflife bench --device cuda --set gpt2 --set huge --set thousand --rounds 5 --out gpu \
+		--optimizer adamw --optimizer lion --optimizer adam-p --optimizer rprop
+
 lint: .venv/dev.stamp            ## ruff, pyright
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
 
 clean:                           ## remove the environment, what was built, and what a study wrote
-	rm -rf .venv build study bench $(LIBRARY)
+	rm -rf .venv build study bench gpu $(LIBRARY)
 	find native/editable -mindepth 1 ! -name CMakeLists.txt ! -name .gitignore -delete
 
 .venv/bin/python:
