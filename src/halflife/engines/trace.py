@@ -282,6 +282,10 @@ def _masked_fill(trace: Trace, x: Any, mask: Any, value: Any) -> Value:
     return trace.record("where", mask, value, x)
 
 
+def _lerp(trace: Trace, x: Any, end: Any, weight: Any) -> Value:
+    return trace.record("fma", weight, trace.record("sub", end, x), x)
+
+
 def _square(trace: Trace, x: Any) -> Value:
     return trace.record("mul", x, x)
 
@@ -294,6 +298,7 @@ _COMPOSED: dict[str, Callable[..., Value]] = {
     "add": _add,
     "clamp": _clamp,
     "masked_fill": _masked_fill,
+    "lerp": _lerp,
     "square": _square,
     "full_like": _filled,
     "zeros_like": partial(_filled, fill_value=0),
