@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import halflife
 from halflife.engines.cuda.clock import DeviceClock
 from halflife.engines.cuda.host import obstacle
+from halflife.rules import Rule, StateSpec
 from tests.conformance.variants import VARIANTS, Variant, flat, numbers
 
 pytestmark = pytest.mark.skipif(obstacle() is not None, reason="there is no C++ compiler here")
@@ -162,3 +164,36 @@ def test_a_checkpoint_counts_what_the_device_counted() -> None:
     twin = halflife.AdamW(weights(), lr=0.05, capturable=True, skip_nonfinite=True, engine="compiled")
     twin.load_state_dict(optimizer.state_dict())
     assert twin.skipped_steps == 2
+
+
+@dataclass(frozen=True)
+class Kept(Rule):
+    """What a scalar loses where it is kept in float32, made large."""
+
+    acts_on, metric, states = "coordinates", "identity", (StateSpec("third", "scalar"),)
+
+    def tick(self, t: Any, s: Any) -> dict[str, Any]:
+        return {"third": 0 * t + 1 / 3}
+
+    def __call__(self, t: Any, w: torch.Tensor, g: torch.Tensor, s: Any) -> Any:
+        return g * ((s["third"] - 1 / 3) * 1e7), 1.0, {}
+
+    def finish(self, lr: Any, t: Any, w: Any, s: Any) -> dict[str, Any]:
+        return {"third": s["third"]}
+
+
+def test_a_scalar_is_what_its_memory_holds() -> None:
+    torch.set_default_dtype(torch.float32)
+    kind: Any = type("OfKept", (halflife.Optimizer,), {}, rule=Kept)
+    found = []
+    for engine, capturable in (("compiled", True), ("compiled", False), ("eager", False)):
+        p = torch.nn.Parameter(torch.zeros(3))
+        p.grad = torch.ones(3)
+        optimizer = kind([p], lr=1.0, engine=engine)
+        optimizer.param_groups[0]["capturable"] = capturable
+        optimizer.step()
+        assert optimizer.engines()[0].name == engine
+        found.append(p.detach())
+    assert found[2][0] == pytest.approx(-0.0993, abs=1e-3)
+    for x in found[:2]:
+        torch.testing.assert_close(x, found[2])
