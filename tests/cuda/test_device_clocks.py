@@ -201,3 +201,20 @@ def test_a_scalar_is_what_its_memory_holds() -> None:
     assert found[2][0] == pytest.approx(-0.0993, abs=1e-3)
     for x in found[:2]:
         torch.testing.assert_close(x, found[2])
+
+
+@pytest.mark.parametrize("state_dtype", [None, torch.bfloat16, "8bit"], ids=str)
+def test_random_bits_are_those_of_the_devices_clock(state_dtype: Any) -> None:
+    """Where the bits are others, half of the numbers are rounded otherwise."""
+    settings: dict[str, Any] = {"lr": 0.037, "weight_decay": 0.3, "rounding": "stochastic", "capturable": True}
+    found = []
+    for engine in ("compiled", "eager"):
+        params = [numbers((n,), n).bfloat16().requires_grad_() for n in (700, 300)]
+        optimizer = halflife.AdamW(params, engine=engine, state_dtype=state_dtype, **settings)
+        for t in range(2):
+            for k, p in enumerate(params):
+                p.grad = numbers(p.shape, 40 + 10 * t + k).bfloat16()
+            optimizer.step()
+        assert optimizer.engines()[0].name == engine
+        found.append(flat(params))
+    assert (found[0] != found[1]).float().mean() < 0.02

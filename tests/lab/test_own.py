@@ -108,9 +108,145 @@ def test_a_file_that_fails_or_is_not_there(tmp_path: Path) -> None:
         load_own("problem")
 
 
-def test_the_loaded_training_knows_its_file(mine: str) -> None:
-    training = load_own(f"{mine}:train")
-    assert isinstance(training, OwnTraining)
-    assert training.name == "mine"
-    Path(mine).write_text(MINE + "\n# changed", encoding="utf-8")
-    assert load_own(f"{mine}:train").fingerprint != training.fingerprint
+def test_the_loaded_training_knows_its_code_and_that_beside_it(mine: str) -> None:
+    path, beside = Path(mine), Path(mine).with_name("beside_mine.py")
+    beside.write_text("SCALE = 1", encoding="utf-8")
+
+    def fingerprint(text: str) -> str:
+        path.write_text("import beside_mine\n" + text, encoding="utf-8")
+        training = load_own(f"{mine}:train")
+        assert isinstance(training, OwnTraining)
+        assert training.name == "mine"
+        return training.fingerprint
+
+    first = fingerprint(MINE)
+    assert fingerprint(MINE + "\n# a comment") == first
+    documented = MINE.replace("    torch.manual_seed", '    """In words."""\n    torch.manual_seed')
+    again = documented.replace("In words.", "In other words.")
+    assert fingerprint("\n\n" + documented) == fingerprint(again)
+    assert fingerprint(MINE.replace("(w - 1)", "(w - 2)")) != first
+    beside.write_text("SCALE = 1  # the same", encoding="utf-8")
+    assert fingerprint(MINE) == first
+    beside.write_text("SCALE = 2", encoding="utf-8")
+    assert fingerprint(MINE) != first
+
+
+VALLEY = """
+from math import log10
+import urllib.error
+from pathlib import Path
+from halflife.lab import OwnTraining
+
+def train(config):
+    x, z = log10(config.lr), log10(config.weight_decay or 1e-9)
+    return {"val_error": 0.8 * 10 ** (0.5 * (x + 2.5) ** 2 + 0.35 * (z + x + 5.5) ** 2)}
+
+def score(config):
+    return {"val_score": 90.0 - abs(config.lr - 0.1) * 100}
+
+scored = OwnTraining(score, unit="points", perfect=100.0)
+
+def negative(config):
+    return {"val_error": -1.0}
+
+def fails(config):
+    if config.lr > 0.05:
+        raise urllib.error.HTTPError("http://nowhere", 404, "not there", None, None)
+    return {"val_error": config.weight_decay}
+
+def leaves(config):
+    raise SystemExit(3)
+
+def mends(config):
+    if config.lr > 0.05 and not Path(__file__).with_name("mended").exists():
+        raise ValueError("not yet")
+    return {"val_error": config.weight_decay}
+"""
+
+
+@pytest.fixture
+def valley(tmp_path: Path) -> str:
+    path = tmp_path / "valley.py"
+    path.write_text(VALLEY, encoding="utf-8")
+    return str(path)
+
+
+def test_errors_in_a_unit_of_their_own_are_kept(valley: str, tmp_path: Path) -> None:
+    """Squared errors of hundreds: none diverged, and κ is that of the valley."""
+    lrs, lams = (1e-4, 1e-3, 1e-2, 1e-1, 1.0), (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    settings = Settings(f"{valley}:train", optimizers=("adamw-torch",), lrs=lrs, lams=lams, seeds=2, epochs=1)
+    (result,), _, _ = run_study(settings, tmp_path / "out", how=How(workers=1))
+    found = result.findings[0]
+    assert not found.diverged.any()
+    assert found.val.max() > 1e4
+    assert found.coupling.kappa == pytest.approx(1.0, abs=0.05)
+
+
+def test_scores_of_which_a_larger_one_is_better(valley: str, tmp_path: Path) -> None:
+    settings = Settings(f"{valley}:scored", **GRID)
+    (result,), _, _ = run_study(settings, tmp_path / "out", how=How(workers=1))
+    found = result.findings[0]
+    assert (found.unit, found.best_lr) == ("points", 0.1)
+    assert found.val_error.mean == pytest.approx(10.0)
+    assert found.val.max() == pytest.approx(19.0)
+
+
+def test_a_negative_error_is_refused_in_words(valley: str, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"an error must be at least 0.*perfect"):
+        run_study(Settings(f"{valley}:negative", **GRID), tmp_path / "out", how=How(workers=1))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_network_that_fails_is_named_and_the_others_are_kept(valley: str, workers: int, tmp_path: Path) -> None:
+    """Also by an exception that is sent by a worker and never arrives."""
+    settings = Settings(f"{valley}:fails", **GRID)
+    with pytest.warns(
+        RuntimeWarning, match=r"6 of 12 networks failed.*adam with lr 0\.1, λ 0, seed \d: HTTPError: HTTP Error 404"
+    ):
+        (result,), _, _ = run_study(settings, tmp_path / "out", how=How(workers=workers))
+    found = result.findings[0]
+    assert found.missing == ((1, 0), (1, 1))
+    assert (found.best_lr, found.best_lam) == (1e-2, 0.01)
+
+
+def test_what_failed_is_tried_again(valley: str, tmp_path: Path) -> None:
+    settings = Settings(f"{valley}:mends", **GRID)
+    with pytest.warns(RuntimeWarning, match="networks failed"):
+        run_study(settings, tmp_path / "out", how=How(workers=1))
+    (tmp_path / "mended").touch()
+    (result,), _, _ = run_study(settings, tmp_path / "out", how=How(workers=1))
+    assert not result.findings[0].missing
+
+
+def test_a_study_of_which_all_fails_says_how(valley: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        StudyError, match=r"every network of adam failed; the first, adam with lr 0\.01, λ 0, .*SystemExit: 3"
+    ):
+        run_study(Settings(f"{valley}:leaves", **GRID), tmp_path / "out", how=How(workers=2))
+
+
+def test_a_model_that_is_always_the_same_is_refused(tmp_path: Path) -> None:
+    part = Split(torch.randn(48, 3), torch.randn(48, 1))
+    net = torch.nn.Linear(3, 1)
+    problem = Problem("one", "one model", part, part, part, lambda: net)
+    with pytest.raises(StudyError, match="must be a new one at each call"):
+        run_study(Settings(problem, batch_size=16, **GRID), tmp_path, how=How(workers=1))
+
+
+def test_an_edited_loss_is_trained_anew(tmp_path: Path) -> None:
+    x = torch.randn(48, 3, generator=torch.Generator().manual_seed(0))
+    part = Split(x, x.sum(1, keepdim=True))
+    common = ("line", "a line", part, part, part, lambda: torch.nn.Linear(3, 1))
+
+    def squared(out, y):
+        return (out - y).square().mean(1)
+
+    def absolute(out, y):
+        return (out - y).abs().mean(1)
+
+    found = []
+    for error in (squared, absolute):
+        problem = Problem(*common, loss=lambda out, y: (out - y).square().mean(), error=error)
+        (result,), _, _ = run_study(Settings(problem, batch_size=16, **GRID), tmp_path, how=How(workers=1))
+        found.append(result.findings[0].val)
+    assert (found[0] != found[1]).all()

@@ -6,7 +6,7 @@ from .analysis import Findings
 from .errors import StudyError
 from .inference import Coupling, NotIdentified, coupling
 from .optimizers import CONTENDERS, REFERENCE, Contender
-from .own import Config
+from .own import Config, OwnTraining
 from .problems import PROBLEMS, Problem, Split
 from .progress import Progress
 from .result import Result
@@ -26,6 +26,7 @@ __all__ = [
     "How",
     "NotIdentified",
     "Outcome",
+    "OwnTraining",
     "Problem",
     "Progress",
     "Result",

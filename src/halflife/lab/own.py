@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ..optim import Optimizer
+from .code import code_of_file
 from .errors import StudyError
 from .optimizers import Contender
 from .problems import Problem
@@ -44,7 +45,7 @@ class Config:
 Train = Callable[[Config], Mapping[str, float]]
 """Trains one network, wholly on its own, and returns at least ``val_error``; beside it ``test_error``, ``train_error``,
 ``val_loss``, ``test_loss``, ``train_loss``, ``weight_norm`` have a place in the ledger, other numbers are kept as well.
-A ``val_error`` that is not finite says that it diverged.
+A ``val_error`` that is not finite says that it diverged. Errors are at least 0: what a study calls best has the least.
 """
 
 
@@ -52,15 +53,19 @@ A ``val_error`` that is not finite says that it diverged.
 class OwnTraining:
     """A ``train(config) -> metrics`` that runs in a worker process: it is called for every replica, never stacked.
 
-    ``chance`` is the error that a replica which diverged is counted as; ``epochs`` and ``batch_size`` are the study's.
+    In a file, ``problem = OwnTraining(train, unit="nats")`` says more than the function alone: ``unit`` is what the
+    error is measured in; ``chance`` the error of a guess, if there is one, which a replica that diverged counts as at
+    least; ``perfect`` the best score there can be, where a larger one is better (1.0 for an accuracy): ``train`` then
+    returns ``val_score`` and so on, and the error is what they lack. ``epochs`` and ``batch_size`` are the study's.
     """
 
     train: Train
-    name: str
-    description: str
-    fingerprint: str
-    chance: float = 1.0
+    name: str = ""
+    description: str = ""
+    fingerprint: str = ""
+    chance: float | None = None
     unit: str = "validation error"
+    perfect: float | None = None
     epochs: int = 1
     batch_size: int = 1
 
@@ -70,8 +75,8 @@ class OwnTraining:
 
 
 def load_own(spec: str) -> Problem | OwnTraining:
-    """The object that ``file.py:name`` names: a ``Problem``, a function without parameters that returns one, or a
-    function of a ``Config`` that trains.
+    """The object that ``file.py:name`` names: a ``Problem``, a function without parameters that returns one, an
+    ``OwnTraining``, or a function of a ``Config`` that trains.
 
     Raises ``StudyError`` if there is none.
     """
@@ -80,12 +85,15 @@ def load_own(spec: str) -> Problem | OwnTraining:
         raise StudyError(f"{spec!r} names no object in a file; write it as {FORM}.")
     if not Path(path).is_file():
         raise StudyError(f"there is no file {path!r}; {FORM} names an object of a Python file.")
+    beside = str(Path(path).resolve().parent)
+    if beside not in sys.path:
+        sys.path.insert(0, beside)  # as for a script, so that it imports what lies beside it, in worker processes too
     try:
         found = run_path(path, run_name="halflife_study")
     except Exception as error:
         raise StudyError(f"{path} failed with {type(error).__name__}: {error}") from error
     if name not in found:
-        theirs = [each for each, x in found.items() if isinstance(x, Problem) or inspect.isfunction(x)]
+        theirs = [each for each, x in found.items() if isinstance(x, Problem | OwnTraining) or inspect.isfunction(x)]
         raise StudyError(f"{path} has no {name!r}; it has {', '.join(theirs) or 'nothing that fits'}.")
     return _understood(found[name], spec, path)
 
@@ -95,11 +103,16 @@ def _understood(found: Any, spec: str, path: str) -> Problem | OwnTraining:
         found = found()
     if isinstance(found, Problem):
         return found
-    if callable(found):
-        train: Any = found
-        digest = sha256(Path(path).read_bytes()).hexdigest()[:16]
-        return OwnTraining(train, Path(path).stem, f"{spec}, trained by its own function", digest)
-    raise StudyError(
-        f"{spec} is a {type(found).__name__}; it must be a halflife.lab.Problem, a function that returns one, or "
-        "train(config), which returns a mapping with val_error."
+    train: Any = found
+    own = OwnTraining(train) if callable(found) else found
+    if not isinstance(own, OwnTraining):
+        raise StudyError(
+            f"{spec} is a {type(found).__name__}; it must be a halflife.lab.Problem, a function that returns one, an "
+            "OwnTraining, or train(config), which returns a mapping with val_error."
+        )
+    return replace(
+        own,
+        name=own.name or Path(path).stem,
+        description=own.description or f"{spec}, trained by its own function",
+        fingerprint=code_of_file(Path(path)),
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import __version__
+from .code import code_of_file, code_of_problem
 from .executors import Replicas, Training
 from .ledger import key_of
 from .optimizers import REFERENCE, Contender
 from .own import OwnTraining
+from .problems import Problem
 from .settings import Settings
 
 
@@ -57,6 +60,13 @@ def blocks_of(settings: Settings) -> Iterator[Block]:
         yield Block(contender, lrs, tuple(sorted(settings.lams_of(contender))), seeds)
 
 
+def _own_code(problem: str | Problem) -> str:
+    """A digest of a problem's own code; of those of the library their names are enough."""
+    if isinstance(problem, Problem):
+        return code_of_problem(problem)
+    return code_of_file(Path(problem.rpartition(":")[0])) if ":" in problem else ""
+
+
 class Keys:
     """The ledger's key of each network of a training: a hash of everything that its result depends on."""
 
@@ -65,6 +75,8 @@ class Keys:
         if isinstance(training, Training):
             problem = training.problem
             self.common |= {"problem": [problem.name, problem.fingerprint], "model": str(training.model())}
+            code = _own_code(settings.problem)
+            self.common |= {"code": code} if code else {}
         else:
             self.common |= {"problem": [training.name, training.fingerprint], "model": "own"}
 

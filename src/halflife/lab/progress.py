@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from .analysis import Findings
 from .executors import Replicas
 from .plan import Block
@@ -57,7 +59,11 @@ class Teller:
         self.left[name] -= len(parcel)
         if not self.left[name]:
             found_now = found(self.blocks[name])
+            if np.isnan(found_now.val).all():  # each ended in an error
+                return self.hear(self._share())
             if self.best is None or found_now.val_error.mean < self.best.val_error.mean:
                 self.best = found_now
-        done = sum(self.left.values())
-        self.hear((self.todo - done) / self.todo)
+        return self.hear(self._share())
+
+    def _share(self) -> float:
+        return (self.todo - sum(self.left.values())) / self.todo

@@ -40,19 +40,38 @@ def rows_of(
 
 
 def rows_of_own(
-    metrics: Mapping[str, Any], replicas: Replicas, keys: Keys, names: tuple[str, str], epochs: int, seconds: float
+    metrics: Mapping[str, Any],
+    replicas: Replicas,
+    keys: Keys,
+    names: tuple[str, str],
+    epochs: int,
+    seconds: float,
+    perfect: float | None = None,
 ) -> list[Run]:
     """The one network that a function of the user's own has trained, from what it returned.
 
-    Raises ``StudyError`` if that has no number ``val_error``.
+    ``perfect`` is the best of scores of which a larger one is better, as an ``OwnTraining`` has it. Raises
+    ``StudyError`` if there is no number ``val_error``, or ``val_score``, or a negative error.
     """
+    wanted = "val_error" if perfect is None else "val_score"
     try:
         numbers = {name: float(x) for name, x in dict(metrics).items()}
+        if perfect is not None:
+            scores = [name for name in numbers if name in ("train_score", "val_score", "test_score")]
+            numbers |= {name.replace("score", "error"): perfect - numbers[name] for name in scores}
+        _ = numbers[wanted]
         val = numbers["val_error"]
     except (TypeError, ValueError, KeyError):
         raise StudyError(
-            f"train(config) must return a mapping of numbers with 'val_error' among them, but it returned {metrics!r}."
+            f"train(config) must return a mapping of numbers with {wanted!r} among them, but it returned {metrics!r}."
         ) from None
+    if val < 0:
+        more = "" if perfect is None else f", which is {perfect:g} less the score"
+        raise StudyError(
+            f"train(config) returned {metrics!r}: an error must be at least 0{more}, for a study compares logarithms. "
+            "Where a larger number is better, return val_score and give halflife.lab.OwnTraining(train, perfect=…) the "
+            "best there can be."
+        )
     known = {name: numbers.pop(name, float("nan")) for name in (*SCORES, "weight_norm")}
     rest = {"diverged": not isfinite(val), "metrics": json.dumps(numbers)}
     return [_row(replicas, keys, names, epochs, 0, seconds, {**known, **rest})]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 
@@ -91,6 +92,13 @@ def trained(
     return run_jobs(Call(training), configs, how.share_out(), progress)
 
 
+class CellFailed(NamedTuple):
+    """A training of the user's own that ended in an error: what it said, and where."""
+
+    error: str
+    trace: str
+
+
 @dataclass(frozen=True)
 class Call:
     """The job of a worker for a training of the user's own."""
@@ -98,5 +106,8 @@ class Call:
     training: OwnTraining
 
     def __call__(self, config: Config, progress: Callable[[float], None]) -> Any:
-        with on_purpose():
-            return self.training.train(config)
+        try:
+            with on_purpose():
+                return self.training.train(config)
+        except (Exception, SystemExit) as error:
+            return CellFailed(f"{type(error).__name__}: {error}", traceback.format_exc())

@@ -1,8 +1,10 @@
 """One study: plan its networks, train what the ledger lacks, say what was found."""
 
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +21,11 @@ from .fitting import MODELS
 from .ledger import Ledger, Run
 from .own import OwnTraining, load_own
 from .plan import Block, Keys, blocks_of, cells_of
-from .problems import problem_named
+from .problems import PROBLEMS, Problem, problem_named
 from .progress import Listener, Progress, Teller
 from .result import Result
 from .rows import rows_of, rows_of_own
-from .running import How, trained
+from .running import CellFailed, How, trained
 from .settings import Settings
 
 __all__ = ["How", "Progress", "Result", "Study"]
@@ -95,13 +97,43 @@ class Study:
             if any(keys.of(parcel.contender, cell) not in done for cell in cells_of(parcel))
         ]
         teller.begin(todo)
-        checkpoints = self.folder / "checkpoints"
+        checkpoints, failed = self.folder / "checkpoints", list[tuple[Replicas, CellFailed]]()
         for index, outcome, seconds in trained(self.training, todo, way, self.how, teller.hear, checkpoints):
-            rows = rows_of if isinstance(self.training, Training) else rows_of_own
-            ledger.record(rows(outcome, todo[index], keys, self.names, self.settings.epochs, seconds))
+            if isinstance(outcome, CellFailed):
+                failed.append((todo[index], outcome))
+                teller.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
+                continue
+            ledger.record(self._rows(outcome, todo[index], keys, seconds))
             teller.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
+        if failed:
+            self._tell_of(failed, len(todo), lambda block: not any(self._runs(ledger, keys, block)))
         if checkpoints.is_dir() and not any(checkpoints.iterdir()):
             checkpoints.rmdir()
+
+    def _rows(self, outcome: Any, parcel: Replicas, keys: Keys, seconds: float) -> list[Run]:
+        if isinstance(self.training, Training):
+            return rows_of(outcome, parcel, keys, self.names, self.settings.epochs, seconds)
+        perfect = self.training.perfect
+        return rows_of_own(outcome, parcel, keys, self.names, self.settings.epochs, seconds, perfect)
+
+    def _tell_of(
+        self, failed: list[tuple[Replicas, CellFailed]], tried: int, is_empty: Callable[[Block], bool]
+    ) -> None:
+        """Which networks ended in an error: they are missing, and tried again when the study is.
+
+        Raises ``StudyError`` if there is none of an optimizer.
+        """
+        first, (error, trace) = failed[0]
+        where = f"{first.contender.name} with lr {first.lrs[0]:g}, λ {first.lams[0]:g}, seed {first.seeds[0]}"
+        lost = [block.contender.name for block in self.blocks if is_empty(block)]
+        if lost:
+            raise StudyError(f"every network of {lost[0]} failed; the first, {where}: {error}\n{trace}")
+        warnings.warn(
+            f"{len(failed)} of {tried} networks failed and are missing; the first was {where}: {error}. The same "
+            "command tries them again.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
     def _parcels(self, block: Block, way: Way, workers: int) -> list[Replicas]:
         """Cut for as many workers as there were at first: so a resumed study ends with the same bits anywhere."""
@@ -130,5 +162,18 @@ def training_of(settings: Settings, how: How) -> Training | OwnTraining:
         raise StudyError(
             f"a batch of {settings.batch_size} does not fit: {problem.name} has {len(problem.train)} samples."
         )
+    if settings.model is None and settings.problem not in PROBLEMS:
+        _check_models(problem)
     model = problem.model if settings.model is None else partial(MODELS[settings.model], problem)
     return Training(problem, model, settings.recipe, how.device)
+
+
+def _check_models(problem: Problem) -> None:
+    """Raises ``StudyError`` where two calls give models with parameters in common: what one learned, the next has."""
+    with torch.random.fork_rng(devices=[]):
+        first, second = problem.model(), problem.model()
+    if {*map(id, first.parameters())} & {*map(id, second.parameters())}:
+        raise StudyError(
+            f"the model of {problem.name} must be a new one at each call, but two calls gave the same parameters: "
+            "build it within the function, as in model=lambda: torch.nn.Linear(4, 2)."
+        )

@@ -24,17 +24,24 @@ def test_a_run_that_is_missing_is_no_number_and_a_diverged_one_is_a_guess():
     assert one.diverged.tolist() == [[[False, False]], [[False, True]]]
 
 
-def test_a_run_ten_times_as_bad_as_a_guess_has_diverged_though_it_is_finite():
-    one = found(Run(0.5), Run(1e30), Run(8.9), Run(9.1))
-    assert one.diverged.tolist() == [[[False, True]], [[False, True]]]
-    np.testing.assert_array_equal(one.val, [[[0.5, 0.9]], [[8.9, 0.9]]])
+def test_no_finite_number_is_replaced_and_what_is_worse_stays_worse():
+    one = found(Run(0.5), Run(float("inf")), Run(8.9), Run(1e30))
+    assert one.diverged.tolist() == [[[False, True]], [[False, False]]]
+    np.testing.assert_array_equal(one.val, [[[0.5, 1e30]], [[8.9, 1e30]]])
+    assert np.isfinite(one.test).all()
 
 
-def test_a_guess_that_all_training_is_worse_than_was_none():
-    """Who measures in units of his own and leaves ``chance`` at 1."""
-    one = found(Run(400.0), Run(float("inf"), diverged=True), Run(3000.0), Run(1e9))
-    assert one.best == (0, 0)
-    np.testing.assert_array_equal(one.val, [[[400.0, 4000.0]], [[3000.0, 4000.0]]])
+def test_without_a_guess_who_diverged_is_as_bad_as_the_worst():
+    runs = (Run(1e-7), Run(float("nan"), float("nan")), Run(3e-6), Run(2e-6))
+    one = findings(CONTENDERS["adam-p"], (0.1,), (1.0, 2.0), runs, None)
+    np.testing.assert_array_equal(one.val, [[[1e-7, 3e-6]], [[3e-6, 2e-6]]])
+
+
+def test_where_all_diverged_nothing_is_inferred():
+    one = found(*[Run(float("nan"), float("nan")) for _ in range(4)])
+    assert one.diverged.all()
+    for number in (one.kappa, one.regret, one.interaction, one.near_best):
+        assert "every network diverged" in number.reason
 
 
 def test_the_seeds_that_lack_a_run_are_left_out_of_every_number():

@@ -19,9 +19,6 @@ from ..optimizers import Contender
 Array = NDArray[np.floating[Any]]
 
 
-HOPELESS = 10.0
-
-
 class MeanAndSpread(NamedTuple):
     """Over the seeds: mean and standard deviation (NaN for one seed)."""
 
@@ -34,8 +31,9 @@ class Findings:
     """One optimizer's grid.
 
     ``val`` and ``test`` are errors, ``diverged`` who diverged, each of shape ``[seed, lr, λ]``. A replica that diverged
-    counts as a guess, ``chance``; one that is missing is NaN. What is inferred is inferred from the seeds whose grid is
-    complete; without any, ``error`` and ``best`` are of the runs there are and the rest is ``NotIdentified``.
+    counts as a guess or, if that is worse, as the worst that did not; one that is missing is NaN. What is inferred is
+    inferred from the seeds whose grid is complete; without any, ``error`` and ``best`` are of the runs there are and
+    the rest is ``NotIdentified``.
     ``unit`` is the ``Problem``'s.
     """
 
@@ -130,6 +128,8 @@ class Findings:
     @property
     def _hole(self) -> NotIdentified | None:
         """Why nothing can be inferred."""
+        if self.diverged.all():
+            return NotIdentified("every network diverged; try smaller learning rates")
         if self.complete:
             return None
         names = [f"lr {self.lrs[i]:g}, λ {self.lams[j]:g}" for i, j in self.missing]
@@ -142,25 +142,30 @@ def findings(
     lrs: tuple[float, ...],
     lams: tuple[float, ...],
     runs: Sequence[Run | None],
-    chance: float,
+    chance: float | None,
     unit: str = "misclassified",
 ) -> Findings:
     """``runs`` lie as a block of a study does: by seed, then lr, then λ; None where one is missing.
 
-    ``chance`` is the error of a guess, ``unit`` what it is measured in. If training does no better than that number,
-    it was no guess's, and ``HOPELESS`` times the least error takes its place. Who errs ``HOPELESS`` times as much as a
-    guess has diverged, even if its numbers are finite.
+    ``chance`` is the error of a guess, if there is one, ``unit`` what it is measured in. Who diverged is as bad as a
+    guess, or as the worst who did not: no number is replaced by a smaller one, and what is worse stays worse.
     """
     shape = (-1, len(lrs), len(lams))
     errors = {
         name: np.array([getattr(run, name, np.nan) for run in runs], float) for name in ("val_error", "test_error")
     }
     diverged = np.array([run is not None and run.diverged for run in runs])
-    least = float(np.nanmin(np.where(diverged, np.nan, errors["val_error"]), initial=np.inf))
-    guess = chance if chance > least or least == np.inf else HOPELESS * least
-    diverged |= errors["val_error"] > HOPELESS * guess
-    val, test = (np.where(diverged, guess, numbers).reshape(shape) for numbers in errors.values())
+    there = np.array([run is not None for run in runs])
+    diverged |= there & ~np.isfinite(errors["val_error"])
+    val, test = (_capped(numbers, diverged, chance).reshape(shape) for numbers in errors.values())
     return Findings(contender, lrs, lams, val, test, diverged.reshape(shape), unit)
+
+
+def _capped(errors: Array, diverged: NDArray[np.bool_], chance: float | None) -> Array:
+    """With a number where there is none: not less than any other, nor than a guess's."""
+    finite = errors[~diverged & np.isfinite(errors)]
+    known = [*finite, *([] if chance is None else [chance])]
+    return np.where(diverged, np.max(known) if known else 1.0, errors)
 
 
 def _over_seeds(scores: Array) -> MeanAndSpread:

@@ -108,7 +108,7 @@ def amount(cost: Estimate, unit: str) -> str:
 def casualties(found: Findings) -> str:
     """Who diverged and what is missing."""
     lost, missing = int(found.diverged.sum()), len(found.missing)
-    said = [f"{lost} of {found.diverged.size} runs diverged and count as guesses."] if lost else []
+    said = [f"{lost} of {found.diverged.size} runs diverged and count as the worst."] if lost else []
     if missing and found.complete:
         left_out = len(found.val) - len(found.complete)
         said.append(f"{missing} cells lack a run: {left_out} of {len(found.val)} seeds are left out.")

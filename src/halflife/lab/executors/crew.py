@@ -85,7 +85,7 @@ class _Worker:
     def _listen(self) -> None:
         with cast(BinaryIO, self.process.stdout) as pipe:
             while (message := receive(pipe)) is not None:
-                self.inbox.put((self, pickle.loads(message)))
+                self.inbox.put((self, _read(message)))
         self.inbox.put((self, None))
 
     def end(self) -> None:
@@ -94,6 +94,16 @@ class _Worker:
         self.outbox.put(None)
         for thread in self.threads:
             thread.join()
+
+
+def _read(message: bytes) -> Message:
+    """What a worker says; a result that cannot be read here ends the study, and not this thread."""
+    try:
+        return pickle.loads(message)
+    except Exception as error:
+        return Failed(
+            StudyError(f"what a worker process returned cannot be read ({type(error).__name__}: {error})"), ""
+        )
 
 
 class _Crew:

@@ -54,7 +54,10 @@ def receive(source: BinaryIO) -> bytes | None:
 def dumped(message: Message) -> bytes:
     """As bytes; an error that cannot be sent is sent as its text."""
     try:
-        return pickle.dumps(message)
+        content = pickle.dumps(message)
+        if isinstance(message, Failed):
+            pickle.loads(content)  # there are exceptions that are sent and never arrive
+        return content
     except Exception:
         if not isinstance(message, Failed):
             raise

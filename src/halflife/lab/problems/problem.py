@@ -44,7 +44,8 @@ class Problem:
 
     ``model`` is called once for each seed, under that seed. ``loss`` is the mean over a batch, which is learned from;
     ``error`` that of each sample, ``[samples]``, which is reported and at least 0: what a study calls best has the
-    least mean of it. ``chance`` is the error of a guess, which a replica that diverged is counted as.
+    least mean of it. ``chance`` is the error of a guess, if there is one: a replica that diverged counts as that, or as
+    the worst that did not, if that is worse.
     ``augment`` changes the batches that are learned from; ``unit`` says what the error is, for people.
     """
 
@@ -56,7 +57,7 @@ class Problem:
     model: Callable[[], nn.Module]
     loss: Measure = cross_entropy
     error: Measure = wrong
-    chance: float = 1.0
+    chance: float | None = None
     augment: Augment | None = None
     unit: str = "misclassified"
 

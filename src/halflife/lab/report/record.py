@@ -26,7 +26,7 @@ class Record:
     name: str
     description: str
     unit: str
-    chance: float
+    chance: float | None
     job: Mapping[str, Any] = field(default_factory=dict[str, Any])
     command: str = ""
     preset: str = ""
@@ -39,14 +39,15 @@ def record_of(result: Result) -> Record:
     return Record(result.title, *_words(result.problem), machine=machine_facts())
 
 
-def _words(problem: Problem | OwnTraining) -> tuple[str, str, str, float]:
+def _words(problem: Problem | OwnTraining) -> tuple[str, str, str, float | None]:
     return problem.name, problem.description, problem.unit, problem.chance
 
 
 def read_record(stored: Mapping[str, Any], version: str) -> tuple[Settings, Record]:
     """What ``Study`` wrote. Raises ``KeyError``, ``TypeError`` or ``StudyError`` if it is something else."""
     problem = stored["problem"]
-    words = (problem["name"], problem["description"], problem["unit"], float(problem["chance"]))
+    chance = None if problem["chance"] is None else float(problem["chance"])
+    words = (problem["name"], problem["description"], problem["unit"], chance)
     origin = {name: str(stored.get(name, "")) for name in ("command", "preset", "scale")}
     machine = {"halflife": version, "torch": stored.get("torch", ""), **stored.get("machine", {})}
     record = Record(stored["title"], *words, stored["job"], **origin, machine=machine)
