@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from halflife.cli.app import app
-from halflife.lab import Config, How, Problem, Settings, Split, StudyError, run_study
+from halflife.lab import Config, How, Problem, Settings, Split, StudyError, run_study, study
 from halflife.lab.own import OwnTraining, load_own
+from halflife.lab.report import load_study
 
 MINE = """
 import torch
@@ -250,3 +252,55 @@ def test_an_edited_loss_is_trained_anew(tmp_path: Path) -> None:
         (result,), _, _ = run_study(Settings(problem, batch_size=16, **GRID), tmp_path, how=How(workers=1))
         found.append(result.findings[0].val)
     assert (found[0] != found[1]).all()
+
+
+LOOSE = """
+import numpy as np
+import torch
+from halflife.lab import Problem, Split
+
+def problem(n=64):
+    x = np.random.default_rng(0).standard_normal((n, 4))
+    part = Split(x, (x.sum(1) > 0).astype(int))
+    narrow = Split(torch.as_tensor(x).bfloat16().float(), list((x.sum(1) > 0).astype(int)))
+    return Problem(
+        "loose", "read from [/data/digits]", part, narrow, part, lambda: torch.nn.Linear(4, 2),
+        error=lambda out, y: out.argmax(1) != y,
+    )
+"""
+
+
+def test_what_users_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays, errors that are true or false, parameters with defaults, no name, a grid of NumPy's, text like markup."""
+    (tmp_path / "loose.py").write_text(LOOSE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(
+        "loose.py", optimizers=["adamw-torch"], lrs=np.logspace(-2, -1, 2), lams=[1, 2], seeds=1, epochs=1
+    )
+    assert settings.lrs == pytest.approx((0.01, 0.1))
+    (result,), _, _ = run_study(settings, "out", how=How(workers=1))
+    assert 0 <= result.findings[0].val_error.mean <= 1
+    given = ["--lrs", "0.01,0.1", "--lambdas", "0.1", "--optimizer", "sgdw", "--seeds", "1", "--epochs", "1"]
+    shown = CliRunner().invoke(app, ["study", "loose.py", *given, "--out", "br [v2]", "--workers", "1"])
+    assert shown.exit_code == 0, shown.output
+    assert "read from [/data/digits]." in shown.output
+    assert "report: halflife report br [v2]" in shown.output
+    refused = CliRunner().invoke(app, ["study", "loose.py", "--memory", "inf", "--out", "x"])
+    assert refused.exit_code == 2
+    assert "inf" in refused.stderr
+
+
+def test_a_report_shows_the_newest_study_that_has_results(
+    mine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code was edited since, and the study interrupted before anything was finished."""
+    settings = Settings(f"{mine}:train", **GRID)
+    run_study(settings, tmp_path / "out", how=How(workers=1))
+    Path(mine).write_text(MINE.replace("(w - 1)", "(w - 2)"), encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "trained", lambda *_: iter(()))
+        patch.setattr(study.Study, "_found", lambda *_: None)
+        with pytest.raises(AttributeError):
+            run_study(settings, tmp_path / "out", how=How(workers=1))
+    (result,) = load_study(tmp_path / "out").results
+    assert not result.findings[0].missing

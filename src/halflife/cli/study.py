@@ -165,16 +165,20 @@ def _run(console: Console, target: str, scale: str, out: Path, how: How, given: 
 def _show(console: Console, outcome: Outcome, out: Path) -> None:
     for result in outcome.results:
         title = f"{result.title}: " if len(outcome.results) > 1 else ""
-        console.print(f"{title}{result.problem.description}.", highlight=False, soft_wrap=True)
+        console.print(f"{title}{result.problem.description}.", **_PLAIN)
         console.print(results_table(result))
         for line in meanings(result):
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, **_PLAIN)
     if outcome.conclusion:
         holds = {True: "The claim holds", False: "The claim does not hold", None: "Undecided"}[outcome.conclusion.holds]
-        console.print(f"{holds}. {outcome.conclusion.sentence}", style="bold", highlight=False, soft_wrap=True)
+        console.print(f"{holds}. {outcome.conclusion.sentence}", style="bold", **_PLAIN)
     pictures = ", ".join(map(str, outcome.pictures))
     for line in (f"results: {outcome.results[0].ledger}", f"pictures: {pictures}", f"report: halflife report {out}"):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, **_PLAIN)
+
+
+_PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False, "emoji": False}
+"""What a user named, a folder [v2] say, is text and no markup."""
 
 
 def _console() -> Console:
@@ -197,7 +201,7 @@ def _bytes(text: str | None) -> int | None:
     number, unit = (text[:-1], text[-1].upper()) if text[-1:].upper() in ("K", "M", "G") else (text, "")
     try:
         return int(float(number) * {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit])
-    except ValueError:
+    except (ValueError, OverflowError):
         raise StudyError(f"--memory takes a size such as 8G or 500M, but got {text!r}.") from None
 
 

@@ -42,7 +42,7 @@ def reporter(console: Console) -> Generator[Callable[[Progress], None], None, No
 def _columns() -> list[ProgressColumn]:
     return [
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=28),
         TextColumn("{task.fields[runs]}"),
         TimeElapsedColumn(),

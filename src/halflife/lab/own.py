@@ -74,14 +74,25 @@ class OwnTraining:
         return Config(contender, lr, lam, seed, self.epochs, self.batch_size)
 
 
+def is_own(problem: str) -> bool:
+    """Whether these words name an object in a file."""
+    return ":" in problem or problem.endswith(".py")
+
+
+def parts_of(spec: str) -> tuple[str, str]:
+    """The file, and the name in it, empty where none is given."""
+    path, _, name = (spec, "", "") if spec.endswith(".py") else spec.rpartition(":")
+    return path, name
+
+
 def load_own(spec: str) -> Problem | OwnTraining:
-    """The object that ``file.py:name`` names: a ``Problem``, a function without parameters that returns one, an
-    ``OwnTraining``, or a function of a ``Config`` that trains.
+    """The object that ``file.py:name`` names, or ``problem``, else ``train``, of ``file.py``: a ``Problem``, a function
+    that returns one, an ``OwnTraining``, or a function of a ``Config`` that trains.
 
     Raises ``StudyError`` if there is none.
     """
-    path, _, name = spec.rpartition(":")
-    if not path or not name:
+    path, name = parts_of(spec)
+    if not path or not (name or spec.endswith(".py")):
         raise StudyError(f"{spec!r} names no object in a file; write it as {FORM}.")
     if not Path(path).is_file():
         raise StudyError(f"there is no file {path!r}; {FORM} names an object of a Python file.")
@@ -92,14 +103,22 @@ def load_own(spec: str) -> Problem | OwnTraining:
         found = run_path(path, run_name="halflife_study")
     except Exception as error:
         raise StudyError(f"{path} failed with {type(error).__name__}: {error}") from error
+    name = name or next((each for each in ("problem", "train") if each in found), "problem")
     if name not in found:
         theirs = [each for each, x in found.items() if isinstance(x, Problem | OwnTraining) or inspect.isfunction(x)]
         raise StudyError(f"{path} has no {name!r}; it has {', '.join(theirs) or 'nothing that fits'}.")
     return _understood(found[name], spec, path)
 
 
+def _needed(f: Callable[..., Any]) -> list[str]:
+    """The parameters that a function cannot do without."""
+    given = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    every = inspect.signature(f).parameters.values()
+    return [x.name for x in every if x.default is inspect.Parameter.empty and x.kind not in given]
+
+
 def _understood(found: Any, spec: str, path: str) -> Problem | OwnTraining:
-    if callable(found) and not inspect.signature(found).parameters:
+    if callable(found) and not isinstance(found, OwnTraining) and not _needed(found):
         found = found()
     if isinstance(found, Problem):
         return found

@@ -13,7 +13,7 @@ from .code import code_of_file, code_of_problem
 from .executors import Replicas, Training
 from .ledger import key_of
 from .optimizers import REFERENCE, Contender
-from .own import OwnTraining
+from .own import OwnTraining, is_own, parts_of
 from .problems import Problem
 from .settings import Settings
 
@@ -64,7 +64,7 @@ def _own_code(problem: str | Problem) -> str:
     """A digest of a problem's own code; of those of the library their names are enough."""
     if isinstance(problem, Problem):
         return code_of_problem(problem)
-    return code_of_file(Path(problem.rpartition(":")[0])) if ":" in problem else ""
+    return code_of_file(Path(parts_of(problem)[0])) if is_own(problem) else ""
 
 
 class Keys:

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from inspect import signature
 from math import isfinite
+from typing import Any
 
 from .errors import StudyError
 from .executors import Recipe
 from .fitting import MODELS
 from .optimizers import CONTENDERS, DEFAULT, Contender
+from .own import is_own
 from .problems import PROBLEMS, Problem
 from .schedules import SCHEDULES
 
@@ -41,7 +43,16 @@ class Settings:
     curves: bool = False
 
     def __post_init__(self) -> None:
-        _known("problem", [self.problem] if isinstance(self.problem, str) and ":" not in self.problem else [], PROBLEMS)
+        grids: dict[str, Any] = {"lrs": self.lrs, "lams": self.lams, "optimizers": self.optimizers}
+        for name, given in grids.items():
+            if given is not None:  # a list, np.logspace(…), a name alone
+                listed = (given,) if isinstance(given, str) else given
+                object.__setattr__(self, name, tuple(x if isinstance(x, str) else float(x) for x in listed))
+        _known(
+            "problem",
+            [self.problem] if isinstance(self.problem, str) and not is_own(self.problem) else [],
+            PROBLEMS,
+        )
         _known("model", [self.model] if self.model else [], MODELS)
         _known("optimizer", self.optimizers, CONTENDERS)
         _known("schedule", [self.schedule], SCHEDULES)

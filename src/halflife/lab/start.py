@@ -28,13 +28,18 @@ class Outcome(NamedTuple):
 
 
 def run_study(
-    settings: Settings, folder: Path, progress: Listener = lambda heard: None, how: How | None = None, command: str = ""
+    settings: Settings,
+    folder: Path | str,
+    progress: Listener = lambda heard: None,
+    how: How | None = None,
+    command: str = "",
 ) -> Outcome:
     """Run a study, with its ledger ``study.db``, ``heatmap.png`` and what else can be drawn of it in ``folder``.
 
     ``command`` is what to say to have it again, for the report. Raises ``StudyError`` if the settings cannot be met or
     the folder cannot be written.
     """
+    folder = Path(folder)
     result = Study(settings, folder, how, origin={"command": command}).run(progress)
     return Outcome([result], [_drawn(picture, folder).path for picture in figures_of([result])])
 

@@ -19,7 +19,7 @@ from .errors import StudyError
 from .executors import Replicas, Training, Way, parcels, try_both
 from .fitting import MODELS
 from .ledger import Ledger, Run
-from .own import OwnTraining, load_own
+from .own import OwnTraining, is_own, load_own
 from .plan import Block, Keys, blocks_of, cells_of
 from .problems import PROBLEMS, Problem, problem_named
 from .progress import Listener, Progress, Teller
@@ -41,12 +41,12 @@ class Study:
     def __init__(
         self,
         settings: Settings,
-        folder: Path,
+        folder: Path | str,
         how: How | None = None,
         title: str = "",
         origin: Mapping[str, Any] | None = None,
     ) -> None:
-        self.settings, self.folder, self.how = settings, folder, how or How()
+        self.settings, self.folder, self.how = settings, Path(folder), how or How()
         self.training = training_of(settings, self.how)
         self.problem = self.training.problem if isinstance(self.training, Training) else self.training
         self.names = self.problem.name, settings.model or "own"
@@ -155,7 +155,7 @@ def training_of(settings: Settings, how: How) -> Training | OwnTraining:
     """What is trained for every cell. Raises ``StudyError`` if the problem cannot be read or holds no batch."""
     problem = settings.problem
     if isinstance(problem, str):
-        problem = load_own(problem) if ":" in problem else problem_named(problem, how.data_dir)
+        problem = load_own(problem) if is_own(problem) else problem_named(problem, how.data_dir)
     if isinstance(problem, OwnTraining):
         return replace(problem, epochs=settings.epochs, batch_size=settings.batch_size)
     if settings.batch_size > len(problem.train):

@@ -122,4 +122,5 @@ def measured(
 ) -> tuple[Tensor, Tensor]:
     """Mean loss and mean error of one model."""
     outputs = model(inputs)
-    return problem.loss(outputs, targets), problem.error(outputs, targets).mean()
+    errors = problem.error(outputs, targets)  # one a sample; right or wrong, perhaps
+    return problem.loss(outputs, targets), (errors if errors.is_floating_point() else errors.to(outputs.dtype)).mean()

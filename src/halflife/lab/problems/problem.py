@@ -25,12 +25,29 @@ class Split:
     inputs: Tensor
     targets: Tensor
 
+    def __post_init__(self) -> None:
+        for name in ("inputs", "targets"):
+            given = getattr(self, name)
+            if not isinstance(given, Tensor):
+                object.__setattr__(self, name, _tensor(name, given))
+
     def __len__(self) -> int:
         return len(self.targets)
 
     def to(self, device: str) -> Split:
         """The same samples on another device, or themselves."""
         return Split(self.inputs.to(device), self.targets.to(device))
+
+
+def _tensor(name: str, given: object) -> Tensor:
+    """A NumPy array or a list as a tensor; NumPy's float64 as torch's own precision, which models have."""
+    try:
+        x = torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"a split's {name} must be a tensor or an array of samples, but are a {type(given).__name__} ({error})."
+        ) from None
+    return x.to(torch.get_default_dtype()) if x.dtype is torch.float64 else x
 
 
 def wrong(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -66,5 +83,6 @@ class Problem:
         """A hash of the data, so that results on other data are never taken for these."""
         digest = sha256()
         for split in (self.train, self.val, self.test):
-            digest.update(split.inputs.numpy().tobytes() + split.targets.numpy().tobytes())
+            for x in (split.inputs, split.targets):
+                digest.update(x.contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:16]

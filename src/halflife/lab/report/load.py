@@ -38,27 +38,31 @@ def load_study(folder: Path) -> Loaded:
     tables = read_tables(path)
     runs = {str(row["key"]): _run(row) for row in tables.runs}
     loaded = Loaded([], [], [])
-    for row in _newest(tables, path):
-        settings, record = _described(row, path)
-        result = _result(settings, record, runs, path, tables.notes)
-        if result.findings:
-            loaded.results.append(result)
-            loaded.records.append(record)
+    for rows in _newest(tables, path):
+        for row in rows:
+            settings, record = _described(row, path)
+            result = _result(settings, record, runs, path, tables.notes)
+            if result.findings:
+                loaded.results.append(result)
+                loaded.records.append(record)
+                break
         else:
-            loaded.pending.append(record.title)
+            loaded.pending.append(str(rows[0]["stored"].get("title")))
     if not loaded.results:
         raise StudyError(f"{path} has no finished network of an optimizer yet: come back when some are done.")
     return _concluded(loaded)
 
 
-def _newest(tables: Tables, path: Path) -> list[Row]:
-    """Of each study the last row: a command that went on with it, or a later version of halflife, wrote another."""
-    studies: dict[str, Row] = {}
+def _newest(tables: Tables, path: Path) -> list[list[Row]]:
+    """Of each study its rows, the newest first: a command that went on with it, a later version of halflife, or one
+    whose code was edited since, wrote another.
+    """
+    studies: dict[str, list[Row]] = {}
     for row in tables.studies:
         try:
             stored = json.loads(str(row["settings"]))
             same = json.dumps([stored.get("title"), stored.get("settings")], sort_keys=True)
-            studies[same] = {**row, "stored": stored}
+            studies.setdefault(same, []).insert(0, {**row, "stored": stored})
         except (ValueError, AttributeError) as error:
             raise StudyError(f"the ledger {path} has a study that cannot be read ({error}).") from None
     return list(studies.values())
