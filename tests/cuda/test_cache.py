@@ -304,7 +304,7 @@ def test_what_was_not_used_for_longest_goes_first(anew: pytest.MonkeyPatch) -> N
     newest = made("newest")  # of seven bytes, as all are
     assert [path.exists() for path in (*paths, new, newest)] == [False, False, False, True, True]
     assert made("large", "x" * 100).exists()
-    assert cache.usage() == (1, 100)
+    assert cache.usage() == (1, 100, 1)
 
 
 def test_what_was_never_finished_goes_after_an_hour(anew: pytest.MonkeyPatch) -> None:
@@ -317,12 +317,12 @@ def test_what_was_never_finished_goes_after_an_hour(anew: pytest.MonkeyPatch) ->
 
 
 def test_it_can_be_cleared(anew: pytest.MonkeyPatch) -> None:
-    assert cache.usage() == cache.clear() == (0, 0)
+    assert cache.usage() == cache.clear() == (0, 0, 0)
     for k in range(3):
         made(str(k))
     (cache.place().path / "notes.txt").write_text("mine", encoding="utf-8")
-    assert cache.usage() == cache.clear() == (3, 21)
-    assert cache.usage() == (0, 0)
+    assert cache.usage() == cache.clear() == (3, 21, 3)
+    assert cache.usage() == (0, 0, 0)
     assert [path.name for path in cache.place().path.iterdir()] == ["notes.txt"]
 
 

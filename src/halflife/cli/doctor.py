@@ -1,28 +1,34 @@
-"""``halflife doctor``: what this machine offers, which engine a step would take, and whether generated kernels work."""
+"""``halflife doctor``: what this machine offers, which engine a step would take, and whether generated kernels work.
+
+What may run a compiler or a kernel is left to a process of its own.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 import typer
-from torch import Tensor
 
-from .. import AdamW, __version__, registry
+from .. import __version__, registry
 from ..engines.cuda import cache, host, rtc
 from ..engines.library import Missing, load
-from .self_tests import outcome
+from .self_tests import MODELS, answers, outcome
 
-SMALL_MODEL = [(64, 64), (64,)] * 12
-LARGE_MODEL = [(1024, 4096), (4096, 1024)] * 2
 VARIABLES = ("HALFLIFE_NATIVE", "HALFLIFE_LIBRARY", "HALFLIFE_COMPILE", "HALFLIFE_CUDA", "HALFLIFE_CACHE", "CXX")
 
 
-def doctor() -> None:
+def doctor(
+    clear_cache: Annotated[bool, typer.Option("--clear-cache", help="Remove all compiled kernels, and end.")] = False,
+) -> None:
     """Print versions, devices and threads, which engine steps a small and a large model, and whether kernels work."""
+    if clear_cache:
+        typer.echo(f"Removed {_size(cache.clear())} from {cache.place().path}.")
+        return
     rows = [
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         ("torch", torch.__version__),
@@ -35,12 +41,15 @@ def doctor() -> None:
         ("rules", ", ".join(entry.name for entry in registry.entries())),
         ("compiled", _compiled()),
     ]
-    rows += [(f"{size} model", text) for size, text in _choices()]
     for name, text in rows:
-        typer.echo(f"{name:<12} {text}")
-    for device, text in _kernels():
-        typer.echo(f"{f'{device} kernels':<12} {text}")
-    typer.echo(f"{'kernel cache':<12} {_cache()}")
+        _show(name, text)
+    for name, text in (*_models(), *_kernels()):
+        _show(name, text)
+    _show("kernel cache", _cache())
+
+
+def _show(name: str, text: str) -> None:
+    typer.echo(f"{name:<12} {text}")
 
 
 def _devices() -> list[str]:
@@ -65,35 +74,31 @@ def _compiled() -> str:
     return ", ".join(f"{name} × {n}" if n > 1 else name for name, n in forms.items())
 
 
+def _models() -> Iterator[tuple[str, str]]:
+    """The engine that AdamW would take for two typical models on the CPU."""
+    found, end = answers("models")
+    yield from found
+    for model in [*MODELS][len(found) :]:
+        yield model, f"not known: the process that asks for its engine {end or 'gave no answer'}"
+
+
 def _kernels() -> Iterator[tuple[str, str]]:
     """Whether generated kernels step as they should, on each device that may have them."""
-    against = host.obstacle()
-    if against:
-        yield "cpu", f"none: {against}; a rule without a functor steps through foreach or eager"
-    else:
-        yield "cpu", f"{outcome('cpu')}; HALFLIFE_COMPILE=cpu or engine='compiled' asks for them"
-    for place in range(torch.cuda.device_count()):
-        device = torch.device("cuda", place)
-        against = rtc.obstacle(device)
-        yield str(device), f"none: {against}" if against else f"{outcome(str(device))}; fused=True asks for them"
+    why = host.obstacle()
+    without = f"none: {why}; a rule without a functor steps through foreach or eager"
+    yield "cpu kernels", without if why else outcome("cpu", "HALFLIFE_COMPILE=cpu or engine='compiled'")
+    gpus = [torch.device("cuda", place) for place in range(torch.cuda.device_count())]
+    for device in gpus or [torch.device("cuda")]:
+        why = rtc.obstacle(device)
+        yield f"{device} kernels", f"none: {why}" if why else outcome(str(device), "fused=True or engine='cuda'")
 
 
 def _cache() -> str:
-    """Where compiled kernels are kept, and how many there are."""
+    """Where compiled kernels are kept, how many there are, and how to be rid of them."""
     place, used = cache.place(), cache.usage()
-    why = f" ({place.trouble})" if place.trouble else "; it may be removed at any time"
-    return f"{used.files} files, {used.bytes / 1e6:.1f} MB in {place.path}{why}"
+    why = place.trouble or "`halflife doctor --clear-cache` empties it"
+    return f"{_size(used)} in {place.path}; {why}"
 
 
-def _choices() -> list[tuple[str, str]]:
-    """The engine that AdamW would take for two typical models on the CPU."""
-    choices: list[tuple[str, str]] = []
-    for size, shapes in (("small", SMALL_MODEL), ("large", LARGE_MODEL)):
-        choice = AdamW(_parameters(shapes)).engines()[0]
-        choices.append((size, f"{choice.name}: {choice.reason}"))
-    return choices
-
-
-def _parameters(shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
-    """Parameters of these shapes, in memory that is never touched."""
-    return [torch.nn.Parameter(torch.empty(shape)) for shape in shapes]
+def _size(used: cache.Usage) -> str:
+    return f"{used.kernels} compiled kernels ({used.files} files, {used.bytes / 1e6:.1f} MB)"

@@ -1,18 +1,21 @@
-"""Self-tests of some generated kernels, in a process of their own: a compiler that hangs and code that crashes end it.
+"""What is found out in a process of its own: a compiler that hangs and code that crashes end that one alone.
 
-``python -m halflife.cli.self_tests cpu`` or ``cuda:0`` writes a line of JSON for each kernel, once it is known.
+``python -m halflife.cli.self_tests models``, ``cpu`` or ``cuda:0`` writes each answer as a line of JSON at once.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from .. import SGD, AdamW
 from ..optim import Optimizer
@@ -27,31 +30,81 @@ TRIED: dict[str, tuple[type[Optimizer], torch.dtype, dict[str, Any]]] = {
     "SGD in float64": (SGD, torch.float64, {}),
 }
 
+MODELS = {"small model": [(64, 64), (64,)] * 12, "large model": [(1024, 4096), (4096, 1024)] * 2}
 
-def outcome(device: str, command: list[str] | None = None, seconds: float = SECONDS) -> str:
-    """What a process of its own finds out about a device's kernels, in a sentence; ``command`` runs another one."""
-    command = command or [sys.executable, "-m", __name__, device]
+
+class Answers(NamedTuple):
+    """Names, each with what is said of it; ``end``: how the process ended, if not well."""
+
+    found: list[tuple[str, str]]
+    end: str
+
+
+def answers(question: str, command: Sequence[str] = (), seconds: float | None = None) -> Answers:
+    """What a process of its own says of ``question``; ``command`` runs another one. What hangs ends with all that it started."""
+    command = command or [sys.executable, "-m", __name__, question]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}  # imports what we do
+    pipe = subprocess.PIPE
+    own = subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-        lines, end, error = done.stdout, _end(done.returncode), done.stderr
-    except subprocess.TimeoutExpired as late:
-        lines, error = late.stdout or "", ""
-        end = f"did not end within {seconds:g} s"
-    found = [json.loads(line) for line in (lines if isinstance(lines, str) else lines.decode()).splitlines()]
+        said, errors = own.communicate(timeout=seconds or SECONDS)
+        end = _end(own.returncode, errors.decode(errors="replace"))
+    except subprocess.TimeoutExpired:
+        _kill(own)
+        said, end = own.communicate()[0], f"did not end within {seconds or SECONDS:g} s"
+    except BaseException:  # Ctrl-C, which a session of its own does not hear
+        _kill(own)
+        raise
+    return Answers(list(_read(said)), end)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all that it started: a compiler that hangs would outlive it, and hold its pipes."""
+    with suppress(ProcessLookupError, PermissionError):
+        if os.name == "nt":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _end(status: int, errors: str) -> str:
+    """How a process ended, with its last word, if not well."""
+    if status == 0:
+        return ""
+    word = errors.strip().splitlines()[-1:]
+    how = f"ended with {status}" if status > 0 else f"was ended by {_signal(-status)}"
+    return ": ".join([how, *word])
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _read(said: bytes) -> Iterator[tuple[str, str]]:
+    """The answers among a process's lines: a library may print others, and the last may have been cut off."""
+    for line in said.splitlines():
+        with suppress(ValueError):
+            match json.loads(line):
+                case [str(name), str(text)]:
+                    yield name, text
+                case _:
+                    pass
+
+
+def outcome(device: str, asks: str, command: Sequence[str] = (), seconds: float | None = None) -> str:
+    """What is known of a device's kernels, in a sentence; ``asks``: what gives a training these kernels."""
+    found, end = answers(device, command, seconds)
     wrong = [f"{name}: {why}" for name, why in found if why]
+    right = f"{len(found) - len(wrong)} of {len(TRIED)} kernels step as foreach does"
     if end:
         after = f" after {found[-1][0]}" if found else ""
-        said = error.strip().splitlines()[-1:] or [""]
-        wrong.append(f"the process that tries them {end}{after}{said[0] and f': {said[0]}'}")
-    right = f"{len(found) - sum(bool(why) for _, why in found)} of {len(TRIED)} kernels step as foreach does"
+        wrong.append(f"the process that tries them {end}{after}, and so may a training with {asks}")
+    elif not wrong:
+        right = f"{right}; {asks} asks for them"
     return "; ".join([right, *wrong])
-
-
-def _end(status: int) -> str:
-    """How a process ended, if not well."""
-    if status < 0:
-        return f"was ended by {signal.Signals(-status).name}"
-    return f"ended with {status}" if status else ""
 
 
 def tried(device: torch.device) -> Iterator[tuple[str, str]]:
@@ -69,6 +122,18 @@ def tried(device: torch.device) -> Iterator[tuple[str, str]]:
         yield name, "" if choice.name == engine else choice.reason
 
 
+def engines() -> Iterator[tuple[str, str]]:
+    """The engine that AdamW would take for two typical models on the CPU: to know may take a kernel's self-test."""
+    for model, shapes in MODELS.items():
+        choice = AdamW(_parameters(shapes)).engines()[0]
+        yield model, f"{choice.name}: {choice.reason}"
+
+
+def _parameters(shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """Parameters of these shapes, in memory that is never touched."""
+    return [torch.nn.Parameter(torch.empty(shape)) for shape in shapes]
+
+
 if __name__ == "__main__":
-    for line in tried(torch.device(sys.argv[1])):
-        print(json.dumps(line), flush=True)
+    for answer in engines() if sys.argv[1] == "models" else tried(torch.device(sys.argv[1])):
+        print(json.dumps(answer), flush=True)

@@ -26,6 +26,9 @@ from ...caller import level_of_caller
 FOLDER = "HALFLIFE_CACHE"
 """The environment variable that says where compiled kernels are kept."""
 
+TESTED = ".tested"
+"""The suffix of what says that a kernel's self-test found it right."""
+
 MOST_FILES, MOST_BYTES = 4000, 256 << 20  # a kernel is two: itself, and what its self-test found
 _OURS, _PART = re.compile(r"[0-9a-f]{32}-[0-9a-f]{32}\.\w+"), "part-"
 _HOUR = 3600.0
@@ -39,10 +42,11 @@ class Place(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """How many files there are, and their bytes."""
+    """How many files there are, their bytes, and how many of them are kernels: the others are self-tests' marks."""
 
     files: int
     bytes: int
+    kernels: int
 
 
 def artifact(key: Sequence[str], suffix: str, make: Callable[[Path], None]) -> Path:
@@ -79,8 +83,9 @@ def place() -> Place:
 
 def usage() -> Usage:
     """What the folder holds of ours."""
-    sizes = [about.st_size for _, about in _files(place().path)]
-    return Usage(len(sizes), sum(sizes))
+    files = list(_files(place().path))
+    kernels = sum(path.suffix != TESTED for path, _ in files)
+    return Usage(len(files), sum(about.st_size for _, about in files), kernels)
 
 
 def clear() -> Usage:

@@ -70,7 +70,7 @@ def _remembered(row: Row, processor: Processor) -> str:
         to.write_text(RIGHT, encoding="utf-8")
 
     try:
-        disk.artifact(key, ".tested", make)
+        disk.artifact(key, disk.TESTED, make)
     except KernelError as error:
         return str(error)
     except OSError:
