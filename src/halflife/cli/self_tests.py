@@ -41,7 +41,10 @@ class Answers(NamedTuple):
 
 
 def answers(question: str, command: Sequence[str] = (), seconds: float | None = None) -> Answers:
-    """What a process of its own says of ``question``; ``command`` runs another one. What hangs ends with all that it started."""
+    """What a process of its own says of ``question``; ``command`` runs another one.
+
+    One that hangs is ended with all that it started.
+    """
     command = command or [sys.executable, "-m", __name__, question]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}  # imports what we do
     pipe = subprocess.PIPE
