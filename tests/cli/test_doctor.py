@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from halflife.cli import self_tests
 from halflife.cli.app import app
+from halflife.cli.doctor import VARIABLES
 from halflife.cli.self_tests import TRIED, Answers, answers, outcome
 from halflife.engines.cuda import cache, host, rtc
 
@@ -197,6 +198,24 @@ def test_it_says_what_is_missing(machine: pytest.MonkeyPatch) -> None:
     assert "HALFLIFE_CUDA=0 turns it off" in output.partition("cpu kernels")[2]
     assert "CXX=no-such-compiler, " not in line("settings", output)
     assert "HALFLIFE_CUDA=0" in line("settings", output)
+
+
+def test_settings_without_effect_are_said(machine: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        machine.delenv(name, raising=False)
+    machine.setenv("HALFLIFE_COMPILE", "gpu")
+    machine.setenv("HALFLIFE_CUDA", "0")
+    machine.setenv("CXX", "no-such-compiler")
+    forget()
+    assert line("settings", run().output) == (
+        "HALFLIFE_COMPILE=gpu (no effect: only cpu has one), HALFLIFE_CUDA=0, CXX=no-such-compiler"
+    )
+
+
+def test_the_page_on_kernels_names_every_setting() -> None:
+    page = (Path(__file__).parents[2] / "docs/kernels.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)=", page, re.M) != []
+    assert set(re.findall(r"^\| `(\w+)=", page, re.M)) == set(VARIABLES)
 
 
 def test_it_asks_each_gpu_and_says_that_cuda_core_is_missing(machine: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,11 @@ from ..engines.cuda import cache, host, rtc
 from ..engines.library import Missing, load
 from .self_tests import MODELS, answers, outcome
 
-VARIABLES = ("HALFLIFE_NATIVE", "HALFLIFE_LIBRARY", "HALFLIFE_COMPILE", "HALFLIFE_CUDA", "HALFLIFE_CACHE", "CXX")
+VARIABLES = {
+    **{"HALFLIFE_NATIVE": "0", "HALFLIFE_LIBRARY": None, "HALFLIFE_COMPILE": "cpu", "HALFLIFE_CUDA": "0"},
+    **{"HALFLIFE_CACHE": None, "CXX": None},
+}
+"""The environment variables that are read, each with the one word that it may have, if it is not to name something."""
 
 
 def doctor(
@@ -35,7 +39,7 @@ def doctor(
         ("halflife", __version__),
         ("devices", ", ".join(_devices())),
         ("threads", f"{torch.get_num_threads()} for torch, {os.cpu_count()} cores"),
-        ("settings", ", ".join(f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ) or "none"),
+        ("settings", ", ".join(_settings()) or "none"),
         ("engines", "eager (any device), foreach (any device)"),
         ("native", _native()),
         ("rules", ", ".join(entry.name for entry in registry.entries())),
@@ -50,6 +54,14 @@ def doctor(
 
 def _show(name: str, text: str) -> None:
     typer.echo(f"{name:<12} {text}")
+
+
+def _settings() -> Iterator[str]:
+    """The variables that are set; a word that means nothing would be obeyed in silence."""
+    for name, word in VARIABLES.items():
+        given = os.environ.get(name)
+        if given is not None:
+            yield f"{name}={given}" + (f" (no effect: only {word} has one)" if word not in (None, given) else "")
 
 
 def _devices() -> list[str]:
