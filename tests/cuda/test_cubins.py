@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -28,6 +29,9 @@ each_dtype = pytest.mark.parametrize(
 )
 
 
+_count = count()
+
+
 class Written(Deferred):
     """Keeps the texts that it is asked for, with the name that each has."""
 
@@ -35,7 +39,7 @@ class Written(Deferred):
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = f"written {id(self)}"  # kernels are made once for a processor
+        self.name = f"written {next(_count)}"  # kernels are made once for a processor of that name
         self.texts = dict[str, str]()
 
     def kernel(self, text: str, name: str) -> str:

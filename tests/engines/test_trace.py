@@ -166,7 +166,7 @@ def test_torchs_functions_are_lines_too(f):
         (lambda g: g.norm(), "no 'norm'"),
         (lambda g: g.shape, "no 'shape'"),
         (torch.linalg.vector_norm, "vector_norm"),
-        (lambda g: torch.lerp(g, g, 0.5), "lerp"),
+        (lambda g: torch.remainder(g, 0.5), "remainder"),
         (lambda g: g.where(torch.tensor([True, False]), 0.0), r"shape \(2,\)"),
         (lambda g: g if g > 0 else -g, "where or masked_fill"),
         (lambda g: g + "1", "'1' is not a number"),
