@@ -15,7 +15,7 @@ needs_compiler = pytest.mark.skipif(bool(host.obstacle()), reason=str(host.obsta
 
 def forget() -> None:
     """What this process knows of folders, compilers and kernels."""
-    for known in (cache.place, host.compiler, host.version, host.compiled):
+    for known in (cache.place, cache._last_resort, host.compiler, host.version, host.compiled):
         known.cache_clear()
     processor._kernels.clear()
     selftest._verdicts.clear()
