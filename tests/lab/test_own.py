@@ -203,7 +203,7 @@ def test_a_network_that_fails_is_named_and_the_others_are_kept(valley: str, work
     """Also by an exception that is sent by a worker and never arrives."""
     settings = Settings(f"{valley}:fails", **GRID)
     with pytest.warns(
-        RuntimeWarning, match=r"6 of 12 networks failed.*adam with lr 0\.1, λ 0, seed \d: HTTPError: HTTP Error 404"
+        RuntimeWarning, match=r"6 of 12 networks failed.*adam with lr 0\.1, λ 0, seed 0: HTTPError: HTTP Error 404"
     ):
         (result,), _, _ = run_study(settings, tmp_path / "out", how=How(workers=workers))
     found = result.findings[0]

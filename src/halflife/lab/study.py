@@ -97,16 +97,17 @@ class Study:
             if any(keys.of(parcel.contender, cell) not in done for cell in cells_of(parcel))
         ]
         teller.begin(todo)
-        checkpoints, failed = self.folder / "checkpoints", list[tuple[Replicas, CellFailed]]()
+        checkpoints, failed = self.folder / "checkpoints", list[tuple[int, CellFailed]]()
         for index, outcome, seconds in trained(self.training, todo, way, self.how, teller.hear, checkpoints):
             if isinstance(outcome, CellFailed):
-                failed.append((todo[index], outcome))
+                failed.append((index, outcome))
                 teller.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
                 continue
             ledger.record(self._rows(outcome, todo[index], keys, seconds))
             teller.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
         if failed:
-            self._tell_of(failed, len(todo), lambda block: not any(self._runs(ledger, keys, block)))
+            named = [(todo[index], why) for index, why in sorted(failed)]  # whoever was done first
+            self._tell_of(named, len(todo), lambda block: not any(self._runs(ledger, keys, block)))
         if checkpoints.is_dir() and not any(checkpoints.iterdir()):
             checkpoints.rmdir()
 
