@@ -235,6 +235,42 @@ def test_a_model_that_is_always_the_same_is_refused(tmp_path: Path) -> None:
         run_study(Settings(problem, batch_size=16, **GRID), tmp_path, how=How(workers=1))
 
 
+class Straight(torch.nn.Linear):
+    def forward(self, x):
+        return super().forward(x)
+
+
+class Bent(torch.nn.Linear):
+    def forward(self, x):
+        return super().forward(x).tanh()
+
+
+def test_an_edited_forward_is_trained_anew(tmp_path: Path) -> None:
+    """The model's words are the same, and the function that makes it is."""
+    x = torch.randn(48, 3, generator=torch.Generator().manual_seed(0))
+    part, found = Split(x, x.sum(1, keepdim=True)), []
+    for kind in (Straight, Bent, Bent):
+        kind.__name__ = "Net"
+        problem = Problem(
+            "line",
+            "a line",
+            part,
+            part,
+            part,
+            lambda: NETS[0](3, 1),
+            lambda out, y: (out - y).abs().mean(),
+            lambda out, y: (out - y).abs().mean(1),
+        )
+        NETS[:] = [kind]
+        (result,), _, _ = run_study(Settings(problem, batch_size=16, **GRID), tmp_path, how=How(workers=1))
+        found.append(result.findings[0].val)
+    assert (found[0] != found[1]).all()
+    assert (found[1] == found[2]).all()
+
+
+NETS: list[type[torch.nn.Module]] = []
+
+
 def test_an_edited_loss_is_trained_anew(tmp_path: Path) -> None:
     x = torch.randn(48, 3, generator=torch.Generator().manual_seed(0))
     part = Split(x, x.sum(1, keepdim=True))

@@ -156,28 +156,19 @@ OVERLAPS = {
 }
 
 
-@needs_compiler
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("group_each", [False, True])
 @pytest.mark.parametrize("name", OVERLAPS)
-def test_compiled_parameters_that_share_memory_are_stepped_in_their_order(name: str, group_each: bool) -> None:
+def test_parameters_that_share_memory_are_stepped_in_their_order(name: str, group_each: bool, engine: str) -> None:
     torch.set_num_threads(4)
     eager, _ = laid_over(OVERLAPS[name], "eager", group_each=group_each)
     for _ in range(4):
-        compiled, _ = laid_over(OVERLAPS[name], "compiled", group_each=group_each)
-        torch.testing.assert_close(compiled, eager, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("group_each", [False, True])
-@pytest.mark.parametrize("name", OVERLAPS)
-def test_parameters_that_share_memory_are_stepped_in_their_order(name: str, group_each: bool) -> None:
-    torch.set_num_threads(4)
-    eager, _ = laid_over(OVERLAPS[name], "eager", group_each=group_each)
-    for _ in range(4):
-        native, optimizer = laid_over(OVERLAPS[name], None, group_each=group_each)
-        torch.testing.assert_close(native, eager, rtol=0, atol=1e-5)
+        found, optimizer = laid_over(OVERLAPS[name], engine, group_each=group_each)
+        torch.testing.assert_close(found, eager, rtol=0, atol=1e-5)
         table = table_of(optimizer)
         assert table is not None
-        assert table._threads == 1
+        if engine == "native":
+            assert table._threads == 1
 
 
 def test_parameters_side_by_side_in_one_memory_do_not_overlap() -> None:

@@ -12,6 +12,8 @@ from textwrap import dedent
 from types import CodeType
 from typing import Any
 
+from torch import nn
+
 from .problems import Problem
 
 
@@ -20,10 +22,13 @@ def code_of_file(path: Path) -> str:
     return _digest(_files(path))
 
 
-def code_of_problem(problem: Problem) -> str:
-    """Of a problem's own functions; halflife's and torch's are known by their names."""
+def code_of_problem(problem: Problem, model: nn.Module) -> str:
+    """Of a problem's own functions and its model's own modules; halflife's and torch's are known by their names.
+
+    What these call in turn is not looked at: in a file of its own, as ``my.py:problem``, it is.
+    """
     functions = (problem.model, problem.loss, problem.error, problem.augment)
-    return _digest(_function(f) for f in functions)
+    return _digest(_function(f) for f in (*functions, *dict.fromkeys(map(type, model.modules()))))
 
 
 def _digest(parts: Iterator[str]) -> str:

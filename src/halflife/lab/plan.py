@@ -8,6 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from .. import __version__
 from .code import code_of_file, code_of_problem
 from .executors import Replicas, Training
@@ -60,10 +62,10 @@ def blocks_of(settings: Settings) -> Iterator[Block]:
         yield Block(contender, lrs, tuple(sorted(settings.lams_of(contender))), seeds)
 
 
-def _own_code(problem: str | Problem) -> str:
+def _own_code(problem: str | Problem, model: nn.Module) -> str:
     """A digest of a problem's own code; of those of the library their names are enough."""
     if isinstance(problem, Problem):
-        return code_of_problem(problem)
+        return code_of_problem(problem, model)
     return code_of_file(Path(parts_of(problem)[0])) if is_own(problem) else ""
 
 
@@ -73,9 +75,9 @@ class Keys:
     def __init__(self, training: Training | OwnTraining, settings: Settings) -> None:
         self.common: dict[str, Any] = {"recipe": asdict(settings.recipe), "version": __version__}
         if isinstance(training, Training):
-            problem = training.problem
-            self.common |= {"problem": [problem.name, problem.fingerprint], "model": str(training.model())}
-            code = _own_code(settings.problem)
+            problem, model = training.problem, training.model()
+            self.common |= {"problem": [problem.name, problem.fingerprint], "model": str(model)}
+            code = _own_code(settings.problem, model)
             self.common |= {"code": code} if code else {}
         else:
             self.common |= {"problem": [training.name, training.fingerprint], "model": "own"}
