@@ -127,7 +127,8 @@ class Table:
         ``verdict``: two float64 on the device, whether to skip and what multiplies the gradients besides the factors.
         """
         brought, places = self._bring()
-        verdict_at = 0 if verdict is None else (verdict := verdict.to(self.processor.device)).data_ptr()
+        verdict = None if verdict is None else verdict.to(self.processor.device)
+        verdict_at = 0 if verdict is None else verdict.data_ptr()
         for row in self.rows if self._states else ():
             for place in row.index:
                 self._states[place].update(_given(self.begun[place], row.written))
