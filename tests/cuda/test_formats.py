@@ -169,3 +169,16 @@ def test_every_rule_in_every_format_is_eager_s_but_for_a_rounding(
             elif name != "kahan":
                 off = (x - y).abs() > 2e-6 * y.abs().clamp(min=float(y.abs().median()))
                 assert off.sum() <= max(1, x.numel() // 100), (variant, decay, name)
+
+
+@pytest.mark.parametrize("engine", ["compiled", *OTHERS])
+def test_what_is_never_negative_has_the_code_0_for_0_alone(engine: str) -> None:
+    p = torch.nn.Parameter(torch.ones(256))
+    p.grad = torch.full((256,), 1e-6)
+    p.grad[0], p.grad[1] = 1e3, 0.0
+    optimizer = halflife.Adam([p], lr=0.1, state_dtype="8bit", engine=engine)
+    optimizer.step()
+    assert optimizer.engines()[0].name == engine
+    codes = optimizer.state[p]["exp_avg_sq"]
+    assert codes[1] == 0
+    assert (codes[2:] == 1).all()
