@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from halflife.lab.benchmark import SETS, BenchmarkSettings, run_benchmark, speeds
+from halflife.benchmark import SETS, BenchmarkSettings, run_benchmark, speeds
 
 
 def main(name: str = "resnet") -> None:

@@ -1,7 +1,7 @@
 """How many times as fast are networks trained in stacks as by one plain loop a core? ``python benchmarks/study.py``
 
 Both sides train the cells of the default study's AdamW on digits, in the same single-threaded worker processes, one a
-core, taking turns: ours a parcel as the study cuts it, theirs a tight loop with ``torch.optim.AdamW(fused=True)``, data
+core, taking turns: ours a batch as the study cuts it, theirs a tight loop with ``torch.optim.AdamW(fused=True)``, data
 in memory, the learning rate set by hand, scores at the end. Making, recording and scoring are counted on both sides,
 imports on neither. Wall and CPU seconds a network, medians over the rounds.
 """
@@ -21,13 +21,14 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from halflife.lab.executors import Recipe, Replicas, Training, parcels, run_jobs, shared_out
-from halflife.lab.executors.stacked import train_stack
+from halflife.lab.config.optimizers import OPTIMIZER_SPECS
+from halflife.lab.config.settings import Settings
+from halflife.lab.execution import batches_of, run_jobs, shared_out
 from halflife.lab.models import mlp
 from halflife.lab.models.resnet import resnet
-from halflife.lab.optimizers import CONTENDERS
 from halflife.lab.problems.digits import digits
-from halflife.lab.settings import Settings
+from halflife.lab.training import Recipe, Training, TrialBatch
+from halflife.lab.training.vectorized import train_vectorized
 
 Seconds = tuple[str, float, float]
 """Whose, wall and CPU seconds a network."""
@@ -60,13 +61,13 @@ def plain(training: Training, lr: float, lam: float, seed: int) -> list[torch.Te
         return [x for z, y in outputs for x in (cross_entropy(z, y), (z.argmax(1) != y).float().mean())]
 
 
-def timed(training: Training, item: tuple[str, Replicas, int], progress: Callable[[float], None]) -> Seconds:
-    """The job of a worker: a whole parcel in a stack, or its first few networks one by one."""
+def timed(training: Training, item: tuple[str, TrialBatch, int], progress: Callable[[float], None]) -> Seconds:
+    """The job of a worker: a whole batch in a stack, or its first few networks one by one."""
     whose, replicas, few = item
     cells = list(product(replicas.seeds, zip(replicas.lrs, replicas.lams, strict=True)))
     wall, cpu = time.perf_counter(), time.thread_time()
     if whose == "ours":
-        train_stack(training, replicas)
+        train_vectorized(training, replicas)
     else:
         for seed, (lr, lam) in cells[:few]:
             plain(training, lr, lam, seed)
@@ -76,15 +77,15 @@ def timed(training: Training, item: tuple[str, Replicas, int], progress: Callabl
 
 def compare(training: Training, rounds: int, few: int) -> tuple[dict[str, tuple[float, float]], int]:
     """Median wall and CPU seconds a network of both sides, and how many networks our stacks have."""
-    workers, contender, settings = os.cpu_count() or 1, CONTENDERS["adamw-torch"], Settings()
-    lrs, lams = zip(*product(settings.lrs, contender.lams), strict=True)
-    whole = Replicas(contender, lrs, lams, tuple(range(settings.seeds)))
-    parcel = parcels(training, whole, workers)[0]
-    warm = [(whose, Replicas(contender, lrs[:2], lams[:2], (0,)), 1) for whose in ("ours", "theirs") * workers]
-    items = [(whose, parcel, few) for _ in range(rounds) for whose in ("theirs", "ours") for _ in range(workers)]
+    workers, spec, settings = os.cpu_count() or 1, OPTIMIZER_SPECS["adamw-torch"], Settings()
+    lrs, lams = zip(*product(settings.lrs, spec.lams), strict=True)
+    whole = TrialBatch(spec, lrs, lams, tuple(range(settings.seeds)))
+    batch = batches_of(training, whole, workers)[0]
+    warm = [(whose, TrialBatch(spec, lrs[:2], lams[:2], (0,)), 1) for whose in ("ours", "theirs") * workers]
+    items = [(whose, batch, few) for _ in range(rounds) for whose in ("theirs", "ours") for _ in range(workers)]
     done = run_jobs(partial(timed, training), [*warm, *items], partial(shared_out, workers=workers))
     measured = [seconds for index, seconds, _ in done if index >= len(warm)]
-    return {whose: _medians([s[1:] for s in measured if s[0] == whose]) for whose in ("ours", "theirs")}, len(parcel)
+    return {whose: _medians([s[1:] for s in measured if s[0] == whose]) for whose in ("ours", "theirs")}, len(batch)
 
 
 def _medians(rows: list[tuple[float, float]]) -> tuple[float, float]:

@@ -8,10 +8,10 @@ import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
+from halflife.benchmark import BenchmarkProgress, BenchmarkSettings, Skipped
+from halflife.benchmark.results import Benchmark, Measurement
 from halflife.cli import bench_progress, bench_table
 from halflife.cli.app import app
-from halflife.lab.benchmark import BenchmarkProgress, BenchmarkSettings, Skipped
-from halflife.lab.benchmark.results import Benchmark, Measurement
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 QUICK = partial(BenchmarkSettings, round_seconds=1e-4, stream_numbers=1 << 12)

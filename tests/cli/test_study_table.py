@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from halflife.cli.study_table import kappa, meanings, results_table, score
-from halflife.lab import CONTENDERS, REFERENCE, Findings
+from halflife.lab import BASELINE, OPTIMIZER_SPECS, Findings
 from halflife.lab.analysis import MeanAndSpread
 
 LRS = tuple(np.geomspace(5e-4, 5e-2, 7).tolist())
@@ -17,14 +17,14 @@ def found(name, tilt, seeds=4, unit="misclassified"):
     x, z = np.log(LRS)[:, None], np.log(LAMS)[None, :]
     clean = 0.08 * np.exp(0.3 * (z - z.mean() + tilt * (x - x.mean())) ** 2 + 0.02 * (x - x.mean()) ** 2)
     val = np.minimum(clean * np.exp(0.05 * np.random.default_rng(0).standard_normal((seeds, 7, 7))), 0.9)
-    return Findings(CONTENDERS[name], LRS, LAMS, val, val + 0.01, np.zeros(val.shape, dtype=bool), unit)
+    return Findings(OPTIMIZER_SPECS[name], LRS, LAMS, val, val + 0.01, np.zeros(val.shape, dtype=bool), unit)
 
 
 def result(seeds=4, unit="misclassified"):
     val = np.full((seeds, 1, 1), 0.123)
-    reference = Findings(REFERENCE, (1e-3,), (0.0,), val, val, val > 1, unit)
+    baseline = Findings(BASELINE, (1e-3,), (0.0,), val, val, val > 1, unit)
     pair = [found("adamw-torch", 0.0, seeds, unit), found("adamw-paper", -1.0, seeds, unit)]
-    return SimpleNamespace(findings=pair, reference=reference, settings=SimpleNamespace(seeds=seeds))
+    return SimpleNamespace(findings=pair, baseline=baseline, settings=SimpleNamespace(seeds=seeds))
 
 
 def printed(result):
@@ -37,7 +37,7 @@ def test_a_row_says_best_cell_test_error_kappa_regret_and_interaction_within_100
     table = printed(result())
     pair = result().findings
     for one in pair:
-        row = next(line for line in table.splitlines() if one.contender.label in line)
+        row = next(line for line in table.splitlines() if one.spec.label in line)
         cells = [cell.strip() for cell in row.split("│")[1:-1]]
         assert cells[1:3] == [f"{one.best_lr:g}", f"{one.best_lam:g}"]
         assert cells[3] == score(one.test_error)

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from halflife.lab import How, Progress, Settings, run_study
+from halflife.lab import ExecutionConfig, Progress, Settings, run_study
 
 from .records import FOLDER
 from .studies import DIGITS, OWN
@@ -21,7 +21,7 @@ from .studies import DIGITS, OWN
 
 def finished(settings: Settings, folder: Path) -> None:
     """All of it."""
-    run_study(settings, folder, how=How(workers=1), command="halflife study")
+    run_study(settings, folder, how=ExecutionConfig(workers=1), command="halflife study")
 
 
 def interrupted(settings: Settings, folder: Path) -> None:
@@ -32,7 +32,7 @@ def interrupted(settings: Settings, folder: Path) -> None:
             raise KeyboardInterrupt
 
     with suppress(KeyboardInterrupt):
-        run_study(settings, folder, listen, How(workers=1), command="halflife study")
+        run_study(settings, folder, listen, ExecutionConfig(workers=1), command="halflife study")
 
 
 def keep(folder: Path, name: str) -> None:

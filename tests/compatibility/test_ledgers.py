@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 import halflife
-from halflife.lab import How, Settings, run_study
+from halflife.lab import ExecutionConfig, Settings, run_study
 from halflife.lab import study as study_module
-from halflife.lab.ledger import Ledger
 from halflife.lab.report import load_study, report_study
+from halflife.lab.store.ledger import Ledger
 
 from .records import FOLDER
 from .studies import DIGITS, OWN, VERSION
 
 ROOT = Path(__file__).parents[2]
-HERE = How(workers=1)
+HERE = ExecutionConfig(workers=1)
 STUDIES = {"finished": DIGITS, "interrupted": DIGITS, "own": OWN}
 
 DONE = 24
@@ -43,7 +43,7 @@ def copied(name: str, folder: Path) -> Path:
 
 
 def cells(settings: Settings) -> int:
-    """Of the optimizers, and of the reference, whose λ is one."""
+    """Of the optimizers, and of the baseline, whose λ is one."""
     lams = settings.lams or ()
     return settings.seeds * len(settings.lrs) * (1 + len(settings.optimizers) * len(lams))
 
@@ -53,9 +53,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many networks each study trains."""
     counts, trained = list[int](), study_module.trained
 
-    def count(training, parcels, *rest):
-        counts.append(sum(map(len, parcels)))
-        return trained(training, parcels, *rest)
+    def count(training, batches_of, *rest):
+        counts.append(sum(map(len, batches_of)))
+        return trained(training, batches_of, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(study_module, "trained", count)
@@ -74,9 +74,9 @@ def test_it_is_read(name: str, tmp_path: Path) -> None:
     if name == "interrupted":
         assert len(known) == DONE
         return
-    assert [found.contender.name for found in result.findings] == [*settings.optimizers]
+    assert [found.spec.name for found in result.findings] == [*settings.optimizers]
     for found in result.findings:
-        for run in result.runs[found.contender.name]:
+        for run in result.runs[found.spec.name]:
             error = found.val[run.seed, found.lrs.index(run.lr), found.lams.index(run.lam)]
             assert error == (result.problem.chance if run.diverged else run.val_error)
     assert any(run.diverged for run in known) == (name == "own")

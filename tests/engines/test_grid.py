@@ -7,7 +7,7 @@ from torch.func import vmap
 from halflife import optim
 from halflife.engines import EagerGrid, NativeGrid, grid
 from halflife.engines.library import Missing, load
-from halflife.lab.optimizers import CONTENDERS, Contender
+from halflife.lab.config.optimizers import OPTIMIZER_SPECS, OptimizerSpec
 from halflife.regularizers import GroupLasso
 
 from ..native.users import needs_native
@@ -16,9 +16,9 @@ GRIDS = [pytest.param(NativeGrid, marks=needs_native), EagerGrid]
 SHAPES, K, STEPS = ((7, 3), (4,), ()), 5, 12
 LRS, LAMS = [1e-3 * 2**k for k in range(K)], [0.0, *(0.01 * 3**k for k in range(K - 1))]
 CASES = {
-    **CONTENDERS,
-    "nesterov": Contender("nesterov", "", "", optim.SGD, (("momentum", 0.9), ("nesterov", True))),
-    "dampened": Contender("dampened", "", "", optim.SGD, (("momentum", 0.9), ("dampening", 0.5))),
+    **OPTIMIZER_SPECS,
+    "nesterov": OptimizerSpec("nesterov", "", "", optim.SGD, (("momentum", 0.9), ("nesterov", True))),
+    "dampened": OptimizerSpec("dampened", "", "", optim.SGD, (("momentum", 0.9), ("dampening", 0.5))),
 }
 
 
@@ -38,17 +38,17 @@ def eta(t):
     return 1 - t / STEPS / 2
 
 
-def run(make, contender, steps=range(1, STEPS + 1), stacked=None):
+def run(make, spec, steps=range(1, STEPS + 1), stacked=None):
     stacked = weights() if stacked is None else stacked
-    made = make(contender.update, stacked, LRS, LAMS, eta(1))
+    made = make(spec.update, stacked, LRS, LAMS, eta(1))
     for t in steps:
         made.step(eta(t), gradients(t))
     return stacked, made
 
 
-def alone(contender, k):
+def alone(spec, k):
     params = [w[k].clone().requires_grad_() for w in weights()]
-    optimizer = contender.build(params, LRS[k], LAMS[k])
+    optimizer = spec.build(params, LRS[k], LAMS[k])
     for t in range(1, STEPS + 1):
         for p, g in zip(params, gradients(t), strict=True):
             p.grad = g[k].clone()
@@ -98,17 +98,17 @@ def test_restored_it_goes_on_to_the_same_bits(name, make):
 
 @needs_native
 def test_gradients_that_lie_otherwise_are_put_in_order():
-    contender = CASES["adamw-torch"]
-    straight, _ = run(NativeGrid, contender)
+    spec = CASES["adamw-torch"]
+    straight, _ = run(NativeGrid, spec)
     stacked = weights()
-    made = NativeGrid(contender.update, stacked, LRS, LAMS, eta(1))
+    made = NativeGrid(spec.update, stacked, LRS, LAMS, eta(1))
     for t in range(1, STEPS + 1):
         made.step(eta(t), [g.mT.contiguous().mT if g.ndim == 3 else g for g in gradients(t)])
     assert torch.equal(stacked[0], straight[0])
 
 
 def test_what_the_native_engine_cannot_take_is_stepped_eagerly():
-    lasso = Contender("lasso", "", "", optim.ProxAdam, (("regularizer", GroupLasso(dim=0)),))
+    lasso = OptimizerSpec("lasso", "", "", optim.ProxAdam, (("regularizer", GroupLasso(dim=0)),))
     stacked = [randn((7, 3), 0)]
     made = grid(lasso.update, stacked, LRS, [0.5] * K)
     assert made.name == "eager"

@@ -15,6 +15,7 @@ from toy_rule import Leaning, Toy, ToyRule
 
 import halflife
 from halflife import registry
+from halflife.benchmark import ENTRIES
 from halflife.cli.app import app
 from halflife.decays import NAMED, Decay
 from halflife.engines import EagerGrid, grid
@@ -22,8 +23,7 @@ from halflife.engines.library import Missing, load
 from halflife.engines.trace import Trace
 from halflife.explain import worked
 from halflife.explain.verification import verified_prox
-from halflife.lab import CONTENDERS
-from halflife.lab.benchmark import ENTRIES
+from halflife.lab import OPTIMIZER_SPECS
 from halflife.optim import optimizer_of
 from halflife.regularizers import L1, L2, OnSubset, Scaled, Sum
 from halflife.update import Update, check
@@ -317,10 +317,10 @@ def test_it_says_why_it_is_not_native() -> None:
 
 def test_lists_of_the_lab_and_of_the_benchmark_have_it() -> None:
     made = optimizer_of(ENTRY)
-    for catalogue in (CONTENDERS, ENTRIES):
+    for catalogue in (OPTIMIZER_SPECS, ENTRIES):
         assert "toy-rule" in [*catalogue]
-    assert ENTRIES["toy-rule"].ours is CONTENDERS["toy-rule"].optimizer is made
-    assert isinstance(CONTENDERS["toy-rule"].update.rule, ToyRule)
+    assert ENTRIES["toy-rule"].ours is OPTIMIZER_SPECS["toy-rule"].optimizer is made
+    assert isinstance(OPTIMIZER_SPECS["toy-rule"].update.rule, ToyRule)
 
 
 def test_commands_know_it() -> None:

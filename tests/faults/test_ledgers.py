@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from halflife.cli.app import app
-from halflife.lab.ledger import Ledger
+from halflife.lab.store.ledger import Ledger
 
 STUDY = [
     *("study", "digits", "--seeds", "1", "--epochs", "1", "--batch-size", "100", "--lrs", "1e-3,1e-2"),

@@ -1,6 +1,6 @@
 """A device made of Python: tensors of the CPU that say they lie elsewhere, and refuse to meet those that do not.
 
-Where there is no GPU it shows that a training follows its device. Run as a script, because a process keeps such a
+Where there is no GPU it shows that a training follows its device. RunRecord as a script, because a process keeps such a
 device to its end: prints, as JSON, how far each training elsewhere came out from the same one on the CPU.
 """
 
@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only
 
-from halflife.lab import CONTENDERS
-from halflife.lab.executors import Recipe, Replicas, Training
-from halflife.lab.executors.singly import SingleRun, train_singly
-from halflife.lab.magnitudes import _recorded
+from halflife.lab import OPTIMIZER_SPECS
 from halflife.lab.models import resnet, shake_shake
 from halflife.lab.problems import Problem, Split, crop_and_flip
+from halflife.lab.training import Recipe, Training, TrialBatch
+from halflife.lab.training.magnitudes import _recorded
+from halflife.lab.training.sequential import SequentialTrainer, train_sequentially
 
 NAME, HERE = "elsewhere", torch.device("cpu")
 COPIES = (torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default)
@@ -92,7 +92,7 @@ def apart(one: Any, other: Any) -> float:
 
 
 def trained(training: Training, name: str) -> Any:
-    return train_singly(training, Replicas(CONTENDERS[name], (1e-2,), (1e-2,), (0,)))
+    return train_sequentially(training, TrialBatch(OPTIMIZER_SPECS[name], (1e-2,), (1e-2,), (0,)))
 
 
 def main() -> None:
@@ -106,12 +106,12 @@ def main() -> None:
                 found[f"{kind} {name}"] = apart(trained(replace(here, device=NAME), name), expected)
     here = Training(problems()["perceptron"], problems()["perceptron"].model, Recipe(3, 6))
     there = replace(here, device=NAME)
-    contender = CONTENDERS["adam-l2"]
+    spec = OPTIMIZER_SPECS["adam-l2"]
     with Elsewhere():
-        run = SingleRun(there, Replicas(contender, (1e-2,), (1e-2,), (0,)))
+        run = SequentialTrainer(there, TrialBatch(spec, (1e-2,), (1e-2,), (0,)))
         assert all(isinstance(p, There) for p in run.model.parameters())
-        counted = _recorded(there, contender, 1e-2, 1e-2, 0, (1,))[1]
-    same = _recorded(here, contender, 1e-2, 1e-2, 0, (1,))[1]
+        counted = _recorded(there, spec, 1e-2, 1e-2, 0, (1,))[1]
+    same = _recorded(here, spec, 1e-2, 1e-2, 0, (1,))[1]
     found["magnitudes"] = max(float(abs(counted[kind][0] - same[kind][0]).max()) for kind in same)
     json.dump(found, sys.stdout)
 

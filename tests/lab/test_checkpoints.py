@@ -5,13 +5,16 @@ import warnings
 import pytest
 import torch
 
-from halflife.lab.executors import checkpoints
-from halflife.lab.executors.singly import train_singly
-from halflife.lab.executors.stacked import train_stack
+from halflife.lab.training import checkpoints
+from halflife.lab.training.sequential import train_sequentially
+from halflife.lab.training.vectorized import train_vectorized
 
 from .training_cases import CELLS, equal, replicas, training
 
-WAYS = {"stacked": (train_stack, replicas()), "singly": (train_singly, replicas(cells=CELLS[:1], seeds=(0,)))}
+MODES = {
+    "stacked": (train_vectorized, replicas()),
+    "singly": (train_sequentially, replicas(cells=CELLS[:1], seeds=(0,))),
+}
 SICK = replicas("sgd-l2", cells=((1e-2, 0.01), (1e30, 0.01)))
 
 
@@ -32,11 +35,11 @@ def every_epoch(monkeypatch):
     monkeypatch.setattr(checkpoints, "SPACING", 0)
 
 
-@pytest.mark.parametrize("way", [*WAYS, "one diverges"])
+@pytest.mark.parametrize("way", [*MODES, "one diverges"])
 def test_resumed_it_ends_with_the_same_bits(tmp_path, way):
-    train, some = WAYS.get(way, (train_stack, SICK))
+    train, some = MODES.get(way, (train_vectorized, SICK))
     undisturbed = train(training(), some)
-    file = tmp_path / "new" / "parcel.pt"
+    file = tmp_path / "new" / "batch.pt"
     for share in (0.5, 0.75):
         with pytest.raises(CutError):
             train(training(), some, interrupt_at(share), file)
@@ -47,10 +50,10 @@ def test_resumed_it_ends_with_the_same_bits(tmp_path, way):
 
 
 @pytest.mark.parametrize("harm", ["cut short", "no archive", "another training"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", MODES)
 def test_a_damaged_or_foreign_file_is_not_used(tmp_path, way, harm):
-    train, some = WAYS[way]
-    file = tmp_path / "parcel.pt"
+    train, some = MODES[way]
+    file = tmp_path / "batch.pt"
     other = training(epochs=5) if harm == "another training" else training()
     with pytest.raises(CutError):
         train(other, some, interrupt_at(0.75), file)
@@ -65,15 +68,15 @@ def test_a_damaged_or_foreign_file_is_not_used(tmp_path, way, harm):
 def test_a_disk_that_refuses_ends_no_training(tmp_path):
     (tmp_path / "in the way").write_text("", encoding="utf-8")
     with pytest.warns(RuntimeWarning, match="cannot be written"):
-        outcome = train_stack(training(), replicas(), checkpoint=tmp_path / "in the way" / "parcel.pt")
-    assert equal(outcome, train_stack(training(), replicas()))
+        outcome = train_vectorized(training(), replicas(), checkpoint=tmp_path / "in the way" / "batch.pt")
+    assert equal(outcome, train_vectorized(training(), replicas()))
 
 
 def test_checkpoints_take_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "SPACING", 20)
     clock, saved = [0.0], []
     monkeypatch.setattr(checkpoints.time, "perf_counter", lambda: clock[0])
-    keeper = checkpoints.Keeper(tmp_path / "x.pt", training(), replicas())
+    manager = checkpoints.CheckpointManager(tmp_path / "x.pt", training(), replicas())
 
     def state():
         clock[0] += 1.0  # a save takes a second
@@ -82,8 +85,8 @@ def test_checkpoints_take_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch)
 
     for _ in range(200):
         clock[0] += 0.5  # an epoch takes half of one
-        keeper.offer(state)
+        manager.offer(state)
     assert 4 <= len(saved) <= 6
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert keeper.load() is not None
+        assert manager.load() is not None

@@ -11,11 +11,12 @@ import pytest
 import torch
 from torch.utils import backend_registration
 
-from halflife.lab import How, StudyError
-from halflife.lab.executors import Recipe, Training, try_both
-from halflife.lab.optimizers import CONTENDERS
-from halflife.lab.presets import PRESETS
-from halflife.lab.start import _more
+from halflife.lab import ExecutionConfig, StudyError
+from halflife.lab.api import _more
+from halflife.lab.config.optimizers import OPTIMIZER_SPECS
+from halflife.lab.execution import choose_mode
+from halflife.lab.reproductions import PRESETS
+from halflife.lab.training import Recipe, Training
 
 from .training_cases import training
 
@@ -36,19 +37,19 @@ def test_elsewhere_comes_out_as_here() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
 def test_a_device_that_is_not_there() -> None:
     with pytest.raises(StudyError, match=r"there is no device 'cuda' here \(.*\); leave --device out to use the CPU"):
-        How(device="cuda")
+        ExecutionConfig(device="cuda")
     with pytest.raises(StudyError, match="there is no device 'gpu' here"):
-        How(device="gpu")
+        ExecutionConfig(device="gpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
 def test_on_ray_the_driver_need_not_have_it_and_then_draws_nothing_with_it() -> None:
-    how = How("ray", device="cuda")
+    how = ExecutionConfig("ray", device="cuda")
     assert how.lacks_device
     assert list(_more(PRESETS["batchnorm"], [], how)) == []
 
 
 def test_away_from_the_cpu_nothing_is_stacked() -> None:
     one = training()
-    verdict = try_both(Training(one.problem, one.model, Recipe(1, 8), "cuda"), CONTENDERS["adamw-paper"])
+    verdict = choose_mode(Training(one.problem, one.model, Recipe(1, 8), "cuda"), OPTIMIZER_SPECS["adamw-paper"])
     assert verdict == ("singly", "stacks are for CPUs, and this is trained on cuda")

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from halflife.lab.figures import curves_info, difference_info, draw_curves, figures_of, save, scale_free_info
-from halflife.lab.figures.curves import limits, nice_ticks
-from halflife.lab.figures.difference import reading
-from halflife.lab.figures.heatmap import position
-from halflife.lab.figures.info import error_text, number_text
-from halflife.lab.figures.info.text import difference_text
+from halflife.lab.figures import curves_spec, difference_spec, draw_curves, figures_of, save, scale_free_spec
+from halflife.lab.figures.spec import error_text, number_text
+from halflife.lab.figures.spec.axes import limits, nice_ticks
+from halflife.lab.figures.spec.difference import reading
+from halflife.lab.figures.spec.heatmap import position
+from halflife.lab.figures.spec.text import difference_text
 
-from .report.fabricated import SETTINGS, arms, fabricated
+from .report.fabricated import SETTINGS, conditions, fabricated
 
 SMALL = replace(SETTINGS, optimizers=("adamw-paper", "prox-adam"), lrs=SETTINGS.lrs[:4], seeds=2)
 
@@ -35,7 +35,7 @@ def test_an_error_is_in_percent_where_it_is_a_share():
 def test_curves_are_means_over_seeds_with_all_cells():
     result = fabricated(SMALL)
     found = result.found("adamw-paper")
-    info = curves_info(result, found)
+    info = curves_spec(result, found)
     assert info.val_error.shape == (4, 7, 12)
     assert info.epochs == tuple(range(1, 13))
     assert info.val_error[2, 3] == pytest.approx(result.curves(found).val_error[:, 2, 3].mean(0))
@@ -45,28 +45,28 @@ def test_curves_are_means_over_seeds_with_all_cells():
 def test_a_line_ends_where_a_seed_diverges_and_a_missing_seed_does_not_end_it():
     settings = replace(SMALL, optimizers=("adam-l2",))
     gone = fabricated(settings, missing=lambda run: run.seed == 1 and run.lam == 1e-3)
-    info = curves_info(gone, gone.findings[0])
+    info = curves_spec(gone, gone.findings[0])
     assert np.isfinite(info.val_error[0, -1]).tolist() == [True] * 6 + [False] * 6
     assert np.isfinite(info.val_error[0, 2]).all()
     none = fabricated(settings, missing=lambda run: run.lam == 1e-3)
-    assert np.isnan(curves_info(none, none.findings[0]).val_error[0, 2]).all()
+    assert np.isnan(curves_spec(none, none.findings[0]).val_error[0, 2]).all()
 
 
 def test_long_trainings_are_thinned_and_keep_their_end():
     result = fabricated(replace(SMALL, epochs=400))
-    info = curves_info(result, result.findings[0])
+    info = curves_spec(result, result.findings[0])
     assert len(info.epochs) == 150
     assert info.epochs[-1] == 400
 
 
 def test_a_study_without_curves_has_none():
     result = fabricated(replace(SMALL, curves=False))
-    assert curves_info(result, result.findings[0]) is None
+    assert curves_spec(result, result.findings[0]) is None
 
 
 def test_the_difference_is_paired_and_beside_the_noise_of_seeds():
     result = fabricated(SMALL)
-    info = difference_info(result)
+    info = difference_spec(result)
     adamw, prox = (result.found(name).val for name in ("adamw-paper", "prox-adam"))
     assert info.difference == pytest.approx((prox - adamw).mean(0))
     assert info.error == pytest.approx((prox - adamw).std(0, ddof=1) / np.sqrt(2))
@@ -77,18 +77,18 @@ def test_the_difference_is_paired_and_beside_the_noise_of_seeds():
 
 def test_no_difference_without_both_optimizers_or_with_other_grids():
     result = fabricated(replace(SMALL, optimizers=("adamw-paper", "adamw-torch")))
-    assert difference_info(result) is None
-    assert difference_info(result, "adamw-paper", "adamw-torch") is None
+    assert difference_spec(result) is None
+    assert difference_spec(result, "adamw-paper", "adamw-torch") is None
 
 
 def test_scale_freeness_compares_every_factor_with_the_least():
-    panels = scale_free_info(list(reversed(arms(optimizers=("adam-l2", "adamw-paper")))))
+    panels = scale_free_spec(list(reversed(conditions(optimizers=("adam-l2", "adamw-paper")))))
     adam, adamw = panels
     assert (adam.title, adam.factors) == ("AdamL2", (10.0, 100.0))
     assert adamw.moved == pytest.approx((0, 0))
     assert adam.moved[1] > adam.moved[0] > 0.01
     assert adam.scaled[1][0, 0] == pytest.approx(min(adam.base[0, 0] * 100**0.1, 0.9))
-    assert scale_free_info(arms()[:1]) == []
+    assert scale_free_spec(conditions()[:1]) == []
 
 
 def test_axes_hold_all_that_is_finite_with_ticks_inside():
@@ -118,7 +118,7 @@ def test_every_figure_of_a_study_is_written_in_every_format(tmp_path, suffix):
 
 
 def test_the_same_svg_comes_out_again(tmp_path):
-    figures = [draw_curves(curves_info(result, result.findings[0]), "") for result in [fabricated(SMALL)] * 2]
+    figures = [draw_curves(curves_spec(result, result.findings[0]), "") for result in [fabricated(SMALL)] * 2]
     for name, figure in zip("ab", figures, strict=True):
         save(figure, tmp_path / f"{name}.svg")
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
@@ -126,7 +126,7 @@ def test_the_same_svg_comes_out_again(tmp_path):
 
 
 def test_arms_are_numbered_and_share_one_plot_of_their_scales():
-    assert [name for name, *_ in figures_of(arms())][-2:] == ["difference-3", "scale-free"]
+    assert [name for name, *_ in figures_of(conditions())][-2:] == ["difference-3", "scale-free"]
 
 
 def test_a_study_in_progress_is_drawn():

@@ -4,9 +4,11 @@ from dataclasses import replace
 import pytest
 
 from halflife.lab.errors import StudyError
-from halflife.lab.ledger import Ledger, Run, key_of
+from halflife.lab.store.ledger import Ledger, RunRecord, key_of
 
-RUN = Run("k1", "digits", "mlp", "adam-p", 1e-3, 0.1, 0, 3, "0.1.0", 0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 5.0, False, 0.01)
+RUN = RunRecord(
+    "k1", "digits", "mlp", "adam-p", 1e-3, 0.1, 0, 3, "0.1.0", 0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 5.0, False, 0.01
+)
 
 
 def test_what_is_recorded_is_found_by_its_key_and_in_the_file(tmp_path):

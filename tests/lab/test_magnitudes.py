@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from halflife.lab import CONTENDERS, StudyError
-from halflife.lab.executors import Recipe, Training
-from halflife.lab.executors.batches import Batches
-from halflife.lab.figures import draw_magnitudes, magnitudes_info, save
-from halflife.lab.figures.info.magnitudes import octaves
-from halflife.lab.figures.magnitudes import octave_ticks, octave_words, power_of_two
-from halflife.lab.magnitudes import FIRST, KINDS, octave_counts, record_magnitudes
+from halflife.lab import OPTIMIZER_SPECS, StudyError
+from halflife.lab.figures import draw_magnitudes, magnitudes_spec, save
+from halflife.lab.figures.spec.magnitudes import octave_ticks, octave_words, octaves, power_of_two
 from halflife.lab.problems import Problem, Split
+from halflife.lab.training import Recipe, Training
+from halflife.lab.training.batches import Batches
+from halflife.lab.training.magnitudes import FIRST, KINDS, octave_counts, record_magnitudes
 
 LR, LAM = 1e-2, 1e-1
 
@@ -42,7 +41,7 @@ def plainly(task, epochs, decay_first):
 
 @pytest.mark.parametrize("name", ["adam-l2", "adamw-torch"])
 def test_what_is_counted_is_what_torch_computes(name):
-    recorded = record_magnitudes(training(), CONTENDERS[name], LR, LAM, epochs=(1, 3))
+    recorded = record_magnitudes(training(), OPTIMIZER_SPECS[name], LR, LAM, epochs=(1, 3))
     with torch.random.fork_rng():
         expected = plainly(training(), 3, decay_first=name == "adam-l2")
     for kind, tensors in expected.items():
@@ -51,7 +50,7 @@ def test_what_is_counted_is_what_torch_computes(name):
         counted = {FIRST + int(b): int(recorded.counts[kind][1, b]) for b in np.flatnonzero(recorded.counts[kind][1])}
         assert counted == {int(b): int((bins == b).sum()) for b in np.unique(bins)}, kind
     assert recorded.epochs == (1, 3)
-    assert recorded.label == CONTENDERS[name].label
+    assert recorded.label == OPTIMIZER_SPECS[name].label
 
 
 def test_bins_are_exact_at_powers_of_two_and_leave_out_what_is_not_finite():
@@ -64,7 +63,7 @@ def test_bins_are_exact_at_powers_of_two_and_leave_out_what_is_not_finite():
 def test_recording_leaves_the_generator_alone_and_is_repeatable():
     torch.manual_seed(7)
     state = torch.get_rng_state()
-    first, second = (record_magnitudes(training(), CONTENDERS["adam-p"], LR, LAM, epochs=(2,)) for _ in range(2))
+    first, second = (record_magnitudes(training(), OPTIMIZER_SPECS["adam-p"], LR, LAM, epochs=(2,)) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), state)
     assert all((first.counts[kind] == second.counts[kind]).all() for kind in KINDS)
 
@@ -72,14 +71,14 @@ def test_recording_leaves_the_generator_alone_and_is_repeatable():
 @pytest.mark.parametrize("epochs", [(), (0,), (1, 4)])
 def test_epochs_that_the_recipe_has_not_are_refused(epochs):
     with pytest.raises(StudyError, match="epochs 1 … 3"):
-        record_magnitudes(training(), CONTENDERS["adam-p"], LR, LAM, epochs=epochs)
+        record_magnitudes(training(), OPTIMIZER_SPECS["adam-p"], LR, LAM, epochs=epochs)
 
 
 def test_the_figure_has_a_panel_for_each_kind_and_epoch_with_shares_that_add_to_one(tmp_path):
     recorded = [
-        record_magnitudes(training(), CONTENDERS[name], LR, LAM, epochs=(1, 3)) for name in ("adam-l2", "adam-p")
+        record_magnitudes(training(), OPTIMIZER_SPECS[name], LR, LAM, epochs=(1, 3)) for name in ("adam-l2", "adam-p")
     ]
-    info = magnitudes_info(recorded)
+    info = magnitudes_spec(recorded)
     assert info.titles == ("AdamL2", "AdamP")
     assert [(one.kind, one.epoch) for one in info.panels] == [(kind, epoch) for kind in KINDS for epoch in (1, 3)]
     for one in info.panels:
@@ -87,7 +86,7 @@ def test_the_figure_has_a_panel_for_each_kind_and_epoch_with_shares_that_add_to_
         assert {len(share) for share in one.shares} == {len(info.bins[one.kind])}
     save(draw_magnitudes(info, "tiny"), tmp_path / "magnitudes.png")
     with pytest.raises(ValueError, match="different epochs"):
-        magnitudes_info([recorded[0], record_magnitudes(training(), CONTENDERS["adam-p"], LR, LAM)])
+        magnitudes_spec([recorded[0], record_magnitudes(training(), OPTIMIZER_SPECS["adam-p"], LR, LAM)])
 
 
 def test_octaves_hold_the_middle_of_the_numbers():
@@ -97,7 +96,7 @@ def test_octaves_hold_the_middle_of_the_numbers():
 
 
 def test_words_and_ticks_of_a_panel():
-    info = magnitudes_info([record_magnitudes(training(), CONTENDERS["adam-p"], LR, LAM)])
+    info = magnitudes_spec([record_magnitudes(training(), OPTIMIZER_SPECS["adam-p"], LR, LAM)])
     assert octave_words(info.panels[0]).startswith("middle 90 %: ")
     assert power_of_two(-12) == "2⁻¹²"
     assert octave_ticks(tuple(range(-20, 1)), 5) == [-15, -10, -5, 0]

@@ -6,8 +6,8 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
 from halflife.lab import StudyError
-from halflife.lab.fitting import MODELS
 from halflife.lab.models import flat_mlp, mlp, resnet, shake_shake, transformer
+from halflife.lab.models.fitting import MODELS
 from halflife.lab.problems import Problem, Split, digits, ridge
 
 
@@ -132,7 +132,7 @@ def test_a_stack_under_vmap_has_the_gradients_of_each(name):
     models = [tiny(name, seed)[0] for seed in range(3)]
     _, inputs, targets = tiny(name, 0)
     if name == "shake-shake":
-        for module in (module for model in models for module in model.modules() if type(module).__name__ == "Block"):
+        for module in (module for model in models for module in model.modules() if type(module).__name__ == "GridSpec"):
             module.training = False
     weights, _ = stack_module_state(models)
 

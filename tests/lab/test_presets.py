@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from halflife.lab import How, StudyError, run_preset
+from halflife.lab import ExecutionConfig, StudyError, run_preset
 from halflife.lab.analysis import Findings
-from halflife.lab.presets import PRESETS, SCALES, scale_named
+from halflife.lab.reproductions import PRESETS, SCALES, scale_named
 from halflife.lab.result import Result
 
 from .data_files import SAMPLES
@@ -21,8 +21,10 @@ ON_IMAGES = {"batchnorm", "blog-resnet20", "shake-shake"}
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=IMAGES if n in ON_IMAGES else ()) for n in PRESETS])
 def test_runs_at_smoke_scale(name: str, tmp_path: Path) -> None:
-    results, pictures, conclusion = run_preset(name, "smoke", tmp_path, how=How(workers=1, data_dir=SAMPLES))
-    assert len(results) == len(PRESETS[name].arms("smoke"))
+    results, pictures, conclusion = run_preset(
+        name, "smoke", tmp_path, how=ExecutionConfig(workers=1, data_dir=SAMPLES)
+    )
+    assert len(results) == len(PRESETS[name].conditions("smoke"))
     assert all(not found.missing for result in results for found in result.findings)
     assert all(picture.stat().st_size > 10_000 for picture in pictures)
     assert conclusion is not None
@@ -35,8 +37,8 @@ def test_every_scale_has_settings_that_hold_together(name: str) -> None:
     preset = PRESETS[name]
     assert set(preset.cost) == set(SCALES)
     for scale in SCALES:
-        arms = preset.arms(scale)
-        assert len({arm.title for arm in arms}) == len(arms)
+        conditions = preset.conditions(scale)
+        assert len({condition.title for condition in conditions}) == len(conditions)
 
 
 def test_an_unknown_scale() -> None:
@@ -49,17 +51,17 @@ def test_an_optimizer_that_the_claim_speaks_of_is_left_out(tmp_path: Path) -> No
         run_preset("batchnorm", "smoke", tmp_path, given={"optimizers": ("adam-l2",)})
 
 
-def result_of(name: str, arm: int, errors: dict[str, float], shape: tuple[int, int, int] = (2, 2, 2)) -> Result:
+def result_of(name: str, condition: int, errors: dict[str, float], shape: tuple[int, int, int] = (2, 2, 2)) -> Result:
     """What a study would have found, had every cell this error, a little less in the first one."""
-    settings = PRESETS[name].arms("small")[arm].settings
+    settings = PRESETS[name].conditions("small")[condition].settings
     findings: list[Findings] = []
-    for contender in settings.contenders():
-        val = np.full(shape, errors[contender.name]) + np.linspace(0, 1e-3, shape[0])[:, None, None]
+    for spec in settings.optimizer_specs():
+        val = np.full(shape, errors[spec.name]) + np.linspace(0, 1e-3, shape[0])[:, None, None]
         val[:, 0, 0] -= 1e-3
         lams = tuple(np.geomspace(1e-4, 1e-2, shape[2]))
-        findings.append(Findings(contender, (1e-3, 1e-2), lams, val, val, np.zeros(shape, dtype=bool)))
+        findings.append(Findings(spec, (1e-3, 1e-2), lams, val, val, np.zeros(shape, dtype=bool)))
     blank = findings[0]
-    return Result(f"arm {arm}", replace(settings, seeds=shape[0]), None, findings, blank, {}, Path(), "")  # type: ignore[arg-type]
+    return Result(f"condition {condition}", replace(settings, seeds=shape[0]), None, findings, blank, {}, Path(), "")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -67,16 +69,20 @@ def result_of(name: str, arm: int, errors: dict[str, float], shape: tuple[int, i
     [((0.30, 0.25), (0.20, 0.20), True), ((0.25, 0.30), (0.20, 0.20), False), ((0.30, 0.29), (0.30, 0.20), False)],
 )
 def test_batchnorm_judges(without: tuple[float, float], with_bn: tuple[float, float], holds: bool) -> None:
-    arms = [dict(zip(("adam-l2", "adamw-paper"), pair, strict=True)) for pair in (without, with_bn)]
-    conclusion = PRESETS["batchnorm"].conclude([result_of("batchnorm", i, arm) for i, arm in enumerate(arms)])
+    conditions = [dict(zip(("adam-l2", "adamw-paper"), pair, strict=True)) for pair in (without, with_bn)]
+    conclusion = PRESETS["batchnorm"].conclude(
+        [result_of("batchnorm", i, condition) for i, condition in enumerate(conditions)]
+    )
     assert conclusion.holds is holds
 
 
 @pytest.mark.parametrize(("moved", "holds"), [(("adam-l2", "adam-p"), True), (("adamw-paper", "adam-p"), False)])
 def test_scale_free_judges(moved: tuple[str, ...], holds: bool) -> None:
     names = ("adam-l2", "adamw-paper", "prox-adam", "adam-p")
-    arms = [{name: 0.2 + 0.05 * i * (name in moved) for name in names} for i in range(3)]
-    conclusion = PRESETS["scale-free"].conclude([result_of("scale-free", i, arm) for i, arm in enumerate(arms)])
+    conditions = [{name: 0.2 + 0.05 * i * (name in moved) for name in names} for i in range(3)]
+    conclusion = PRESETS["scale-free"].conclude(
+        [result_of("scale-free", i, condition) for i, condition in enumerate(conditions)]
+    )
     assert conclusion.holds is holds
 
 
@@ -86,18 +92,18 @@ def test_adamw_vs_proxadam_judges(prox: float, holds: bool) -> None:
     assert PRESETS["adamw-vs-proxadam"].conclude([result]).holds is holds
 
 
-def valleys(name: str, arm: int, kappas: dict[str, float]) -> Result:
+def valleys(name: str, condition: int, kappas: dict[str, float]) -> Result:
     """What a study would have found, had every optimizer a valley with this κ; four seeds that hardly differ."""
-    settings = PRESETS[name].arms("small")[arm].settings
+    settings = PRESETS[name].conditions("small")[condition].settings
     lrs, lams = tuple(np.geomspace(1e-3, 1e-1, 5)), tuple(np.geomspace(1e-5, 1.0, 11))
     x, z = np.log(lrs)[:, None], np.log(lams)[None, :]
     findings: list[Findings] = []
-    for contender in settings.contenders():
-        bend = 0.02 * (z - z.mean() + kappas[contender.name] * (x - x.mean())) ** 2
+    for spec in settings.optimizer_specs():
+        bend = 0.02 * (z - z.mean() + kappas[spec.name] * (x - x.mean())) ** 2
         noise = np.random.default_rng(len(findings)).normal(0, 3e-3, (4, 5, 11))
         val = 0.2 * np.exp(bend + 0.01 * (x - x.mean()) ** 2 + noise)
-        findings.append(Findings(contender, lrs, lams, val, val, np.zeros(val.shape, dtype=bool)))
-    return Result(f"arm {arm}", replace(settings, seeds=4), None, findings, findings[0], {}, Path(), "")  # type: ignore[arg-type]
+        findings.append(Findings(spec, lrs, lams, val, val, np.zeros(val.shape, dtype=bool)))
+    return Result(f"condition {condition}", replace(settings, seeds=4), None, findings, findings[0], {}, Path(), "")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("l2", "decoupled", "holds"), [(1.0, 0.0, True), (0.0, -1.0, False)])

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import pytest
 
-from halflife.lab import How, Settings, StudyError, run_study
+from halflife.lab import ExecutionConfig, Settings, StudyError, run_study
 from halflife.lab.analysis.findings import Findings
 
 pytest.importorskip("ray")
-from halflife.lab.executors import ray as by_ray
+from halflife.lab.execution import ray as by_ray
 
 T = TypeVar("T")
 SETTINGS = Settings(
@@ -64,7 +64,7 @@ def test_a_start_that_takes_long_is_tried_again() -> None:
 
 def test_the_same_numbers_as_here(tmp_path: Path) -> None:
     def study(executor: str) -> Findings:
-        return run_study(SETTINGS, tmp_path / executor, how=How(executor, workers=2)).results[0].findings[0]
+        return run_study(SETTINGS, tmp_path / executor, how=ExecutionConfig(executor, workers=2)).results[0].findings[0]
 
     here, there = study("vectorised"), patiently(lambda: study("ray"))
     assert (here.val == there.val).all()
@@ -87,7 +87,7 @@ class Frail:
 
 
 def shared_out(job: Frail) -> dict[int, int]:
-    from halflife.lab.executors.ray import shared_out_by_ray
+    from halflife.lab.execution.ray import shared_out_by_ray
 
     heard: list[list[float]] = []
     return {index: result for index, result, _ in shared_out_by_ray(job, range(3), heard.append, workers=2)}
@@ -105,7 +105,7 @@ def test_a_worker_that_dies_again_is_named(tmp_path: Path) -> None:
 
 def test_a_cluster_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StudyError, match=r"there is no Ray cluster at nowhere \(.*address.*\); start one"):
-        run_study(SETTINGS, tmp_path, how=How("ray", address="nowhere"))
+        run_study(SETTINGS, tmp_path, how=ExecutionConfig("ray", address="nowhere"))
 
     def init(address: str, **_: object) -> None:
         """Ray's own "auto" finds any cluster of this machine, such as the one of a test that runs beside this one."""
@@ -113,7 +113,7 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(by_ray.ray, "init", init)
     with pytest.raises(StudyError, match=r"there is no Ray cluster at auto \(Could not find .* instance\.\); start"):
-        run_study(SETTINGS, tmp_path, how=How("ray", address="auto"))
+        run_study(SETTINGS, tmp_path, how=ExecutionConfig("ray", address="auto"))
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "it is denied"), Exception("it is denied\nand more")])
@@ -123,7 +123,7 @@ def test_a_ray_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(by_ray.ray, "init", init)
     with pytest.raises(StudyError, match=r"Ray does not start here \(.*it is denied\)\."):
-        run_study(SETTINGS, tmp_path, how=How("ray"))
+        run_study(SETTINGS, tmp_path, how=ExecutionConfig("ray"))
 
 
 @pytest.mark.parametrize(("gpus", "cpus", "share"), [(2, 16, 0.125), (8, 4, 1.0), (1, 3, 0.3333)])

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from halflife.lab import CONTENDERS, How, Settings, StudyError, run_study
+from halflife.lab import OPTIMIZER_SPECS, ExecutionConfig, Settings, StudyError, run_study
 from halflife.lab import study as study_module
 from halflife.lab.analysis import findings
 from halflife.lab.problems import digits
@@ -11,7 +11,7 @@ from halflife.lab.problems import digits
 TINY = Settings(
     optimizers=("adamw-torch", "adam-p"), lrs=(1e-2, 1e-3), lams=(0.01, 1.0, 0.1), seeds=2, epochs=2, batch_size=100
 )
-HERE = How(workers=1)
+HERE = ExecutionConfig(workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_each_cell_of_the_results_is_that_cell_of_the_ledger(tiny):
         assert (found.lrs, found.lams) == ((1e-3, 1e-2), (0.01, 0.1, 1.0))
         for (s, i, j), error in np.ndenumerate(found.val):
             query = "SELECT val_error FROM runs WHERE optimizer=? AND seed=? AND lr=? AND lam=?"
-            rows = ledger.execute(query, (found.contender.name, s, found.lrs[i], found.lams[j])).fetchall()
+            rows = ledger.execute(query, (found.spec.name, s, found.lrs[i], found.lams[j])).fetchall()
             assert rows == [(error,)]
     ledger.close()
 
@@ -40,7 +40,7 @@ def test_progress_rises_to_the_whole(tiny):
     assert done == sorted(done)
     assert done[-1] == heard[-1].total == 2 * 2 * (1 + 3 + 3)
     best = heard[-1].best.val_error.mean
-    assert best == min(found.val_error.mean for found in (*result.findings, result.reference))
+    assert best == min(found.val_error.mean for found in (*result.findings, result.baseline))
 
 
 def test_what_is_in_the_ledger_is_not_trained_again(tiny, monkeypatch):
@@ -73,23 +73,23 @@ def _trained(monkeypatch):
     """How many networks each study trains."""
     counts, trained = [], study_module.trained
 
-    def count(training, parcels, *rest):
-        counts.append(sum(map(len, parcels)))
-        return trained(training, parcels, *rest)
+    def count(training, batches_of, *rest):
+        counts.append(sum(map(len, batches_of)))
+        return trained(training, batches_of, *rest)
 
     monkeypatch.setattr(study_module, "trained", count)
     return counts
 
 
 def test_the_best_cell_is_chosen_on_validation_and_a_diverged_run_counts_as_a_guess(tiny):
-    from halflife.lab.ledger import Run
+    from halflife.lab.store.ledger import RunRecord
 
     def run(val, test, diverged=False):
         nan = float("nan")
-        return Run("", "digits", "mlp", "adam-p", 0, 0, 0, 1, "", nan, nan, nan, val, nan, test, nan, diverged, 0)
+        return RunRecord("", "digits", "mlp", "adam-p", 0, 0, 0, 1, "", nan, nan, nan, val, nan, test, nan, diverged, 0)
 
     runs = [run(0.5, 0.9), run(0.8, 0.7), run(0.6, 0.9), run(0.99, 0.99, diverged=True)]
-    found = findings(CONTENDERS["adam-p"], (0.1,), (1.0, 2.0), runs, chance=0.9)
+    found = findings(OPTIMIZER_SPECS["adam-p"], (0.1,), (1.0, 2.0), runs, chance=0.9)
     assert (found.best_lr, found.best_lam) == (0.1, 1.0)
     assert found.val[1, 0, 1] == found.test[1, 0, 1] == pytest.approx(0.9)
     assert found.val_error == pytest.approx((0.55, 0.1 / 2**0.5))
@@ -135,6 +135,6 @@ def test_digits_are_split_without_overlap_and_only_training_labels_are_redrawn()
 
 
 def test_the_studys_epsilon_is_for_those_that_have_one():
-    prox, sgd = Settings(optimizers=("prox-adam", "sgd-l2"), eps=1e-3).contenders()
+    prox, sgd = Settings(optimizers=("prox-adam", "sgd-l2"), eps=1e-3).optimizer_specs()
     assert (prox.update.rule.eps, prox.settings) == (1e-3, (("eps", 1e-3),))
-    assert sgd == CONTENDERS["sgd-l2"]
+    assert sgd == OPTIMIZER_SPECS["sgd-l2"]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import halflife
-from halflife.lab import CONTENDERS, How, Problem, Settings, Split, run_study
-from halflife.lab.schedules import SCHEDULES
+from halflife.lab import OPTIMIZER_SPECS, ExecutionConfig, Problem, Settings, Split, run_study
+from halflife.lab.training.schedules import SCHEDULES
 from halflife.optim.groups import on_purpose
 
 LARGE, BEYOND = "leaves the learning rate out", "is above the base learning rate"
@@ -45,7 +45,7 @@ def stepped():
 def studied(settings, folder, workers=1):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        run_study(settings, folder, how=How("processes", workers))
+        run_study(settings, folder, how=ExecutionConfig("processes", workers))
     return kinds(caught)
 
 
@@ -66,11 +66,9 @@ def test_a_problems_training_is_not_warned_of_the_studys_numbers(tmp_path, monke
 def test_what_an_optimizer_does_is_told_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for contender in CONTENDERS.values():
-            assert contender.update.regularizer == halflife.regularizers.L2()
-            assert (
-                contender.build([torch.nn.Parameter(torch.ones(3))], 1e-3, 0.1).param_groups[0]["weight_decay"] == 0.1
-            )
+        for spec in OPTIMIZER_SPECS.values():
+            assert spec.update.regularizer == halflife.regularizers.L2()
+            assert spec.build([torch.nn.Parameter(torch.ones(3))], 1e-3, 0.1).param_groups[0]["weight_decay"] == 0.1
 
 
 def test_it_is_silent_for_one_thread_and_a_while():

@@ -5,9 +5,9 @@ from itertools import product
 import torch
 from torch import nn
 
-from halflife.lab.executors import Recipe, Replicas, Training
-from halflife.lab.optimizers import CONTENDERS
+from halflife.lab.config.optimizers import OPTIMIZER_SPECS
 from halflife.lab.problems import Problem, Split
+from halflife.lab.training import Recipe, Training, TrialBatch
 
 CELLS = tuple(product((1e-3, 3e-2), (0.01, 0.3)))
 
@@ -30,7 +30,7 @@ def training(model=net, epochs=4):
 
 def replicas(name="adamw-paper", cells=CELLS, seeds=(0, 1, 2)):
     lrs, lams = zip(*cells, strict=True)
-    return Replicas(CONTENDERS[name], lrs, lams, seeds)
+    return TrialBatch(OPTIMIZER_SPECS[name], lrs, lams, seeds)
 
 
 def flat(outcome):

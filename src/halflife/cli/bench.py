@@ -9,8 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from ..benchmark import ENTRIES, SETS, USUAL, BenchmarkReport, BenchmarkSettings, ParameterSet, run_benchmark
 from ..lab import StudyError
-from ..lab.benchmark import ENTRIES, SETS, USUAL, BenchmarkReport, BenchmarkSettings, ParameterSet, run_benchmark
 from .bench_progress import reporter
 from .bench_table import remarks, tables
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from ..lab.benchmark import BenchmarkProgress
+from ..benchmark import BenchmarkProgress
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from ..lab.benchmark import CPU_STREAM, ENTRIES, SETS, Benchmark, Measurement, Speed, speeds
+from ..benchmark import CPU_STREAM, ENTRIES, SETS, Benchmark, Measurement, Speed, speeds
 
 _HEADINGS = ("ms", "±", "× fused", "× foreach", "GB/s", "of stream", "bytes/parameter")
 _HELD = "held besides"

@@ -10,12 +10,12 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from ..lab import CONTENDERS, How, Outcome, Settings, StudyError, run_preset, run_study
-from ..lab.fitting import MODELS
-from ..lab.presets import PRESETS, SCALES, scale_named
+from ..lab import OPTIMIZER_SPECS, ExecutionConfig, Outcome, Settings, StudyError, run_preset, run_study
+from ..lab.config.scales import settings_of
+from ..lab.models.fitting import MODELS
 from ..lab.problems import PROBLEMS
-from ..lab.scales import settings_of
-from ..lab.schedules import SCHEDULES
+from ..lab.reproductions import PRESETS, SCALES, scale_named
+from ..lab.training.schedules import SCHEDULES
 from .study_progress import reporter
 from .study_table import meanings, results_table
 
@@ -100,7 +100,7 @@ Optimizers = Annotated[
         "--optimizer",
         metavar="NAME",
         show_default=_OWN + ", ".join(_DEFAULT.optimizers),
-        help=f"{', '.join(CONTENDERS)}, or of a registered rule; may be given repeatedly.",
+        help=f"{', '.join(OPTIMIZER_SPECS)}, or of a registered rule; may be given repeatedly.",
     ),
 ]
 Curves = Annotated[bool, typer.Option("--curves", help="Measure error and norm after every epoch, for the report.")]
@@ -135,7 +135,7 @@ def _study(target: str, scale: str, out: Path, curves: bool, **options: Any) -> 
     try:
         names = ("executor", "workers", "memory", "address", "data_dir", "device")
         options["memory"] = _bytes(options["memory"])
-        how = How(**{name: options.pop(name) for name in names})
+        how = ExecutionConfig(**{name: options.pop(name) for name in names})
         outcome = _run(console, target, scale, out, how, _given(curves or None, **options))
     except StudyError as error:
         _give_up(str(error), 2)
@@ -153,7 +153,7 @@ def _given(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _run(console: Console, target: str, scale: str, out: Path, how: How, given: dict[str, Any]) -> Outcome:
+def _run(console: Console, target: str, scale: str, out: Path, how: ExecutionConfig, given: dict[str, Any]) -> Outcome:
     command = shlex.join(["halflife", *sys.argv[1:]])
     with reporter(console) as progress:
         if target in PRESETS:

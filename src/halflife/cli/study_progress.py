@@ -86,6 +86,4 @@ def best(progress: Progress) -> str:
     found = progress.best
     if found is None:
         return ""
-    return (
-        f"least error {found.val_error.mean:.1%}: {found.contender.label}, lr {found.best_lr:g}, λ {found.best_lam:g}"
-    )
+    return f"least error {found.val_error.mean:.1%}: {found.spec.label}, lr {found.best_lr:g}, λ {found.best_lam:g}"

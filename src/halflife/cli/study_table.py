@@ -27,12 +27,12 @@ def results_table(result: Result) -> Table:
     for found in result.findings:
         table.add_row(*_scores(found), kappa(found), *_costs(found), style="bold" if found is leader else None)
     table.add_section()
-    table.add_row(*_scores(result.reference), "", "", "", style="dim")
+    table.add_row(*_scores(result.baseline), "", "", "", style="dim")
     return table
 
 
 def _scores(found: Findings) -> list[str]:
-    label, lr, lam = found.contender.label, f"{found.best_lr:g}", f"{found.best_lam:g}"
+    label, lr, lam = found.spec.label, f"{found.best_lr:g}", f"{found.best_lam:g}"
     return [label, lr, lam, score(found.test_error, found.unit)]
 
 
@@ -68,6 +68,6 @@ def _number(found: Estimate, scale: float, digits: int) -> str:
 
 def meanings(result: Result) -> list[str]:
     """The verdict on each optimizer, whether one is better than another, and what the self-test says."""
-    verdicts = [f"{found.contender.label}: {' '.join(sentences(found))}" for found in result.findings]
+    verdicts = [f"{found.spec.label}: {' '.join(sentences(found))}" for found in result.findings]
     compared = comparison_words(compare(result.findings), result.settings.seeds) if len(verdicts) > 1 else ""
     return [line for line in (*verdicts, compared, self_test_words(self_test(result.findings))) if line]

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from .analysis import Findings
+from .api import Outcome, run_preset, run_study
+from .config.optimizers import BASELINE, OPTIMIZER_SPECS, OptimizerSpec
+from .config.settings import Settings
+from .config.user_code import Config, OwnTraining
 from .errors import StudyError
+from .execution.config import ExecutionConfig
 from .inference import Coupling, NotIdentified, coupling
-from .optimizers import CONTENDERS, REFERENCE, Contender
-from .own import Config, OwnTraining
 from .problems import PROBLEMS, Problem, Split
 from .progress import Progress
 from .result import Result
-from .running import How
-from .settings import Settings
-from .start import Outcome, run_preset, run_study
 from .study import Study
 
 __all__ = [
-    "CONTENDERS",
+    "BASELINE",
+    "OPTIMIZER_SPECS",
     "PROBLEMS",
-    "REFERENCE",
     "Config",
-    "Contender",
     "Coupling",
+    "ExecutionConfig",
     "Findings",
-    "How",
     "NotIdentified",
+    "OptimizerSpec",
     "Outcome",
     "OwnTraining",
     "Problem",

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .analysis import Findings
-from .executors import Replicas
-from .plan import Block
+from .config.grids import GridSpec
+from .training import TrialBatch
 
 
 class Progress(NamedTuple):
@@ -28,35 +28,35 @@ class Progress(NamedTuple):
 Listener = Callable[[Progress], None]
 
 
-class Teller:
+class ProgressTracker:
     """Turns what the executor says into ``Progress``."""
 
-    def __init__(self, listener: Listener, title: str, blocks: Sequence[Block]) -> None:
+    def __init__(self, listener: Listener, title: str, blocks: Sequence[GridSpec]) -> None:
         self.listener, self.title = listener, title
-        self.blocks = {block.contender.name: block for block in blocks}
+        self.blocks = {block.spec.name: block for block in blocks}
         self.left = dict.fromkeys(self.blocks, 0)
         self.total = sum(map(len, blocks))
         self.trained, self.todo = 0.0, 0
         self.best: Findings | None = None
 
-    def begin(self, todo: Sequence[Replicas]) -> None:
+    def begin(self, todo: Sequence[TrialBatch]) -> None:
         """These are to be trained; the rest is done already."""
         self.todo = sum(map(len, todo))
-        for parcel in todo:
-            self.left[parcel.contender.name] += len(parcel)
+        for batch in todo:
+            self.left[batch.spec.name] += len(batch)
         self.hear(0.0)
 
     def hear(self, share: float) -> None:
         """The share of the training that is done."""
         self.trained = max(self.trained, share * self.todo)
-        names = [self.blocks[name].contender.label for name, left in self.left.items() if left]
+        names = [self.blocks[name].spec.label for name, left in self.left.items() if left]
         doing = f"{self.title}: {names[0]}" + (" …" if names[1:] else "") if names else self.title
         self.listener(Progress(self.total - self.todo + self.trained, self.total, self.trained, doing, self.best))
 
-    def finish(self, parcel: Replicas, found: Callable[[Block], Findings]) -> None:
-        """A parcel's results are written; where it was the optimizer's last, they are looked at."""
-        name = parcel.contender.name
-        self.left[name] -= len(parcel)
+    def finish(self, batch: TrialBatch, found: Callable[[GridSpec], Findings]) -> None:
+        """A batch's results are written; where it was the optimizer's last, they are looked at."""
+        name = batch.spec.name
+        self.left[name] -= len(batch)
         if not self.left[name]:
             found_now = found(self.blocks[name])
             if np.isnan(found_now.val).all():  # each ended in an error

@@ -6,18 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .analysis import Findings
-from .ledger import Run
-from .own import OwnTraining
+from .config.settings import Settings
+from .config.user_code import OwnTraining
+from .inference.intervals import Array
 from .problems import Problem
-from .settings import Settings
-
-Array = NDArray[np.floating[Any]]
+from .store.ledger import RunRecord
 
 
 class CurveSet(NamedTuple):
@@ -40,8 +38,8 @@ class Result:
     settings: Settings
     problem: Problem | OwnTraining
     findings: list[Findings]
-    reference: Findings
-    runs: Mapping[str, Sequence[Run | None]]
+    baseline: Findings
+    runs: Mapping[str, Sequence[RunRecord | None]]
     ledger: Path
     way: str
 
@@ -52,11 +50,11 @@ class Result:
 
     def found(self, name: str) -> Findings:
         """One optimizer's findings."""
-        return next(found for found in self.findings if found.contender.name == name)
+        return next(found for found in self.findings if found.spec.name == name)
 
     def column(self, found: Findings, name: str) -> Array:
         """A number of the ledger for every network of an optimizer, ``[seed, lr, λ]``; NaN where one is missing."""
-        rows = self.runs[found.contender.name]
+        rows = self.runs[found.spec.name]
         return np.array([getattr(run, name, np.nan) for run in rows], dtype=float).reshape(found.val.shape)
 
     def final_norm(self, found: Findings, lr: float, lam: float) -> float:
@@ -66,7 +64,7 @@ class Result:
 
     def curves(self, found: Findings) -> CurveSet | None:
         """What was measured after every epoch, if the study asked for it."""
-        kept = [run.curves if run is not None else None for run in self.runs[found.contender.name]]
+        kept = [run.curves if run is not None else None for run in self.runs[found.spec.name]]
         if not any(kept):
             return None
         blank = np.full((3, self.settings.epochs), np.nan, np.float32)

@@ -14,21 +14,22 @@ import torch
 
 from .. import __version__
 from .analysis import Findings, findings
-from .benchmark.machine import machine_facts
+from .config.grids import GridSpec, Keys, grids_of, trials_of
+from .config.settings import Settings
+from .config.user_code import OwnTraining, is_own, load_own
 from .errors import StudyError
-from .executors import Replicas, Training, Way, parcels, try_both
-from .fitting import MODELS
-from .ledger import Ledger, Run
-from .own import OwnTraining, is_own, load_own
-from .plan import Block, Keys, blocks_of, cells_of
+from .execution import TrainingMode, batches_of, choose_mode
+from .execution.config import CellFailed, ExecutionConfig, trained
+from .machine import machine_facts
+from .models.fitting import MODELS
 from .problems import PROBLEMS, Problem, problem_named
-from .progress import Listener, Progress, Teller
+from .progress import Listener, Progress, ProgressTracker
 from .result import Result
-from .rows import rows_of, rows_of_own
-from .running import CellFailed, How, trained
-from .settings import Settings
+from .store.ledger import Ledger, RunRecord
+from .store.records import rows_of, rows_of_own
+from .training import Training, TrialBatch
 
-__all__ = ["How", "Progress", "Result", "Study"]
+__all__ = ["ExecutionConfig", "Progress", "Result", "Study"]
 
 
 class Study:
@@ -42,27 +43,27 @@ class Study:
         self,
         settings: Settings,
         folder: Path | str,
-        how: How | None = None,
+        how: ExecutionConfig | None = None,
         title: str = "",
         origin: Mapping[str, Any] | None = None,
     ) -> None:
-        self.settings, self.folder, self.how = settings, Path(folder), how or How()
+        self.settings, self.folder, self.how = settings, Path(folder), how or ExecutionConfig()
         self.training = training_of(settings, self.how)
         self.problem = self.training.problem if isinstance(self.training, Training) else self.training
         self.names = self.problem.name, settings.model or "own"
         self.title = title or self.problem.name
         self.origin = origin or {}
-        self.blocks = list(blocks_of(settings))
+        self.blocks = list(grids_of(settings))
 
     def run(self, listener: Listener = lambda progress: None) -> Result:
         with Ledger(self.folder / "study.db") as ledger:
             keys = Keys(self.training, self.settings)
             ledger.open_study(self._record(keys), __version__)
             way, why = self._way(ledger, listener)
-            self._train(ledger, keys, way, Teller(listener, self.title, self.blocks))
-            runs = {block.contender.name: self._runs(ledger, keys, block) for block in self.blocks}
-        reference, *found = [self._found(block, runs[block.contender.name]) for block in self.blocks]
-        return Result(self.title, self.settings, self.problem, found, reference, runs, ledger.path, f"{way}: {why}")
+            self._train(ledger, keys, way, ProgressTracker(listener, self.title, self.blocks))
+            runs = {block.spec.name: self._runs(ledger, keys, block) for block in self.blocks}
+        baseline, *found = [self._found(block, runs[block.spec.name]) for block in self.blocks]
+        return Result(self.title, self.settings, self.problem, found, baseline, runs, ledger.path, f"{way}: {why}")
 
     def _record(self, keys: Keys) -> dict[str, Any]:
         """What a report needs to read the ledger alone."""
@@ -71,7 +72,7 @@ class Study:
         about |= {"torch": torch.__version__, "machine": machine_facts()}
         return {**about, **self.origin, "settings": {**vars(self.settings), "problem": self.names[0]}}
 
-    def _way(self, ledger: Ledger, listener: Listener) -> tuple[Way, str]:
+    def _way(self, ledger: Ledger, listener: Listener) -> tuple[TrainingMode, str]:
         """Stacked or singly, and why; as it was settled when this model was first trained in this folder."""
         if not isinstance(self.training, Training):
             return "singly", "its own function trains each network"
@@ -82,51 +83,51 @@ class Study:
         if settled is None:
             total = sum(map(len, self.blocks))
             listener(Progress(0, total, 0, f"{self.title}: trying whether stacks pay", None))
-            settled = ledger.settle(key, "|".join(try_both(self.training, self.blocks[0].contender)))
+            settled = ledger.settle(key, "|".join(choose_mode(self.training, self.blocks[0].spec)))
         way, _, why = settled.partition("|")
         return ("stacked" if way == "stacked" else "singly"), why
 
-    def _train(self, ledger: Ledger, keys: Keys, way: Way, teller: Teller) -> None:
-        """Train the parcels that the ledger lacks, whole: what is trained together is written together."""
-        done = ledger.find(keys.of(block.contender, cell) for block in self.blocks for cell in block.cells())
+    def _train(self, ledger: Ledger, keys: Keys, way: TrainingMode, tracker: ProgressTracker) -> None:
+        """Train the batches that the ledger lacks, whole: what is trained together is written together."""
+        done = ledger.find(keys.of(block.spec, cell) for block in self.blocks for cell in block.cells())
         workers = int(ledger.settle("workers", str(self.how.n_workers)))
         todo = [
-            parcel
+            batch
             for block in self.blocks
-            for parcel in self._parcels(block, way, workers)
-            if any(keys.of(parcel.contender, cell) not in done for cell in cells_of(parcel))
+            for batch in self._parcels(block, way, workers)
+            if any(keys.of(batch.spec, cell) not in done for cell in trials_of(batch))
         ]
-        teller.begin(todo)
+        tracker.begin(todo)
         checkpoints, failed = self.folder / "checkpoints", list[tuple[int, CellFailed]]()
-        for index, outcome, seconds in trained(self.training, todo, way, self.how, teller.hear, checkpoints):
+        for index, outcome, seconds in trained(self.training, todo, way, self.how, tracker.hear, checkpoints):
             if isinstance(outcome, CellFailed):
                 failed.append((index, outcome))
-                teller.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
+                tracker.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
                 continue
             ledger.record(self._rows(outcome, todo[index], keys, seconds))
-            teller.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
+            tracker.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
         if failed:
             named = [(todo[index], why) for index, why in sorted(failed)]  # whoever was done first
             self._tell_of(named, len(todo), lambda block: not any(self._runs(ledger, keys, block)))
         if checkpoints.is_dir() and not any(checkpoints.iterdir()):
             checkpoints.rmdir()
 
-    def _rows(self, outcome: Any, parcel: Replicas, keys: Keys, seconds: float) -> list[Run]:
+    def _rows(self, outcome: Any, batch: TrialBatch, keys: Keys, seconds: float) -> list[RunRecord]:
         if isinstance(self.training, Training):
-            return rows_of(outcome, parcel, keys, self.names, self.settings.epochs, seconds)
+            return rows_of(outcome, batch, keys, self.names, self.settings.epochs, seconds)
         perfect = self.training.perfect
-        return rows_of_own(outcome, parcel, keys, self.names, self.settings.epochs, seconds, perfect)
+        return rows_of_own(outcome, batch, keys, self.names, self.settings.epochs, seconds, perfect)
 
     def _tell_of(
-        self, failed: list[tuple[Replicas, CellFailed]], tried: int, is_empty: Callable[[Block], bool]
+        self, failed: list[tuple[TrialBatch, CellFailed]], tried: int, is_empty: Callable[[GridSpec], bool]
     ) -> None:
         """Which networks ended in an error: they are missing, and tried again when the study is.
 
         Raises ``StudyError`` if there is none of an optimizer.
         """
         first, (error, trace) = failed[0]
-        where = f"{first.contender.name} with lr {first.lrs[0]:g}, λ {first.lams[0]:g}, seed {first.seeds[0]}"
-        lost = [block.contender.name for block in self.blocks if is_empty(block)]
+        where = f"{first.spec.name} with lr {first.lrs[0]:g}, λ {first.lams[0]:g}, seed {first.seeds[0]}"
+        lost = [block.spec.name for block in self.blocks if is_empty(block)]
         if lost:
             raise StudyError(f"every network of {lost[0]} failed; the first, {where}: {error}\n{trace}")
         warnings.warn(
@@ -136,23 +137,23 @@ class Study:
             stacklevel=2,
         )
 
-    def _parcels(self, block: Block, way: Way, workers: int) -> list[Replicas]:
+    def _parcels(self, block: GridSpec, way: TrainingMode, workers: int) -> list[TrialBatch]:
         """Cut for as many workers as there were at first: so a resumed study ends with the same bits anywhere."""
         if isinstance(self.training, Training):
-            return parcels(self.training, block.replicas(), workers, self.how.memory, way)
+            return batches_of(self.training, block.replicas(), workers, self.how.memory, way)
         whole = block.replicas()
-        return [replace(whole, lrs=(c.lr,), lams=(c.lam,), seeds=(c.seed,)) for c in cells_of(whole)]
+        return [replace(whole, lrs=(c.lr,), lams=(c.lam,), seeds=(c.seed,)) for c in trials_of(whole)]
 
-    def _runs(self, ledger: Ledger, keys: Keys, block: Block) -> Sequence[Run | None]:
-        wanted = [keys.of(block.contender, cell) for cell in block.cells()]
+    def _runs(self, ledger: Ledger, keys: Keys, block: GridSpec) -> Sequence[RunRecord | None]:
+        wanted = [keys.of(block.spec, cell) for cell in block.cells()]
         done = ledger.find(wanted)
         return [done.get(key) for key in wanted]
 
-    def _found(self, block: Block, runs: Sequence[Run | None]) -> Findings:
-        return findings(block.contender, block.lrs, block.lams, runs, self.problem.chance, self.problem.unit)
+    def _found(self, block: GridSpec, runs: Sequence[RunRecord | None]) -> Findings:
+        return findings(block.spec, block.lrs, block.lams, runs, self.problem.chance, self.problem.unit)
 
 
-def training_of(settings: Settings, how: How) -> Training | OwnTraining:
+def training_of(settings: Settings, how: ExecutionConfig) -> Training | OwnTraining:
     """What is trained for every cell. Raises ``StudyError`` if the problem cannot be read or holds no batch."""
     problem = settings.problem
     if isinstance(problem, str):

@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from halflife.lab import CONTENDERS, Findings
+from halflife.lab import OPTIMIZER_SPECS, Findings
 from halflife.lab.analysis import compare, comparison_words
 from halflife.lab.analysis.comparison import holm, honest_scores, seeds_needed, sign_flip, smallest_p
 from halflife.lab.inference import NotIdentified
@@ -11,7 +11,7 @@ from halflife.lab.inference import NotIdentified
 
 def found(name, val, test=None, lams=(0.1, 1.0)):
     val = np.asarray(val, dtype=float)
-    return Findings(CONTENDERS[name], (0.1,), lams, val, val if test is None else np.asarray(test), val < 0)
+    return Findings(OPTIMIZER_SPECS[name], (0.1,), lams, val, val if test is None else np.asarray(test), val < 0)
 
 
 def flat(name, best, seeds=4, random=0):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from halflife.lab import CONTENDERS, Findings
+from halflife.lab import OPTIMIZER_SPECS, Findings
 from halflife.lab.analysis import self_test, self_test_words, sentences, verdict
 from halflife.lab.analysis.verdict import judge
 from halflife.lab.inference import Interval, NotIdentified
@@ -17,7 +17,7 @@ def study(kappa, name="adamw-torch", seeds=4, noise=0.05, random=0, height=0.3, 
     clean = 0.08 * np.exp(height * (z - z.mean() + kappa * (x - x.mean())) ** 2 + 0.02 * (x - x.mean()) ** 2)
     normal = np.random.default_rng(random).standard_normal((seeds, *clean.shape))
     val = np.minimum(clean * np.exp(noise * normal), 0.9)
-    return Findings(CONTENDERS[name], tuple(lrs), tuple(lams), val, val + 0.01, np.zeros(val.shape, dtype=bool))
+    return Findings(OPTIMIZER_SPECS[name], tuple(lrs), tuple(lams), val, val + 0.01, np.zeros(val.shape, dtype=bool))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_one_seed_gives_numbers_and_says_that_their_surety_is_unknown():
 
 def test_errors_that_are_no_shares_are_not_points():
     found = study(-1.0)
-    nats = Findings(found.contender, LRS, LAMS, found.val, found.test, found.diverged, "nats a character")
+    nats = Findings(found.spec, LRS, LAMS, found.val, found.test, found.diverged, "nats a character")
     assert "points" in sentences(found)[2]
     assert sentences(nats)[2].endswith(" nats a character.")
 
@@ -129,7 +129,7 @@ def two_forms(shift):
     """One surface in two parametrizations: the same errors on a grid of λ sheared by a whole step for each lr."""
     torch = study(0.3)
     val = np.stack([np.roll(torch.val[:, i], shift * (i - 4), axis=-1) for i in range(9)], axis=1)
-    paper = Findings(CONTENDERS["adamw-paper"], LRS, LAMS, val, val, torch.diverged)
+    paper = Findings(OPTIMIZER_SPECS["adamw-paper"], LRS, LAMS, val, val, torch.diverged)
     return [torch, paper]
 
 

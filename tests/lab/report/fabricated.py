@@ -7,11 +7,11 @@ import numpy as np
 
 from halflife import __version__
 from halflife.lab.analysis import findings
-from halflife.lab.ledger import Ledger, Run, key_of
-from halflife.lab.own import OwnTraining
-from halflife.lab.plan import blocks_of
+from halflife.lab.config.grids import grids_of
+from halflife.lab.config.settings import Settings
+from halflife.lab.config.user_code import OwnTraining
 from halflife.lab.result import Result
-from halflife.lab.settings import Settings
+from halflife.lab.store.ledger import Ledger, RunRecord, key_of
 
 KAPPA = {"adam-l2": -0.2, "adamw-torch": 0.0, "adamw-paper": -1.0, "prox-adam": -1.0, "adam-p": -0.1}
 SETTINGS = Settings(
@@ -27,16 +27,16 @@ def problem():
 def fabricated(settings=SETTINGS, title="digits", ledger=Path("study/study.db"), missing=lambda run: False, noise=0.02):
     job = {"made": "up", "loss scale": settings.loss_scale, "title": title}
     rows, found = {}, []
-    for block in blocks_of(settings):
+    for block in grids_of(settings):
         runs = [run(settings, block, cell, job, noise) for cell in block.cells()]
-        rows[block.contender.name] = [None if missing(one) else one for one in runs]
-        known = (block.contender, block.lrs, block.lams, rows[block.contender.name])
+        rows[block.spec.name] = [None if missing(one) else one for one in runs]
+        known = (block.spec, block.lrs, block.lams, rows[block.spec.name])
         found.append(findings(*known, problem().chance, problem().unit))
     return Result(title, settings, problem(), found[1:], found[0], rows, ledger, "stacked: it was quicker")
 
 
 def run(settings, block, cell, job, noise):
-    name, (seed, lr, lam) = block.contender.name, cell
+    name, (seed, lr, lam) = block.spec.name, cell
     error, diverged = surface(name, lr, lam, block), name == "adam-l2" and lam == max(block.lams) and seed == 0
     luck = np.random.default_rng([seed, round(1e6 * lr), round(1e6 * lam), name == "adamw-paper"])
     error += 0.002 * np.log(lam / 1e-3) if name == "prox-adam" else 0
@@ -48,9 +48,9 @@ def run(settings, block, cell, job, noise):
     )
     if diverged:
         curves[1, len(epochs) // 2 :] = np.nan  # the weights are frozen, and so is what they score
-    optimizer = [name, str(block.contender.update), repr(block.contender.settings)]
+    optimizer = [name, str(block.spec.update), repr(block.spec.settings)]
     scores = {"train_loss": 0.1, "train_error": 0.05, "val_loss": 0.3, "val_error": error, "test_loss": 0.3}
-    return Run(
+    return RunRecord(
         key=key_of({**job, "optimizer": optimizer, **cell._asdict()}),
         problem="digits",
         model="mlp",
@@ -91,7 +91,7 @@ def write_ledger(folder, results, command="halflife study --out 'a folder'", pre
     return folder
 
 
-def arms(scales=(1.0, 10.0, 100.0), optimizers=SETTINGS.optimizers):
+def conditions(scales=(1.0, 10.0, 100.0), optimizers=SETTINGS.optimizers):
     """Studies that differ in the scale of the loss, which only Adam with L2 sees."""
     settings = replace(SETTINGS, optimizers=optimizers, curves=False)
     return [fabricated(replace(settings, loss_scale=scale), f"loss × {scale:g}") for scale in scales]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from halflife.lab import StudyError
-from halflife.lab.ledger import Ledger
-from halflife.lab.presets import PRESETS
+from halflife.lab.load import missing
 from halflife.lab.report import load_study
-from halflife.lab.report.load import missing
+from halflife.lab.reproductions import PRESETS
+from halflife.lab.store.ledger import Ledger
 
-from .fabricated import SETTINGS, arms, fabricated, write_ledger
+from .fabricated import SETTINGS, conditions, fabricated, write_ledger
 
 SMALL = replace(SETTINGS, optimizers=("adamw-torch", "adam-l2"), seeds=2)
 
@@ -24,8 +24,8 @@ def test_a_finished_study_comes_back_as_it_was(tmp_path):
     assert (read.title, read.way) == ("digits", "stacked: it was quicker")
     assert replace(read.settings, problem="digits") == written.settings
     assert read.problem.description == written.problem.description
-    assert [found.contender for found in read.findings] == [found.contender for found in written.findings]
-    for ours, theirs in zip((*read.findings, read.reference), (*written.findings, written.reference), strict=True):
+    assert [found.spec for found in read.findings] == [found.spec for found in written.findings]
+    for ours, theirs in zip((*read.findings, read.baseline), (*written.findings, written.baseline), strict=True):
         assert np.array_equal(ours.val, theirs.val)
         assert np.array_equal(ours.diverged, theirs.diverged)
     ours, theirs = (result.curves(result.findings[1]) for result in (read, written))
@@ -54,7 +54,7 @@ def test_a_running_study_is_read_while_it_is_written(tmp_path):
 def test_an_optimizer_that_has_not_begun_is_left_out(tmp_path):
     write_ledger(tmp_path, [fabricated(SMALL, missing=lambda run: run.optimizer == "adam-l2")])
     (read,) = load_study(tmp_path).results
-    assert [found.contender.name for found in read.findings] == ["adamw-torch"]
+    assert [found.spec.name for found in read.findings] == ["adamw-torch"]
     assert missing(read) == {"AdamL2": 70}
 
 
@@ -76,8 +76,8 @@ def test_a_name_with_odd_characters_is_found(tmp_path):
 
 def test_the_arms_of_a_reproduction_are_several_results_and_a_conclusion(tmp_path):
     preset = PRESETS["scale-free"]
-    titles = [arm.title for arm in preset.arms("small")]
-    results = arms(optimizers=("adam-l2", "adamw-paper", "prox-adam", "adam-p"))
+    titles = [condition.title for condition in preset.conditions("small")]
+    results = conditions(optimizers=("adam-l2", "adamw-paper", "prox-adam", "adam-p"))
     assert [result.title for result in results] == titles
     loaded = load_study(write_ledger(tmp_path, results, preset="scale-free", scale="small"))
     assert [result.title for result in loaded.results] == titles
@@ -86,19 +86,19 @@ def test_the_arms_of_a_reproduction_are_several_results_and_a_conclusion(tmp_pat
 
 
 def test_a_smoke_run_says_nothing_of_the_claim(tmp_path):
-    results = arms(optimizers=("adam-l2", "adamw-paper", "prox-adam", "adam-p"))
+    results = conditions(optimizers=("adam-l2", "adamw-paper", "prox-adam", "adam-p"))
     loaded = load_study(write_ledger(tmp_path, results, preset="scale-free", scale="smoke"))
     assert loaded.conclusion.holds is None
 
 
 def test_a_reproduction_without_one_of_its_optimizers_concludes_nothing(tmp_path):
-    results = arms(optimizers=("adam-l2", "adamw-paper"))
+    results = conditions(optimizers=("adam-l2", "adamw-paper"))
     loaded = load_study(write_ledger(tmp_path, results, preset="scale-free", scale="small"))
     assert "Not all of its optimizers" in loaded.conclusion.sentence
 
 
 def test_nothing_is_concluded_from_arms_in_the_making(tmp_path):
-    first, second, third = arms(optimizers=("adam-l2", "adamw-paper", "prox-adam", "adam-p"))
+    first, second, third = conditions(optimizers=("adam-l2", "adamw-paper", "prox-adam", "adam-p"))
     begun = fabricated(second.settings, second.title, missing=lambda run: run.seed > 0)
     waiting = fabricated(third.settings, third.title, missing=lambda run: True)
     write_ledger(tmp_path, [first, begun, waiting], preset="scale-free", scale="small")

@@ -12,14 +12,14 @@ import plotly.graph_objects as go
 import pytest
 
 from halflife.lab import StudyError
-from halflife.lab.figures import colour_scale, heatmap_info, magnitudes_info
-from halflife.lab.presets import PRESETS, Conclusion
+from halflife.lab.figures import colour_scale, heatmap_spec, magnitudes_spec
+from halflife.lab.figures.plotly import as_json, heatmap_plot
 from halflife.lab.report import report_study, write_report
 from halflife.lab.report.facts import duration, python_command
-from halflife.lab.report.plots import as_json, heatmap_plot
+from halflife.lab.reproductions import PRESETS, Conclusion
 
-from ..test_magnitudes import CONTENDERS, LAM, LR, record_magnitudes, training
-from .fabricated import SETTINGS, arms, fabricated, write_ledger
+from ..test_magnitudes import LAM, LR, OPTIMIZER_SPECS, record_magnitudes, training
+from .fabricated import SETTINGS, conditions, fabricated, write_ledger
 
 STYLE = Path(__file__).parents[3] / "src/halflife/lab/report/page/style.css"
 
@@ -105,10 +105,10 @@ def test_a_study_that_python_ran_is_repeated_by_a_shell_command_that_python_unde
 
 def test_plotly_understands_every_plot(tmp_path):
     recorded = [
-        record_magnitudes(training(), CONTENDERS[name], LR, LAM, epochs=(1, 3)) for name in ("adam-l2", "adam-p")
+        record_magnitudes(training(), OPTIMIZER_SPECS[name], LR, LAM, epochs=(1, 3)) for name in ("adam-l2", "adam-p")
     ]
     curved = [replace(result, title=f"{result.title} ") for result in [fabricated()]]
-    path = write_report([*arms(), *curved], tmp_path / "all.html", magnitudes=magnitudes_info(recorded))
+    path = write_report([*conditions(), *curved], tmp_path / "all.html", magnitudes=magnitudes_spec(recorded))
     plots = figures(path.read_text(encoding="utf-8"))
     assert len(plots) == 4 * 3 + 4 + 3 * 5 + 3 + 3 * 2
     for plot in plots:
@@ -130,7 +130,7 @@ def test_every_colour_of_a_plot_is_in_the_style_sheet_for_light_and_for_dark(pag
 def test_hovering_says_lr_lambda_error_and_what_diverged():
     result = fabricated(replace(SETTINGS, optimizers=("adam-l2",)), missing=lambda run: (run.seed, run.lr) == (3, 1e-3))
     (found,) = result.findings
-    plot = heatmap_plot(heatmap_info(found), colour_scale(result.findings, result.reference))
+    plot = heatmap_plot(heatmap_spec(found), colour_scale(result.findings, result.baseline))
     words = plot.figure["data"][0]["text"]
     i, j = found.best
     assert words[i][j].startswith(f"lr {found.lrs[i]:g}, λ {found.lams[j]:g}<br><b>")
@@ -142,7 +142,7 @@ def test_hovering_says_lr_lambda_error_and_what_diverged():
 
 def test_a_conclusion_stands_before_its_arms(tmp_path):
     claim = Conclusion(False, "It moved.", (("AdamL2", "by 3 points"),))
-    path = write_report(arms(), tmp_path / "arms.html", preset=PRESETS["scale-free"], conclusion=claim)
+    path = write_report(conditions(), tmp_path / "conditions.html", preset=PRESETS["scale-free"], conclusion=claim)
     text = text_of(path.read_text(encoding="utf-8"))
     marks = ["Scale-freeness", "do not see the scale", "Does not hold", "by 3 points", "loss × 1 ", "Does it see the"]
     assert [text.index(mark) for mark in marks] == sorted(text.index(mark) for mark in marks)

@@ -47,7 +47,7 @@ def compare(found: Sequence[Findings]) -> list[Comparison] | NotIdentified:
     differences = [honest_scores(other) - honest_scores(leader) for other in others]
     raw = [sign_flip(difference) for difference in differences]
     return [
-        Comparison(leader.contender.label, other.contender.label, _mean(difference), p, adjusted)
+        Comparison(leader.spec.label, other.spec.label, _mean(difference), p, adjusted)
         for other, difference, p, adjusted in zip(others, differences, raw, holm(raw), strict=True)
     ]
 

@@ -6,17 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import inference
+from ..config.optimizers import OptimizerSpec
 from ..inference import Cell, Coupling, Estimate, Interaction, NotIdentified, Regret
-from ..ledger import Run
-from ..optimizers import Contender
-
-Array = NDArray[np.floating[Any]]
+from ..inference.intervals import Array
+from ..store.ledger import RunRecord
 
 
 class MeanAndSpread(NamedTuple):
@@ -37,7 +36,7 @@ class Findings:
     ``unit`` is the ``Problem``'s.
     """
 
-    contender: Contender
+    spec: OptimizerSpec
     lrs: tuple[float, ...]
     lams: tuple[float, ...]
     val: Array
@@ -138,10 +137,10 @@ class Findings:
 
 
 def findings(
-    contender: Contender,
+    spec: OptimizerSpec,
     lrs: tuple[float, ...],
     lams: tuple[float, ...],
-    runs: Sequence[Run | None],
+    runs: Sequence[RunRecord | None],
     chance: float | None,
     unit: str = "misclassified",
 ) -> Findings:
@@ -158,7 +157,7 @@ def findings(
     there = np.array([run is not None for run in runs])
     diverged |= there & ~np.isfinite(errors["val_error"])
     val, test = (_capped(numbers, diverged, chance).reshape(shape) for numbers in errors.values())
-    return Findings(contender, lrs, lams, val, test, diverged.reshape(shape), unit)
+    return Findings(spec, lrs, lams, val, test, diverged.reshape(shape), unit)
 
 
 def _capped(errors: Array, diverged: NDArray[np.bool_], chance: float | None) -> Array:

@@ -31,13 +31,13 @@ class SelfTest(NamedTuple):
 
 def self_test(found: Sequence[Findings]) -> SelfTest | None:
     """Of a study with both forms of AdamW; None without them."""
-    by_name = {one.contender.name: one for one in found}
+    by_name = {one.spec.name: one for one in found}
     if not {TORCH, PAPER} <= by_name.keys():
         return None
     pair = [by_name[name] for name in (TORCH, PAPER)]
     for one in pair:
         if isinstance(one.kappa, NotIdentified):
-            missing = NotIdentified(f"κ of {one.contender.label} is not identified")
+            missing = NotIdentified(f"κ of {one.spec.label} is not identified")
             return SelfTest(missing, missing, None)
     if pair[0].complete != pair[1].complete or pair[0].lrs != pair[1].lrs:
         missing = NotIdentified("the two forms were not run on the same learning rates and seeds")

@@ -35,7 +35,7 @@ def span(interval: Interval | NotIdentified) -> str:
 def sentences(found: Findings) -> list[str]:
     """Best cell, coupling, price of separate tuning, and what was lost, each where there is something to say."""
     judged = verdict(found)
-    parts = [best_words(found), coupling_words(found, judged), price_words(found, judged), casualties(found)]
+    parts = [best_words(found), coupling_words(found, judged), price_words(found, judged), diverged_summary(found)]
     return [part for part in parts if part]
 
 
@@ -105,7 +105,7 @@ def amount(cost: Estimate, unit: str) -> str:
     return f"{value} ({' … '.join(ends)}) {word}" if ends else f"{value} {word}"
 
 
-def casualties(found: Findings) -> str:
+def diverged_summary(found: Findings) -> str:
     """Who diverged and what is missing."""
     lost, missing = int(found.diverged.sum()), len(found.missing)
     said = [f"{lost} of {found.diverged.size} runs diverged and count as the worst."] if lost else []

@@ -1,49 +1,49 @@
 """What a study looks like: the numbers of a picture in ``info``, the drawing beside it, one kind of figure a file."""
 
-from .curves import draw_curves
-from .difference import draw_difference
-from .heatmap import draw
-from .info import (
+from .matplotlib.curves import draw_curves
+from .matplotlib.difference import draw_difference
+from .matplotlib.heatmap import draw
+from .matplotlib.magnitudes import draw_magnitudes
+from .matplotlib.scale_free import draw_scale_free
+from .matplotlib.style import save
+from .spec import (
     ColourScale,
-    CurvesInfo,
-    DifferenceInfo,
-    HeatmapInfo,
-    MagnitudesInfo,
-    ScaleFreeInfo,
+    CurvesSpec,
+    DifferenceSpec,
+    HeatmapSpec,
+    MagnitudesSpec,
+    ScaleFreeSpec,
     colour_scale,
-    curves_info,
+    curves_spec,
     describe,
-    difference_info,
-    heatmap_info,
-    magnitudes_info,
-    scale_free_info,
+    difference_spec,
+    heatmap_spec,
+    magnitudes_spec,
+    scale_free_spec,
 )
-from .magnitudes import draw_magnitudes
-from .scale_free import draw_scale_free
 from .study import Picture, figures_of, recipe_words
-from .style import save
 
 __all__ = [
     "ColourScale",
-    "CurvesInfo",
-    "DifferenceInfo",
-    "HeatmapInfo",
-    "MagnitudesInfo",
+    "CurvesSpec",
+    "DifferenceSpec",
+    "HeatmapSpec",
+    "MagnitudesSpec",
     "Picture",
-    "ScaleFreeInfo",
+    "ScaleFreeSpec",
     "colour_scale",
-    "curves_info",
+    "curves_spec",
     "describe",
-    "difference_info",
+    "difference_spec",
     "draw",
     "draw_curves",
     "draw_difference",
     "draw_magnitudes",
     "draw_scale_free",
     "figures_of",
-    "heatmap_info",
-    "magnitudes_info",
+    "heatmap_spec",
+    "magnitudes_spec",
     "recipe_words",
     "save",
-    "scale_free_info",
+    "scale_free_spec",
 ]

@@ -1,4 +1,4 @@
-"""All pictures of a study, or of the arms of a reproduction, by the names of their files."""
+"""All pictures of a study, or of the conditions of a reproduction, by the names of their files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from ..result import Result
-from .curves import draw_curves
-from .difference import draw_difference
-from .heatmap import draw
-from .info import colour_scale, curves_info, difference_info, heatmap_info, scale_free_info
-from .scale_free import draw_scale_free
+from .matplotlib.curves import draw_curves
+from .matplotlib.difference import draw_difference
+from .matplotlib.heatmap import draw
+from .matplotlib.scale_free import draw_scale_free
+from .spec import colour_scale, curves_spec, difference_spec, heatmap_spec, scale_free_spec
 
 
 class Picture(NamedTuple):
@@ -26,27 +26,27 @@ class Picture(NamedTuple):
 def figures_of(results: Sequence[Result]) -> Iterator[Picture]:
     """One after the other: what these results have the data for."""
     for index, result in enumerate(results):
-        arm = f"-{index + 1}" if len(results) > 1 else ""
+        condition = f"-{index + 1}" if len(results) > 1 else ""
         words = recipe_words(result)
-        yield Picture(f"heatmap{arm}", f"Validation error: {result.title}", _heatmaps(result))
+        yield Picture(f"heatmap{condition}", f"Validation error: {result.title}", _heatmaps(result))
         for found in result.findings:
-            curves = curves_info(result, found)
+            curves = curves_spec(result, found)
             if curves is not None:
-                title = f"Error and norm by epoch: {result.title}, {found.contender.label}"
-                yield Picture(f"curves{arm}-{found.contender.name}", title, draw_curves(curves, words))
-        apart = difference_info(result)
+                title = f"Error and norm by epoch: {result.title}, {found.spec.label}"
+                yield Picture(f"curves{condition}-{found.spec.name}", title, draw_curves(curves, words))
+        apart = difference_spec(result)
         if apart is not None:
             title = f"{apart.second} against {apart.first}: {result.title}"
-            yield Picture(f"difference{arm}", title, draw_difference(apart, words))
-    panels = scale_free_info(results)
+            yield Picture(f"difference{condition}", title, draw_difference(apart, words))
+    panels = scale_free_spec(results)
     if panels:
         yield Picture("scale-free", "Errors under a multiplied loss", draw_scale_free(panels, recipe_words(results[0])))
 
 
 def _heatmaps(result: Result) -> Figure:
     title = f"{result.title}. " if result.title != result.problem.name else ""
-    scale = colour_scale(result.findings, result.reference)
-    return draw([heatmap_info(found) for found in result.findings], scale, title + recipe_words(result))
+    scale = colour_scale(result.findings, result.baseline)
+    return draw([heatmap_spec(found) for found in result.findings], scale, title + recipe_words(result))
 
 
 def recipe_words(result: Result) -> str:

@@ -52,7 +52,7 @@ class ResNet(nn.Module):
         return self.classify(self.stages(self.stem(images)).mean((2, 3)))
 
 
-class Block(nn.Module):
+class GridSpec(nn.Module):
     """relu(x + norm(conv(relu(norm(conv(x)))))), x at every ``stride``-th pixel and with zero channels added."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, norm: Norm) -> None:
@@ -73,7 +73,7 @@ class Block(nn.Module):
 
 def _stage(inputs: int, outputs: int, blocks: int, stride: int, norm: Norm) -> nn.Module:
     return nn.Sequential(
-        Block(inputs, outputs, stride, norm), *(Block(outputs, outputs, 1, norm) for _ in range(blocks - 1))
+        GridSpec(inputs, outputs, stride, norm), *(GridSpec(outputs, outputs, 1, norm) for _ in range(blocks - 1))
     )
 
 

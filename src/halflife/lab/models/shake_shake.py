@@ -52,7 +52,7 @@ class ShakeShake(nn.Module):
         return self.classify(relu(self.stages(self.stem(images))).mean((2, 3)))
 
 
-class Block(nn.Module):
+class GridSpec(nn.Module):
     """x + mix(branch₁(x), branch₂(x)), x brought to the branches' shape by a ``Shortcut`` where it is another."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -113,7 +113,7 @@ def _branch(inputs: int, outputs: int, stride: int) -> nn.Module:
 
 
 def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Module:
-    return nn.Sequential(Block(inputs, outputs, stride), *(Block(outputs, outputs, 1) for _ in range(blocks - 1)))
+    return nn.Sequential(GridSpec(inputs, outputs, stride), *(GridSpec(outputs, outputs, 1) for _ in range(blocks - 1)))
 
 
 def _convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Module:

@@ -33,7 +33,7 @@ class Transformer(nn.Module):
     def __init__(self, vocabulary: int, window: int, width: int, depth: int, heads: int) -> None:
         super().__init__()
         self.tokens, self.places = nn.Embedding(vocabulary, width), nn.Embedding(window, width)
-        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(GridSpec(width, heads) for _ in range(depth)))
         self.predict = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, vocabulary, bias=False))
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
@@ -46,7 +46,7 @@ class Transformer(nn.Module):
         return self.predict(self.blocks(self.tokens(tokens) + self.places(places)))
 
 
-class Block(nn.Module):
+class GridSpec(nn.Module):
     """x + attention(norm x), then x + mlp(norm x)."""
 
     def __init__(self, width: int, heads: int) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import StudyError
-from ..figures.info import MagnitudesInfo
-from ..presets import Conclusion, Preset
+from ..figures.spec import MagnitudesSpec
+from ..load import Loaded, load_study
+from ..reproductions import Conclusion, Preset
 from ..result import Result
-from .load import Loaded, load_study
-from .record import Record, record_of
+from ..store.study_record import Record, record_of
 
 __all__ = ["Loaded", "Record", "load_study", "report_study", "write_report"]
 
@@ -27,9 +27,9 @@ def write_report(
     preset: Preset | None = None,
     conclusion: Conclusion | None = None,
     records: Sequence[Record] = (),
-    magnitudes: MagnitudesInfo | None = None,
+    magnitudes: MagnitudesSpec | None = None,
 ) -> Path:
-    """Of results at hand: one study, or the arms of a reproduction with what they come to.
+    """Of results at hand: one study, or the conditions of a reproduction with what they come to.
 
     Without ``records`` the studies are said to have been run here and now. Raises ``StudyError`` if ``path`` cannot be
     written.
@@ -38,7 +38,7 @@ def write_report(
     return _write(Loaded(list(results), list(known), [], preset, conclusion), path, magnitudes)
 
 
-def _write(loaded: Loaded, path: Path, magnitudes: MagnitudesInfo | None) -> Path:
+def _write(loaded: Loaded, path: Path, magnitudes: MagnitudesSpec | None) -> Path:
     try:
         from .page import page  # noqa: PLC0415 (plotly takes its time)
     except ModuleNotFoundError as error:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import Findings
-from ..figures.info import error_text, number_text
+from ..figures.spec import error_text, number_text
 from ..result import Result
 
 COLUMNS = (
@@ -45,12 +45,12 @@ class CellRow(NamedTuple):
 
 
 def cell_rows(results: Sequence[Result]) -> list[CellRow]:
-    """Of all studies, by optimizer, then lr, then λ; the reference last."""
+    """Of all studies, by optimizer, then lr, then λ; the baseline last."""
     several = len(results) > 1
     rows: list[CellRow] = []
     for result in results:
         title = [Entry(result.title, result.title)] if several else []
-        for found in (*result.findings, result.reference):
+        for found in (*result.findings, result.baseline):
             rows += [row._replace(entries=[*title, *row.entries]) for row in _rows(result, found)]
     return rows
 
@@ -70,7 +70,7 @@ def _rows(result: Result, found: Findings) -> Iterator[CellRow]:
     for i, j in np.ndindex(n_runs.shape):
         best = (i, j) == found.best
         done, lost = int(n_runs[i, j]), int(found.diverged[:, i, j].sum())
-        lr, lam, label = found.lrs[i], found.lams[j], found.contender.label
+        lr, lam, label = found.lrs[i], found.lams[j], found.spec.label
         yield CellRow(
             label,
             best,

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ..figures.info import number_text
+from ..config.settings import Settings
+from ..figures.spec import number_text
 from ..result import Result
-from ..settings import Settings
-from .record import Record
+from ..store.study_record import Record
 
 Fact = tuple[str, str]
 
@@ -47,8 +47,8 @@ def _lams(result: Result) -> Iterator[Fact]:
         yield "λ", _grid(sorted(settings.lams))
         return
     grids: dict[tuple[float, ...], list[str]] = {}
-    for contender in settings.contenders():
-        grids.setdefault(tuple(sorted(contender.lams)), []).append(contender.label)
+    for spec in settings.optimizer_specs():
+        grids.setdefault(tuple(sorted(spec.lams)), []).append(spec.label)
     for grid, labels in grids.items():
         yield ("λ" if len(grids) == 1 else f"λ of {', '.join(labels)}"), _grid(grid)
 

@@ -13,30 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ..figures.difference import reading
-from ..figures.info import (
-    ColourScale,
-    CurvesInfo,
-    HeatmapInfo,
-    MagnitudesInfo,
-    ScaleFreeInfo,
-    colour_scale,
-    curves_info,
-    difference_info,
-    error_text,
-    heatmap_info,
-    number_text,
-    scale_free_info,
-)
-from ..figures.info.heatmap import good_words
-from ..figures.magnitudes import octave_words
-from ..figures.scale_free import common_limits, moved_words
-from ..figures.study import recipe_words
-from ..result import Result
-from .cells import cell_rows, columns
-from .facts import commands, effort, machine_rows, new_facts, settings_facts
-from .load import Loaded
-from .plots import (
+from ..figures.plotly import (
     TEMPLATE,
     Plot,
     as_json,
@@ -46,8 +23,31 @@ from .plots import (
     magnitudes_plots,
     scale_free_plot,
 )
-from .plots.plot import STEPS
-from .record import Record
+from ..figures.plotly.plot import STEPS
+from ..figures.spec import (
+    ColourScale,
+    CurvesSpec,
+    HeatmapSpec,
+    MagnitudesSpec,
+    ScaleFreeSpec,
+    colour_scale,
+    curves_spec,
+    difference_spec,
+    error_text,
+    heatmap_spec,
+    number_text,
+    scale_free_spec,
+)
+from ..figures.spec.difference import reading
+from ..figures.spec.heatmap import good_words
+from ..figures.spec.magnitudes import octave_words
+from ..figures.spec.scale_free import common_limits, moved_words
+from ..figures.study import recipe_words
+from ..load import Loaded
+from ..result import Result
+from ..store.study_record import Record
+from .cells import cell_rows, columns
+from .facts import commands, effort, machine_rows, new_facts, settings_facts
 from .verdict import points, verdict_of
 
 
@@ -59,7 +59,7 @@ class Panel(NamedTuple):
     accent: str = ""
 
 
-def page(loaded: Loaded, magnitudes: MagnitudesInfo | None = None) -> str:
+def page(loaded: Loaded, magnitudes: MagnitudesSpec | None = None) -> str:
     """The page as text."""
     environment = Environment(
         loader=PackageLoader("halflife.lab.report", "page"),
@@ -72,7 +72,7 @@ def page(loaded: Loaded, magnitudes: MagnitudesInfo | None = None) -> str:
     return environment.get_template("page.html.jinja").render(context(loaded, magnitudes))
 
 
-def context(loaded: Loaded, magnitudes: MagnitudesInfo | None) -> dict[str, Any]:
+def context(loaded: Loaded, magnitudes: MagnitudesSpec | None) -> dict[str, Any]:
     """All that the template names."""
     results, records = loaded.results, loaded.records
     return {
@@ -99,10 +99,10 @@ def context(loaded: Loaded, magnitudes: MagnitudesInfo | None) -> dict[str, Any]
 
 
 def _study(result: Result, record: Record, first: Result) -> dict[str, Any]:
-    scale = colour_scale(result.findings, result.reference)
-    panels = [heatmap_info(found) for found in result.findings]
-    apart = difference_info(result)
-    curves = [curves_info(result, found) for found in result.findings]
+    scale = colour_scale(result.findings, result.baseline)
+    panels = [heatmap_spec(found) for found in result.findings]
+    apart = difference_spec(result)
+    curves = [curves_spec(result, found) for found in result.findings]
     return {
         "title": result.title,
         "recipe": recipe_words(result),
@@ -111,7 +111,7 @@ def _study(result: Result, record: Record, first: Result) -> dict[str, Any]:
         "marks": _marks(panels),
         "scale": _scale_words(scale, result.findings[0].unit),
         "difference": Panel(difference_plot(apart), reading(apart)) if apart else None,
-        "curves": [_curves(one, one.title == result.leader.contender.label) for one in curves if one],
+        "curves": [_curves(one, one.title == result.leader.spec.label) for one in curves if one],
         "settings": settings_facts(result) if result is first else new_facts(result, first),
         "machine": machine_rows(record),
         "way": result.way,
@@ -127,11 +127,11 @@ def deviations(loaded: Loaded) -> str:
     return f"Differs from the publication: {loaded.preset.deviations}."
 
 
-def _heatmap(info: HeatmapInfo, scale: ColourScale) -> Panel:
+def _heatmap(info: HeatmapSpec, scale: ColourScale) -> Panel:
     return Panel(heatmap_plot(info, scale), info.equation, info.coupling)
 
 
-def _marks(panels: Sequence[HeatmapInfo]) -> dict[str, Any]:
+def _marks(panels: Sequence[HeatmapSpec]) -> dict[str, Any]:
     """What the legend explains: what there is."""
     return {
         "good": good_words(panels),
@@ -144,11 +144,11 @@ def _marks(panels: Sequence[HeatmapInfo]) -> dict[str, Any]:
 def _scale_words(scale: ColourScale, unit: str) -> dict[str, str]:
     """The ends of the colours, and where between them what Adam reaches without decay lies."""
     words = {"low": error_text(scale.low, unit), "high": error_text(scale.high, unit)}
-    shown = scale.low < scale.reference < scale.high
-    return {**words, "reference": error_text(scale.reference, unit) if shown else ""}
+    shown = scale.low < scale.baseline < scale.high
+    return {**words, "baseline": error_text(scale.baseline, unit) if shown else ""}
 
 
-def _curves(info: CurvesInfo, opened: bool) -> dict[str, Any]:
+def _curves(info: CurvesSpec, opened: bool) -> dict[str, Any]:
     """``key`` names the colour of each λ."""
     count = max(len(info.lams) - 1, 1)
     key = [(number_text(lam), f"seq-{round(STEPS * j / count)}") for j, lam in enumerate(info.lams)]
@@ -156,7 +156,7 @@ def _curves(info: CurvesInfo, opened: bool) -> dict[str, Any]:
 
 
 def _scale_free(results: Sequence[Result]) -> dict[str, Any] | None:
-    panels: list[ScaleFreeInfo] = scale_free_info(results)
+    panels: list[ScaleFreeSpec] = scale_free_spec(results)
     if not panels:
         return None
     ends = common_limits(panels)
@@ -164,7 +164,7 @@ def _scale_free(results: Sequence[Result]) -> dict[str, Any] | None:
     return {"panels": [Panel(scale_free_plot(one, ends), moved_words(one)) for one in panels], "key": key}
 
 
-def _magnitudes(info: MagnitudesInfo | None) -> dict[str, Any] | None:
+def _magnitudes(info: MagnitudesSpec | None) -> dict[str, Any] | None:
     if info is None:
         return None
     key = [(title, f"cat-{k % 4}") for k, title in enumerate(info.titles)]

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from ..analysis import Findings, compare, comparison_words, self_test, self_test_words, sentences, verdict
 from ..analysis.sentences import SHARES, plain, signed
-from ..figures.info import error_text, number_text
+from ..figures.spec import error_text, number_text
 from ..inference import Estimate, Interval, NotIdentified
+from ..load import missing
 from ..result import Result
-from .load import missing
 
 
 class Row(NamedTuple):
@@ -44,12 +44,12 @@ def verdict_of(result: Result) -> Verdict:
     several = len(result.findings) > 1
     compared = comparison_words(compare(result.findings), result.settings.seeds) if several else ""
     rows = [_row(found, found is leader) for found in result.findings]
-    if _known(result.reference):
-        rows.append(_scores(result.reference))
+    if _known(result.baseline):
+        rows.append(_scores(result.baseline))
     return Verdict(
         headline=headline(leader, several),
         general=[words for words in (compared, self_test_words(self_test(result.findings))) if words],
-        each=[(found.contender.label, " ".join(sentences(found))) for found in result.findings],
+        each=[(found.spec.label, " ".join(sentences(found))) for found in result.findings],
         rows=rows,
         warnings=warnings(result),
     )
@@ -59,7 +59,7 @@ def headline(leader: Findings, several: bool) -> str:
     """Which optimizer, where, and what it scores on the test set."""
     where = f"lr {number_text(leader.best_lr)}, λ {number_text(leader.best_lam)}"
     test, val = (error_text(score.mean, leader.unit, score.spread) for score in (leader.test_error, leader.val_error))
-    label, scored = leader.contender.label, f"test error {test}" if test != "–" else f"validation error {val}"
+    label, scored = leader.spec.label, f"test error {test}" if test != "–" else f"validation error {val}"
     if not several:
         return f"{label} does best at {where}: {scored}."
     if test == "–":
@@ -85,7 +85,7 @@ def _known(found: Findings) -> bool:
 def _scores(found: Findings) -> Row:
     score = error_text(found.test_error.mean, found.unit, found.test_error.spread)
     lam = number_text(found.best_lam)
-    return Row(found.contender.label, number_text(found.best_lr), lam, score, "", "", "", "", "", leads=False)
+    return Row(found.spec.label, number_text(found.best_lr), lam, score, "", "", "", "", "", leads=False)
 
 
 def _row(found: Findings, leads: bool) -> Row:

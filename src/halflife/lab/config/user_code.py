@@ -1,0 +1,137 @@
+"""Problems and trainings of one's own: an object in a file, ``my.py:problem``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from runpy import run_path
+from typing import Any
+
+from torch import Tensor
+
+from ...optim import Optimizer
+from ..errors import StudyError
+from ..problems import Problem
+from .code_digest import code_of_file
+from .optimizers import OptimizerSpec
+
+FORM = "my.py:problem"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a training of one's own is asked for: one cell of the grid under one seed."""
+
+    spec: OptimizerSpec
+    lr: float
+    weight_decay: float
+    seed: int
+    epochs: int
+    batch_size: int
+
+    @property
+    def optimizer(self) -> str:
+        """The optimizer's name in the study, such as "adamw-paper"."""
+        return self.spec.name
+
+    def build(self, params: Iterable[Tensor]) -> Optimizer:
+        """The optimizer to train with, lr and λ set; a scheduler is the training's own affair."""
+        return self.spec.build(params, self.lr, self.weight_decay)
+
+
+Train = Callable[[Config], Mapping[str, float]]
+"""Trains one network, wholly on its own, and returns at least ``val_error``; beside it ``test_error``, ``train_error``,
+``val_loss``, ``test_loss``, ``train_loss``, ``weight_norm`` have a place in the ledger, other numbers are kept as well.
+A ``val_error`` that is not finite says that it diverged. Errors are at least 0: what a study calls best has the least.
+"""
+
+
+@dataclass(frozen=True)
+class OwnTraining:
+    """A ``train(config) -> metrics`` that runs in a worker process: it is called for every replica, never stacked.
+
+    In a file, ``problem = OwnTraining(train, unit="nats")`` says more than the function alone: ``unit`` is what the
+    error is measured in; ``chance`` the error of a guess, if there is one, which a replica that diverged counts as at
+    least; ``perfect`` the best score there can be, where a larger one is better (1.0 for an accuracy): ``train`` then
+    returns ``val_score`` and so on, and the error is what they lack. ``epochs`` and ``batch_size`` are the study's.
+    """
+
+    train: Train
+    name: str = ""
+    description: str = ""
+    fingerprint: str = ""
+    chance: float | None = None
+    unit: str = "validation error"
+    perfect: float | None = None
+    epochs: int = 1
+    batch_size: int = 1
+
+    def config(self, spec: OptimizerSpec, lr: float, lam: float, seed: int) -> Config:
+        """What is asked of one call."""
+        return Config(spec, lr, lam, seed, self.epochs, self.batch_size)
+
+
+def is_own(problem: str) -> bool:
+    """Whether these words name an object in a file."""
+    return ":" in problem or problem.endswith(".py")
+
+
+def parts_of(spec: str) -> tuple[str, str]:
+    """The file, and the name in it, empty where none is given."""
+    path, _, name = (spec, "", "") if spec.endswith(".py") else spec.rpartition(":")
+    return path, name
+
+
+def load_own(spec: str) -> Problem | OwnTraining:
+    """The object that ``file.py:name`` names, or ``problem``, else ``train``, of ``file.py``: a ``Problem``, a function
+    that returns one, an ``OwnTraining``, or a function of a ``Config`` that trains.
+
+    Raises ``StudyError`` if there is none.
+    """
+    path, name = parts_of(spec)
+    if not path or not (name or spec.endswith(".py")):
+        raise StudyError(f"{spec!r} names no object in a file; write it as {FORM}.")
+    if not Path(path).is_file():
+        raise StudyError(f"there is no file {path!r}; {FORM} names an object of a Python file.")
+    beside = str(Path(path).resolve().parent)
+    if beside not in sys.path:
+        sys.path.insert(0, beside)  # as for a script, so that it imports what lies beside it, in worker processes too
+    try:
+        found = run_path(path, run_name="halflife_study")
+    except Exception as error:
+        raise StudyError(f"{path} failed with {type(error).__name__}: {error}") from error
+    name = name or next((each for each in ("problem", "train") if each in found), "problem")
+    if name not in found:
+        theirs = [each for each, x in found.items() if isinstance(x, Problem | OwnTraining) or inspect.isfunction(x)]
+        raise StudyError(f"{path} has no {name!r}; it has {', '.join(theirs) or 'nothing that fits'}.")
+    return _understood(found[name], spec, path)
+
+
+def _needed(f: Callable[..., Any]) -> list[str]:
+    """The parameters that a function cannot do without."""
+    given = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    every = inspect.signature(f).parameters.values()
+    return [x.name for x in every if x.default is inspect.Parameter.empty and x.kind not in given]
+
+
+def _understood(found: Any, spec: str, path: str) -> Problem | OwnTraining:
+    if callable(found) and not isinstance(found, OwnTraining) and not _needed(found):
+        found = found()
+    if isinstance(found, Problem):
+        return found
+    train: Any = found
+    own = OwnTraining(train) if callable(found) else found
+    if not isinstance(own, OwnTraining):
+        raise StudyError(
+            f"{spec} is a {type(found).__name__}; it must be a halflife.lab.Problem, a function that returns one, an "
+            "OwnTraining, or train(config), which returns a mapping with val_error."
+        )
+    return replace(
+        own,
+        name=own.name or Path(path).stem,
+        description=own.description or f"{spec}, trained by its own function",
+        fingerprint=code_of_file(Path(path)),
+    )

@@ -1,0 +1,114 @@
+"""Where the networks of a study are trained: in worker processes here, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+
+from ...optim.groups import on_purpose
+from ..config.user_code import Config, OwnTraining
+from ..errors import StudyError
+from ..training import Training, TrialBatch
+from .dispatch import ShareOut, TrainingMode, execute, run_jobs, shared_out
+
+ExecutorName = Literal["vectorised", "processes", "ray"]
+
+
+@dataclass(frozen=True)
+class ExecutionConfig:
+    """Where and how networks are trained; no result depends on it but for rounding.
+
+    ``vectorised`` trains them in stacks where a short trial says that this pays, ``processes`` each by itself, in as
+    many worker processes as ``workers`` says (None: as there are cores); ``ray`` shares them out, cut and stacked as
+    for ``vectorised``, to the Ray cluster at ``address``, one that it starts itself if that is None. ``memory``, in
+    bytes, bounds all stacks together. ``data_dir`` holds the problem's files. ``device`` is torch's name of where
+    weights and data lie, "cuda" say: each network is then trained by itself, and the workers share the device.
+    Raises ``StudyError`` for an unknown executor, numbers below 1, and a device that is not there.
+    """
+
+    executor: ExecutorName = "vectorised"
+    workers: int | None = None
+    memory: int | None = None
+    address: str | None = None
+    data_dir: Path | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.executor not in get_args(ExecutorName):
+            names = ", ".join(get_args(ExecutorName))
+            raise StudyError(f"executor {self.executor!r} is not known; choose among {names}.")
+        for name in ("workers", "memory"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise StudyError(f"{name} must be at least 1, but {value} was given.")
+        if self.executor != "ray" and self.lacks_device:  # with it the workers' machines must have one
+            raise StudyError(
+                f"there is no device {self.device!r} here ({self.lacks_device}); leave --device out to use the CPU."
+            )
+
+    @property
+    def lacks_device(self) -> str:
+        """Why there is no such device on this machine; empty if there is."""
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError, ValueError) as error:  # torch says it in all three ways
+            return str(error).strip().partition("\n")[0]
+        return ""
+
+    @property
+    def n_workers(self) -> int:
+        if self.workers is not None:
+            return self.workers
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def share_out(self) -> ShareOut:
+        """What gives jobs to workers."""
+        if self.executor == "ray":
+            from .ray import shared_out_by_ray  # noqa: PLC0415 (an extra)
+
+            on_gpu = self.device.startswith("cuda")
+            return partial(shared_out_by_ray, address=self.address, workers=self.workers, on_gpu=on_gpu)
+        return partial(shared_out, workers=self.n_workers)
+
+
+def trained(
+    training: Training | OwnTraining,
+    batches: Sequence[TrialBatch],
+    way: TrainingMode,
+    how: ExecutionConfig,
+    progress: Callable[[float], None],
+    checkpoints: Path,
+) -> Iterator[tuple[int, Any, float]]:
+    """The index of a batch, what came out of it and the seconds that it took, as they are finished."""
+    if isinstance(training, Training):
+        return execute(training, batches, way, how.share_out(), progress, checkpoints)
+    configs = [training.config(p.spec, p.lrs[0], p.lams[0], p.seeds[0]) for p in batches]
+    return run_jobs(Call(training), configs, how.share_out(), progress)
+
+
+class CellFailed(NamedTuple):
+    """A training of the user's own that ended in an error: what it said, and where."""
+
+    error: str
+    trace: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """The job of a worker for a training of the user's own."""
+
+    training: OwnTraining
+
+    def __call__(self, config: Config, progress: Callable[[float], None]) -> Any:
+        try:
+            with on_purpose():
+                return self.training.train(config)
+        except (Exception, SystemExit) as error:
+            return CellFailed(f"{type(error).__name__}: {error}", traceback.format_exc())

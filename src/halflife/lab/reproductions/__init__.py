@@ -1,0 +1,19 @@
+"""Published claims, each with the study that tests it: ``halflife study NAME --scale small``."""
+
+from __future__ import annotations
+
+from .adamw_vs_proxadam import ADAMW_VS_PROXADAM
+from .batchnorm import BATCHNORM
+from .blog_resnet20 import BLOG_RESNET20
+from .decoupling import DECOUPLING
+from .preset import SCALES, Conclusion, Condition, Preset, Scale, scale_named
+from .ridge import RIDGE
+from .scale_free import SCALE_FREE
+from .shake_shake import SHAKE_SHAKE
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (DECOUPLING, BATCHNORM, SCALE_FREE, ADAMW_VS_PROXADAM, BLOG_RESNET20, RIDGE, SHAKE_SHAKE)
+}
+
+__all__ = ["PRESETS", "SCALES", "Conclusion", "Condition", "Preset", "Scale", "scale_named"]
