@@ -14,7 +14,7 @@ import torch
 
 from .. import __version__
 from .analysis import Findings, findings
-from .config.grids import GridSpec, Keys, grids_of, trials_of
+from .config.grids import GridSpec, grids_of, trials_of
 from .config.settings import Settings
 from .config.user_code import OwnTraining, is_own, load_own
 from .errors import StudyError
@@ -25,6 +25,7 @@ from .models.fitting import MODELS
 from .problems import PROBLEMS, Problem, problem_named
 from .progress import Listener, Progress, ProgressTracker
 from .result import Result
+from .store.keys import Keys
 from .store.ledger import Ledger, RunRecord
 from .store.records import rows_of, rows_of_own
 from .training import Training, TrialBatch

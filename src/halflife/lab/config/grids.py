@@ -1,23 +1,15 @@
-"""What a study is to train: a block for each optimizer, a key for each network."""
+"""What a study is to train: a grid for each optimizer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from torch import nn
-
-from ... import __version__
-from ..problems import Problem
-from ..store.ledger import key_of
-from ..training import Training, TrialBatch
-from .code_digest import code_of_file, code_of_problem
+from ..training import TrialBatch
 from .optimizers import BASELINE, OptimizerSpec
 from .settings import Settings
-from .user_code import OwnTraining, is_own, parts_of
 
 
 class Cell(NamedTuple):
@@ -60,28 +52,3 @@ def grids_of(settings: Settings) -> Iterator[GridSpec]:
     yield GridSpec(settings.adapted(BASELINE), lrs, BASELINE.lams, seeds)
     for spec in settings.optimizer_specs():
         yield GridSpec(spec, lrs, tuple(sorted(settings.lams_of(spec))), seeds)
-
-
-def _own_code(problem: str | Problem, model: nn.Module) -> str:
-    """A digest of a problem's own code; of those of the library their names are enough."""
-    if isinstance(problem, Problem):
-        return code_of_problem(problem, model)
-    return code_of_file(Path(parts_of(problem)[0])) if is_own(problem) else ""
-
-
-class Keys:
-    """The ledger's key of each network of a training: a hash of everything that its result depends on."""
-
-    def __init__(self, training: Training | OwnTraining, settings: Settings) -> None:
-        self.common: dict[str, Any] = {"recipe": asdict(settings.recipe), "version": __version__}
-        if isinstance(training, Training):
-            problem, model = training.problem, training.model()
-            self.common |= {"problem": [problem.name, problem.fingerprint], "model": str(model)}
-            code = _own_code(settings.problem, model)
-            self.common |= {"code": code} if code else {}
-        else:
-            self.common |= {"problem": [training.name, training.fingerprint], "model": "own"}
-
-    def of(self, spec: OptimizerSpec, cell: Cell) -> str:
-        optimizer = spec.key
-        return key_of({**self.common, "optimizer": optimizer, **cell._asdict()})

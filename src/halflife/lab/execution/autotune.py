@@ -21,6 +21,7 @@ from ..training.thread_setup import set_up_thread
 from ..training.trainer import Trainer
 from ..training.training import Training, TrialBatch
 from ..training.vectorized import VectorizedTrainer
+from .agreement import disagreement
 
 REPLICAS = 8
 SECONDS = 0.3
@@ -53,9 +54,12 @@ def _try(training: Training, spec: OptimizerSpec) -> AutotuneDecision:
         try:
             with torch.no_grad():
                 stacked = _seconds(lambda: VectorizedTrainer(training, several)) / REPLICAS
+            otherwise = disagreement(training, spec) if stacked < alone else ""
         except Exception as error:  # whatever vmap or the recording make of a model that they cannot take
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             return AutotuneDecision("singly", f"this model cannot be stacked: {reason}")
+    if otherwise:
+        return AutotuneDecision("singly", f"a stack would not train this model as it trains alone: {otherwise}")
     figures = f"{1e3 * stacked:.3g} ms of a core a network and step in a stack, {1e3 * alone:.3g} ms alone"
     return AutotuneDecision("stacked" if stacked < alone else "singly", figures)
 

@@ -1,38 +1,43 @@
 """One driver for one folder: a lock that the operating system frees when its holder ends, however it ends."""
 
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from ..errors import StudyError
+from filelock import FileLock, Timeout
 
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows: SQLite's own locks must do
-    fcntl = None
+from ..errors import StudyError
 
 
 class Lock:
-    """Held from the construction to ``release``. Raises ``StudyError`` if another process holds it."""
+    """Held from the construction to ``release``. Raises ``StudyError`` if another process holds it.
+
+    Beside the lock, whose content is the library's own affair, lies the number of the process that has it.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if fcntl is None:
-            return
+        self._lock, self._holder = FileLock(path, timeout=0, thread_local=False), path.with_suffix(".pid")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._file, 32).decode() or "unknown"
-            self.release()
+            self._lock.acquire()
+        except Timeout:
             raise StudyError(
-                f"another study is running in {path.parent} (process {holder}); wait for it, or choose another folder."
+                f"another study is running in {path.parent} (process {self._read()}); wait for it, or choose another "
+                "folder."
             ) from None
-        os.truncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
+        except NotImplementedError:  # a file system without locks: SQLite's own must do
+            return
+        self._holder.write_text(str(os.getpid()), encoding="ascii")
+
+    def _read(self) -> str:
+        try:
+            return self._holder.read_text(encoding="ascii") or "unknown"
+        except OSError:
+            return "unknown"
 
     def release(self) -> None:
-        """Let the next one in; the file stays, so that two can never hold two files of one name."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        """Let the next one in."""
+        if self._lock.is_locked:
+            self._holder.unlink(missing_ok=True)
+            self._lock.release()

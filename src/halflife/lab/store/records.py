@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from ... import __version__
-from ..config.grids import Keys, trials_of
+from ..config.grids import trials_of
 from ..errors import StudyError
+from ..store.keys import Keys
 from ..training import Outcome, TrialBatch
 from .ledger import RunRecord
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ... import __version__
+from .numerics import numerics
 from .training import Training, TrialBatch
 
 SPACING = 20
@@ -26,7 +26,7 @@ def fingerprint(training: Training, replicas: TrialBatch) -> str:
     with torch.random.fork_rng(devices=[]):
         model = str(training.model())
     parts = (
-        *(__version__, torch.__version__, problem.name, problem.fingerprint, model, training.recipe, training.device),
+        *(numerics(), torch.__version__, problem.name, problem.fingerprint, model, training.recipe, training.device),
         *(str(spec.update), spec.settings, replicas.lrs, replicas.lams, replicas.seeds),
     )
     return sha256(repr(parts).encode()).hexdigest()

@@ -11,6 +11,7 @@ step; what it draws with torch's generator (dropout) is drawn anew each time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,14 +28,22 @@ Tensors = dict[str, Tensor]
 
 
 class Stack:
-    """All replicas' weights and buffers, by seed and then by cell: replica s·cells + c."""
+    """All replicas' weights and buffers, by seed and then by cell: replica s·cells + c.
+
+    ``weights`` are what is trained: parameters that are frozen, or that no loss depends on, lie among the ``buffers``,
+    for alone they would have no gradient, and an optimizer passes over them. ``fixed`` names those.
+    """
 
     def __init__(self, training: Training, replicas: TrialBatch) -> None:
         self.training, self.replicas = training, replicas
         models = [seeded(training, seed) for seed in replicas.seeds]
         self.model, self.cells = models[0], len(replicas.lrs)
-        self.weights = self._stacked([dict(model.named_parameters()) for model in models])
+        parameters = self._stacked([dict(model.named_parameters()) for model in models])
+        trained = self._trained()
+        self.fixed = tuple(name for name in parameters if name not in trained)
+        self.weights = {name: x for name, x in parameters.items() if name in trained}
         self.buffers = self._stacked([dict(model.named_buffers()) for model in models])
+        self.buffers |= {name: parameters[name] for name in self.fixed}
         self._repeat: Callable[..., Sequence[Tensor]] | None = None
 
     def _stacked(self, of_seeds: Sequence[Tensors]) -> Tensors:
@@ -43,6 +52,16 @@ class Stack:
             name: torch.stack([tensors[name].detach() for tensors in of_seeds]).repeat_interleave(self.cells, 0)
             for name in of_seeds[0]
         }
+
+    def _trained(self) -> set[str]:
+        """The parameters that have a gradient, by a first step of one network; torch's generator stays where it is."""
+        size, train = self.training.recipe.batch_size, self.training.problem.train
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            model = seeded(self.training, self.replicas.seeds[0]).train()
+            free = {name: x for name, x in model.named_parameters() if x.requires_grad}
+            loss = self.training.problem.loss(model(train.inputs[:size]), train.targets[:size])
+            found: Any = torch.autograd.grad(loss, list(free.values()), allow_unused=True)  # None for the unused
+        return {name for name, gradient in zip(free, found, strict=True) if gradient is not None}
 
     def gradients(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The losses ``[replica]`` and their gradients, in the order of ``weights``, of batches ``[seed, batch, …]``.

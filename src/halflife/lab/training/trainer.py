@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from ..problems import Problem, Split
 from .batches import Batches
@@ -113,8 +114,14 @@ def seeded(training: Training, seed: int) -> nn.Module:
     """
     torch.manual_seed(seed)
     model = training.model().to(training.device)
-    dtype = training.problem.train.inputs.dtype
-    return model.to(dtype) if dtype.is_floating_point else model
+    inputs = training.problem.train.inputs
+    model = model.to(inputs.dtype) if inputs.dtype.is_floating_point else model
+    if any(
+        isinstance(x, UninitializedParameter | UninitializedBuffer) for x in (*model.parameters(), *model.buffers())
+    ):
+        with torch.no_grad():  # lazy layers take their shapes from the first samples
+            model.eval()(inputs[: training.recipe.batch_size].to(training.device))
+    return model
 
 
 def measured(

@@ -60,7 +60,9 @@ class VectorizedTrainer(Trainer):
         return self.stack.measure(inputs, targets)
 
     def norm(self) -> Tensor:
-        return torch.stack([w.flatten(1).square().sum(1) for w in self.stack.weights.values()]).sum(0).sqrt()
+        fixed = [self.stack.buffers[name] for name in self.stack.fixed]
+        all_weights = [*self.stack.weights.values(), *fixed]
+        return torch.stack([w.flatten(1).square().sum(1) for w in all_weights]).sum(0).sqrt()
 
     def alive(self) -> Tensor:
         return self.grid.alive
