@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from halflife.cli.study_table import kappa, meanings, results_table, score
+from halflife.cli.study_table import kappa, meanings, results_table
 from halflife.lab import BASELINE, OPTIMIZER_SPECS, Findings
-from halflife.lab.analysis import MeanAndSpread
+from halflife.lab.units import error_text
 
 LRS = tuple(np.geomspace(5e-4, 5e-2, 7).tolist())
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 7).tolist())
@@ -40,7 +40,7 @@ def test_a_row_says_best_cell_test_error_kappa_regret_and_interaction_within_100
         row = next(line for line in table.splitlines() if one.spec.label in line)
         cells = [cell.strip() for cell in row.split("│")[1:-1]]
         assert cells[1:3] == [f"{one.best_lr:g}", f"{one.best_lam:g}"]
-        assert cells[3] == score(one.test_error)
+        assert cells[3] == error_text(one.test_error.mean, one.unit, one.test_error.spread)
         assert cells[4] == kappa(one)
         assert "…" in cells[4]
         assert cells[5] == f"{100 * one.regret.transfer.value:.1f}"
@@ -67,4 +67,4 @@ def test_one_seed_shows_numbers_without_intervals():
 
 @pytest.mark.parametrize(("unit", "words"), [("misclassified", "12.3 ± 4.6 %"), ("nats a character", "0.123 ± 0.046")])
 def test_errors_are_percent_only_where_they_are_shares(unit, words):
-    assert score(MeanAndSpread(0.1234, 0.0456), unit) == words
+    assert error_text(0.1234, unit, 0.0456) == words

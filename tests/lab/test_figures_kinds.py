@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from halflife.lab.figures import curves_spec, difference_spec, draw_curves, figures_of, save, scale_free_spec
-from halflife.lab.figures.spec import error_text, number_text
+from halflife.lab.figures.spec import number_text
 from halflife.lab.figures.spec.axes import limits, nice_ticks
 from halflife.lab.figures.spec.difference import reading
 from halflife.lab.figures.spec.heatmap import position
-from halflife.lab.figures.spec.text import difference_text
+from halflife.lab.units import difference_text, error_text
 
 from .report.fabricated import SETTINGS, conditions, fabricated
 
@@ -26,7 +26,7 @@ def test_a_grid_value_is_short(value, text):
 
 def test_an_error_is_in_percent_where_it_is_a_share():
     assert error_text(0.0712, "misclassified", 0.0031) == "7.1 ± 0.3 %"
-    assert error_text(1.2345, "nats") == "1.234"
+    assert error_text(1.2345, "nats") == "1.23"
     assert error_text(float("nan"), "misclassified") == "–"
     assert difference_text(-0.0123, "misclassified") == "−1.23"
     assert difference_text(1e-9, "misclassified") == "0"

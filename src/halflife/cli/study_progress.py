@@ -11,6 +11,7 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, TextColumn, 
 from rich.progress import Progress as Bar
 
 from ..lab import Progress
+from ..lab.units import error_text
 
 SILENCE = 30.0
 """Seconds between two lines where there is no terminal."""
@@ -86,4 +87,5 @@ def best(progress: Progress) -> str:
     found = progress.best
     if found is None:
         return ""
-    return f"least error {found.val_error.mean:.1%}: {found.spec.label}, lr {found.best_lr:g}, λ {found.best_lam:g}"
+    where = f"{found.spec.label}, lr {found.best_lr:g}, λ {found.best_lam:g}"
+    return f"least error {error_text(found.val_error.mean, found.unit)}: {where}"

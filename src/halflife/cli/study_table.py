@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.table import Table
 
 from ..lab import Findings, NotIdentified
-from ..lab.analysis import MeanAndSpread, compare, comparison_words, self_test, self_test_words, sentences
-from ..lab.analysis.sentences import SHARES, plain, signed
-from ..lab.inference import Estimate
+from ..lab.analysis import compare, comparison_words, self_test, self_test_words, sentences
+from ..lab.analysis.sentences import signed
 from ..lab.study import Result
+from ..lab.units import cost_text, error_text, plain
 
 COLUMNS = ("best lr", "best λ", "test error", "κ (90 %)", "R", "ω²")
 CAPTION = (
@@ -33,15 +33,7 @@ def results_table(result: Result) -> Table:
 
 def _scores(found: Findings) -> list[str]:
     label, lr, lam = found.spec.label, f"{found.best_lr:g}", f"{found.best_lam:g}"
-    return [label, lr, lam, score(found.test_error, found.unit)]
-
-
-def score(score: MeanAndSpread, unit: str = "misclassified") -> str:
-    """The error, in percent where it is a share: mean ± standard deviation over the seeds."""
-    scale, digits, sign = (100, 1, " %") if unit in SHARES else (1, 3, "")
-    if score.spread != score.spread:
-        return f"{scale * score.mean:.{digits}f}{sign}"
-    return f"{scale * score.mean:.{digits}f} ± {scale * score.spread:.{digits}f}{sign}"
+    return [label, lr, lam, error_text(found.test_error.mean, found.unit, found.test_error.spread)]
 
 
 def kappa(found: Findings) -> str:
@@ -55,15 +47,10 @@ def kappa(found: Findings) -> str:
 
 
 def _costs(found: Findings) -> list[str]:
-    """R in points where the error is a share, and ω²."""
-    scale, digits = (100, 1) if found.unit in SHARES else (1, 3)
-    lost = "" if isinstance(found.regret, NotIdentified) else _number(found.regret.transfer, scale, digits)
-    share = "" if isinstance(found.interaction, NotIdentified) else _number(found.interaction.omega2, 1, 2)
+    """R and ω²."""
+    lost = "" if isinstance(found.regret, NotIdentified) else cost_text(found.regret.transfer.value, found.unit)
+    share = "" if isinstance(found.interaction, NotIdentified) else plain(found.interaction.omega2.value, 2)
     return [lost, share]
-
-
-def _number(found: Estimate, scale: float, digits: int) -> str:
-    return plain(scale * found.value, digits)
 
 
 def meanings(result: Result) -> list[str]:

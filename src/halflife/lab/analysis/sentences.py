@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..inference.intervals import Estimate, Interval, NotIdentified
+from ..units import interval_text
 from .comparison import Comparison, seeds_needed, smallest_p
 from .findings import Findings
 from .self_test import LEVEL, SelfTest
 from .verdict import COUPLED, DECOUPLED, Verdict, verdict
 
 SIGNIFICANT = 0.05
-SHARES = ("misclassified", "of the variance")
-"""Units of errors that are read in percent."""
 
 
 def signed(value: float) -> str:
     """κ as people read it: two digits and a true minus."""
     return f"{value:+.2f}".replace("-", "−")
-
-
-def plain(value: float, digits: int) -> str:
-    """A number with a true minus, and none before a zero."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def span(interval: Interval | NotIdentified) -> str:
@@ -97,12 +91,9 @@ def price_words(found: Findings, judged: Verdict) -> str:
 
 
 def amount(cost: Estimate, unit: str) -> str:
-    """A difference of errors with its 90 % interval where there is one: in points where the error is a share."""
-    scale, digits, word = (100, 1, "points") if unit in SHARES else (1, 3, unit)
+    """A difference of errors with its 90 % interval where there is one."""
     interval = cost.interval()
-    ends = [] if isinstance(interval, NotIdentified) else [interval.low, interval.high]
-    value, *ends = (plain(scale * number, digits) for number in (cost.value, *ends))
-    return f"{value} ({' … '.join(ends)}) {word}" if ends else f"{value} {word}"
+    return interval_text(cost.value, None if isinstance(interval, NotIdentified) else interval[:2], unit)
 
 
 def diverged_summary(found: Findings) -> str:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from ..units import ERROR, MISCLASSIFIED
+
 Measure = Callable[[Tensor, Tensor], Tensor]
 """From the model's outputs and the targets."""
 
@@ -63,7 +65,8 @@ class Problem:
     ``error`` that of each sample, ``[samples]``, which is reported and at least 0: what a study calls best has the
     least mean of it. ``chance`` is the error of a guess, if there is one: a replica that diverged counts as that, or as
     the worst that did not, if that is worse.
-    ``augment`` changes the batches that are learned from; ``unit`` says what the error is, for people.
+    ``augment`` changes the batches that are learned from; ``unit`` says what the error is measured in, for people:
+    unless given, "misclassified", which is read in percent, if ``error`` is halflife's ``wrong``, else "error".
     """
 
     name: str
@@ -76,7 +79,11 @@ class Problem:
     error: Measure = wrong
     chance: float | None = None
     augment: Augment | None = None
-    unit: str = "misclassified"
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.unit:
+            object.__setattr__(self, "unit", MISCLASSIFIED if self.error is wrong else ERROR)
 
     @cached_property
     def fingerprint(self) -> str:

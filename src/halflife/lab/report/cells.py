@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import Findings
-from ..figures.spec import error_text, number_text
+from ..figures.spec import number_text
 from ..result import Result
+from ..units import error_text
 
 COLUMNS = (
     "optimizer",

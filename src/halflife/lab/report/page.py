@@ -33,7 +33,6 @@ from ..figures.spec import (
     colour_scale,
     curves_spec,
     difference_spec,
-    error_text,
     heatmap_spec,
     number_text,
     scale_free_spec,
@@ -46,6 +45,7 @@ from ..figures.study import recipe_words
 from ..load import Loaded
 from ..result import Result
 from ..store.study_record import Record
+from ..units import error_text
 from .cells import cell_rows, columns
 from .facts import commands, effort, machine_rows, new_facts, settings_facts
 from .verdict import points, verdict_of

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..analysis import Findings, compare, comparison_words, self_test, self_test_words, sentences, verdict
-from ..analysis.sentences import SHARES, plain, signed
-from ..figures.spec import error_text, number_text
+from ..analysis.sentences import signed
+from ..figures.spec import number_text
 from ..inference import Estimate, Interval, NotIdentified
 from ..load import missing
 from ..result import Result
+from ..units import cost_text, error_text, is_share
 
 
 class Row(NamedTuple):
@@ -94,8 +95,8 @@ def _row(found: Findings, leads: bool) -> Row:
     return _scores(found)._replace(
         kappa=_kappa(found.kappa),
         state=verdict(found).state,
-        transfer="" if nothing else _cost(regret.transfer, found.unit),
-        separate="" if nothing else _cost(regret.separate, found.unit),
+        transfer="" if nothing else cost_text(regret.transfer.value, found.unit),
+        separate="" if nothing else cost_text(regret.separate.value, found.unit),
         omega2="" if isinstance(found.interaction, NotIdentified) else f"{found.interaction.omega2.value:.2f}",
         leads=leads,
     )
@@ -110,11 +111,6 @@ def _kappa(kappa: Estimate | NotIdentified) -> str:
     return f"{signed(kappa.value)}{ends}"
 
 
-def _cost(cost: Estimate, unit: str) -> str:
-    """In points where the error is a share."""
-    return plain(100 * cost.value, 1) if unit in SHARES else plain(cost.value, 3)
-
-
 def points(results: Sequence[Result]) -> str:
     """What costs are measured in."""
-    return "points" if all(found.unit in SHARES for result in results for found in result.findings) else "error"
+    return "points" if all(is_share(found.unit) for result in results for found in result.findings) else "error"

@@ -6,11 +6,11 @@ from math import isfinite, nan
 from statistics import fmean
 
 from ..analysis import Findings
-from ..analysis.sentences import plain
 from ..config.optimizers import OPTIMIZER_SPECS
 from ..config.settings import Settings
 from ..inference import NotIdentified
 from ..result import Result
+from ..units import plain
 from .preset import Conclusion, Condition, Preset, Scale, coupling
 
 OPTIMIZERS = ("sgd-l2", "sgdw", "adam-l2", "adamw-paper", "adamw-torch")

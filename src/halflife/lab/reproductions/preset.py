@@ -15,6 +15,7 @@ from ..figures import Picture
 from ..inference import NotIdentified
 from ..result import Result
 from ..training import Training
+from ..units import error_text
 
 Scale = Literal["smoke", "small", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
@@ -77,7 +78,7 @@ def percent(error: float) -> str:
 
 def cell(found: Findings) -> str:
     """The best cell and its error."""
-    return f"{percent(found.val_error.mean)} at lr {found.best_lr:g}, λ {found.best_lam:g}"
+    return f"{error_text(found.val_error.mean, found.unit)} at lr {found.best_lr:g}, λ {found.best_lam:g}"
 
 
 def coupling(found: Findings) -> str:

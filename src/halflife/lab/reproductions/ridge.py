@@ -8,7 +8,8 @@ from ..inference import NotIdentified
 from ..problems import best_ridge, ridge
 from ..problems.ridge import NOISE
 from ..result import Result
-from .preset import Conclusion, Condition, Preset, Scale, cell, coupling, percent
+from ..units import number_text
+from .preset import Conclusion, Condition, Preset, Scale, cell, coupling
 
 OPTIMIZERS = ("sgd-l2", "adamw-torch", "adamw-paper", "prox-adam", "adam-l2")
 
@@ -34,7 +35,7 @@ def conclude(results: list[Result]) -> Conclusion:
     figures: list[tuple[str, str]] = []
     for result, noise in zip(results, (0.0, NOISE), strict=True):
         answer = best_ridge(ridge(noise=noise))
-        figures.append((f"{result.title}: exact ridge", f"{percent(answer.val_error)} at λ = {answer.lam:.3g}"))
+        figures.append((f"{result.title}: exact ridge", f"{number_text(answer.val_error)} at λ = {answer.lam:.3g}"))
         figures += [(f"{result.title}: {f.spec.label}", f"{cell(f)}; {coupling(f)}") for f in result.findings]
     paper, torch = (results[0].found(name).kappa for name in ("adamw-paper", "adamw-torch"))
     noisy = results[1].found("adamw-paper").kappa

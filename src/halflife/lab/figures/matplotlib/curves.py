@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from ..spec import CurvesSpec, error_text, number_text
+from ...units import error_text
+from ..spec import CurvesSpec, number_text
 from ..spec.axes import limits, nice_ticks
 from ..spec.heatmap import Array
 from .style import INK, LEAST_WIDTH, head, legend, new_figure, plain, sequence, spare

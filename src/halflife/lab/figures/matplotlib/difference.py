@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...units import difference_text
 from ..spec import DifferenceSpec, number_text
 from ..spec.difference import colour_end, reading
-from ..spec.text import difference_text
 from .style import DIVERGING, FAINT, INK, head, new_figure, plain, spare
 
 LEFT, TOP, BOTTOM, CELL_WIDTH, CELL_HEIGHT = 0.85, 1.15, 0.75, 0.85, 0.42

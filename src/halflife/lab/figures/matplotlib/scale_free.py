@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ..spec import ScaleFreeSpec, error_text
+from ...units import error_text
+from ..spec import ScaleFreeSpec
 from ..spec.axes import nice_ticks
 from ..spec.scale_free import common_limits, moved_words
 from .style import CATEGORIES, GREY, INK, LEAST_WIDTH, head, legend, new_figure, plain, spare

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...analysis.sentences import SHARES
+from ...units import is_share
 from ..spec import CurvesSpec, number_text
 from ..spec.axes import limits, nice_ticks
 from ..spec.heatmap import Array
@@ -16,7 +16,7 @@ from .plot import Plot, axis, logarithmic, sequence_colour
 
 def curves_plots(info: CurvesSpec) -> list[Plot]:
     """One for each learning rate, all on the same scales."""
-    scale, sign = (100, " %") if info.unit in SHARES else (1, "")
+    scale, sign = (100, " %") if is_share(info.unit) else (1, "")
     info = info._replace(val_error=scale * info.val_error)
     error_ends, norm_ends = limits(info.val_error), limits(info.weight_norm)
     ticks, norms = nice_ticks(*error_ends), nice_ticks(*norm_ends)
@@ -47,7 +47,7 @@ def _lines(info: CurvesSpec, i: int) -> list[dict[str, Any]]:
 
 
 def _line(info: CurvesSpec, j: int, curve: Array, row: str, *, thick: bool, name: str) -> dict[str, Any]:
-    value = "%{y:.1f} %" if name == "error" and info.unit in SHARES else "%{y:.3g}"
+    value = "%{y:.1f} %" if name == "error" and is_share(info.unit) else "%{y:.3g}"
     return {
         "type": "scatter",
         "mode": "lines",

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...units import difference_text
 from ..spec import DifferenceSpec, number_text
 from ..spec.difference import colour_end
-from ..spec.text import difference_text
 from .plot import Plot, cells
 
 COLOURS = ("@less", "@card", "@more")

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..spec import ColourScale, HeatmapSpec, error_text, number_text
+from ...units import error_text
+from ..spec import ColourScale, HeatmapSpec, number_text
 from ..spec.heatmap import positions
 from .plot import Plot, cells
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..spec import ScaleFreeSpec, error_text, number_text
+from ...units import error_text
+from ..spec import ScaleFreeSpec, number_text
 from ..spec.axes import nice_ticks
 from ..spec.scale_free import moved_words
 from .plot import Plot, category_colour, logarithmic

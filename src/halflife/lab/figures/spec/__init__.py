@@ -5,7 +5,7 @@ from .difference import DifferenceSpec, difference_spec
 from .heatmap import ColourScale, HeatmapSpec, colour_scale, describe, heatmap_spec
 from .magnitudes import MagnitudesPanel, MagnitudesSpec, magnitudes_spec
 from .scale_free import ScaleFreeSpec, scale_free_spec
-from .text import error_text, number_text
+from .text import number_text
 
 __all__ = [
     "ColourScale",
@@ -19,7 +19,6 @@ __all__ = [
     "curves_spec",
     "describe",
     "difference_spec",
-    "error_text",
     "heatmap_spec",
     "magnitudes_spec",
     "number_text",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...inference.intervals import Array
 from ...result import Result
-from .text import difference_text
+from ...units import difference_text, difference_unit
 
 ADAMW, PROX = "adamw-paper", "prox-adam"
 
@@ -82,5 +82,5 @@ def reading(info: DifferenceSpec) -> str:
     """How to read the numbers."""
     noise = difference_text(info.noise, info.unit).removeprefix("+") if np.isfinite(info.noise) else ""
     other = f"another seed moves {info.first} by {noise}; " if noise else ""
-    points = "points" if difference_text(1.0, info.unit) == "+100.00" else info.unit
-    return f"In {points}, mean over paired seeds; {other}bold: beyond that and twice its standard error."
+    where = f"In {difference_unit(info.unit)}, mean over paired seeds"
+    return f"{where}; {other}bold: beyond that and twice its standard error."

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...analysis import Findings
 from ...inference import Coupling, NotIdentified
 from ...inference.intervals import Array
-from .text import error_text
+from ...units import error_text
 
 Cell = tuple[int, int]
 Point = tuple[float, float]

@@ -10,8 +10,8 @@ import numpy as np
 
 from ...inference.intervals import Array
 from ...result import Result
+from ...units import difference_text, difference_unit
 from .axes import limits
-from .text import difference_text
 
 
 class ScaleFreeSpec(NamedTuple):
@@ -70,8 +70,7 @@ def _mean(values: Array) -> float:
 def moved_words(panel: ScaleFreeSpec) -> str:
     """How far a run moved, for each factor."""
     each = [difference_text(moved, panel.unit).removeprefix("+") for moved in panel.moved]
-    points = "points" if difference_text(1.0, panel.unit) == "+100.00" else "in error"
-    return f"moves by {' · '.join(each)} {points}"
+    return f"moves by {' · '.join(each)} {difference_unit(panel.unit)}"
 
 
 def common_limits(panels: Sequence[ScaleFreeSpec]) -> tuple[float, float]:
