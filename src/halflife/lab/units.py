@@ -29,7 +29,7 @@ def difference_unit(unit: str) -> str:
 
 
 def error_text(mean: float, unit: str, spread: float = nan, digits: int | None = None) -> str:
-    """An error and its spread, if it has one: 12.3 ± 0.4 %, 0.844 ± 0.012, (1.23 ± 0.04)e−6; a dash for none."""
+    """An error and its spread, if it has one: 12.3 ± 0.4 %, 0.844 ± 0.012, (1.230 ± 0.040)e−6; a dash for none."""
     if not isfinite(mean):
         return "–"
     if is_share(unit):
