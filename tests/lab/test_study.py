@@ -102,7 +102,7 @@ def test_the_best_cell_is_chosen_on_validation_and_a_diverged_run_counts_as_a_gu
         ({"problem": "chess"}, "problem 'chess' is not known; choose among digits"),
         ({"model": "oak"}, "model 'oak' is not known; choose among mlp"),
         ({"schedule": "never"}, "schedule 'never' is not known; choose among cosine"),
-        ({"optimizers": ("adamx",)}, "optimizer 'adamx' is not known; choose among adamw-torch"),
+        ({"optimizers": ("adamx",)}, "optimizer 'adamx' is not known; give a name .adamw-paper"),
         ({"optimizers": ()}, "at least one"),
         ({"lrs": (0.1, 0.1)}, "twice"),
         ({"lrs": (0.0,)}, "above 0"),

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ..lab import OPTIMIZER_SPECS, ExecutionConfig, Outcome, Settings, StudyError, run_preset, run_study
 from ..lab.config.scales import settings_of
+from ..lab.config.settings import LRS
 from ..lab.models.fitting import MODELS
 from ..lab.problems import PROBLEMS
 from ..lab.reproductions import PRESETS, SCALES, scale_named
@@ -84,7 +85,7 @@ Lrs = Annotated[
     str | None,
     typer.Option(
         metavar="LIST",
-        show_default=_OWN + ",".join(f"{lr:g}" for lr in _DEFAULT.lrs),
+        show_default=_OWN + ",".join(f"{lr:g}" for lr in LRS),
         help="Learning rates, separated by commas.",
     ),
 ]
@@ -100,7 +101,8 @@ Optimizers = Annotated[
         "--optimizer",
         metavar="NAME",
         show_default=_OWN + ", ".join(_DEFAULT.optimizers),
-        help=f"{', '.join(OPTIMIZER_SPECS)}, or of a registered rule; may be given repeatedly.",
+        help=f"{', '.join(OPTIMIZER_SPECS)}, or of a registered rule; one with decay and regularizer, as "
+        "adamw:cautious or prox-adam:l1; my.py:MyOptimizer; torch.optim.AdamW. May be given repeatedly.",
     ),
 ]
 Curves = Annotated[bool, typer.Option("--curves", help="Measure error and norm after every epoch, for the report.")]

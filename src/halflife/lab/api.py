@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .config.settings import Settings
+from .config.task import training_of
 from .errors import StudyError
 from .execution.config import ExecutionConfig
 from .figures import Picture, figures_of, save
@@ -16,7 +17,7 @@ from .progress import Listener
 from .reproductions import PRESETS, Conclusion, Condition, Preset, Scale
 from .reproductions.page import Drawn, page
 from .result import Result
-from .study import Study, training_of
+from .study import Study
 
 
 class Outcome(NamedTuple):

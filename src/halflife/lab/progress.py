@@ -31,11 +31,11 @@ Listener = Callable[[Progress], None]
 class ProgressTracker:
     """Turns what the executor says into ``Progress``."""
 
-    def __init__(self, listener: Listener, title: str, blocks: Sequence[GridSpec]) -> None:
+    def __init__(self, listener: Listener, title: str, grids: Sequence[GridSpec]) -> None:
         self.listener, self.title = listener, title
-        self.blocks = {block.spec.name: block for block in blocks}
-        self.left = dict.fromkeys(self.blocks, 0)
-        self.total = sum(map(len, blocks))
+        self.grids = {grid.spec.name: grid for grid in grids}
+        self.left = dict.fromkeys(self.grids, 0)
+        self.total = sum(map(len, grids))
         self.trained, self.todo = 0.0, 0
         self.best: Findings | None = None
 
@@ -49,7 +49,7 @@ class ProgressTracker:
     def hear(self, share: float) -> None:
         """The share of the training that is done."""
         self.trained = max(self.trained, share * self.todo)
-        names = [self.blocks[name].spec.label for name, left in self.left.items() if left]
+        names = [self.grids[name].spec.label for name, left in self.left.items() if left]
         doing = f"{self.title}: {names[0]}" + (" …" if names[1:] else "") if names else self.title
         self.listener(Progress(self.total - self.todo + self.trained, self.total, self.trained, doing, self.best))
 
@@ -58,12 +58,14 @@ class ProgressTracker:
         name = batch.spec.name
         self.left[name] -= len(batch)
         if not self.left[name]:
-            found_now = found(self.blocks[name])
+            found_now = found(self.grids[name])
             if np.isnan(found_now.val).all():  # each ended in an error
-                return self.hear(self._share())
+                return self.hear(self.share)
             if self.best is None or found_now.val_error.mean < self.best.val_error.mean:
                 self.best = found_now
-        return self.hear(self._share())
+        return self.hear(self.share)
 
-    def _share(self) -> float:
-        return (self.todo - sum(self.left.values())) / self.todo
+    @property
+    def share(self) -> float:
+        """Of what was to be trained, how much is finished."""
+        return (self.todo - sum(self.left.values())) / max(self.todo, 1)

@@ -31,7 +31,7 @@ class Result:
     """One study: its title, what was learned, each optimizer's findings in the order asked for, and Adam without decay.
 
     ``runs`` holds every network's row by the optimizer's name, by seed, then lr, then λ; None where one is missing.
-    ``way`` says how the networks were trained, and why so.
+    ``way`` says how the networks were trained, and why so; ``note`` what was left out, and why.
     """
 
     title: str
@@ -42,6 +42,7 @@ class Result:
     runs: Mapping[str, Sequence[RunRecord | None]]
     ledger: Path
     way: str
+    note: str = ""
 
     @property
     def leader(self) -> Findings:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,20 @@ import torch
 from .. import __version__
 from .analysis import Findings, findings
 from .config.grids import GridSpec, grids_of, trials_of
+from .config.optimizers import OptimizerSpec
 from .config.settings import Settings
-from .config.user_code import OwnTraining, is_own, load_own
+from .config.task import training_of
 from .errors import StudyError
 from .execution import TrainingMode, batches_of, choose_mode
+from .execution.budget import Budget, BudgetSpent
 from .execution.config import CellFailed, ExecutionConfig, trained
 from .machine import machine_facts
-from .models.fitting import MODELS
-from .problems import PROBLEMS, Problem, problem_named
 from .progress import Listener, Progress, ProgressTracker
 from .result import Result
 from .store.keys import Keys
 from .store.ledger import Ledger, RunRecord
 from .store.records import rows_of, rows_of_own
+from .store.study_record import stored_specs
 from .training import Training, TrialBatch
 
 __all__ = ["ExecutionConfig", "Progress", "Result", "Study"]
@@ -54,64 +55,120 @@ class Study:
         self.names = self.problem.name, settings.model or "own"
         self.title = title or self.problem.name
         self.origin = origin or {}
-        self.blocks = list(grids_of(settings))
+        self.grids = list(grids_of(settings))
 
     def run(self, listener: Listener = lambda progress: None) -> Result:
         with Ledger(self.folder / "study.db") as ledger:
             keys = Keys(self.training, self.settings)
             ledger.open_study(self._record(keys), __version__)
             way, why = self._way(ledger, listener)
-            self._train(ledger, keys, way, ProgressTracker(listener, self.title, self.blocks))
-            runs = {block.spec.name: self._runs(ledger, keys, block) for block in self.blocks}
-        baseline, *found = [self._found(block, runs[block.spec.name]) for block in self.blocks]
-        return Result(self.title, self.settings, self.problem, found, baseline, runs, ledger.path, f"{way}: {why}")
+            note = self._train(ledger, keys, way, ProgressTracker(listener, self.title, self.grids))
+            rows = [self._runs(ledger, keys, grid) for grid in self.grids]
+        baseline, *found = [self._found(grid, runs) for grid, runs in zip(self.grids, rows, strict=True)]
+        runs = {grid.spec.name: of_grid for grid, of_grid in zip(self.grids, rows, strict=True)}
+        return Result(
+            self.title, self.settings, self.problem, found, baseline, runs, ledger.path, f"{way}: {why}", note
+        )
 
     def _record(self, keys: Keys) -> dict[str, Any]:
         """What a report needs to read the ledger alone."""
         problem = {name: getattr(self.problem, name) for name in ("name", "description", "unit", "chance")}
         about = {"title": self.title, "model": self.names[1], "problem": problem, "job": keys.common}
         about |= {"torch": torch.__version__, "machine": machine_facts()}
-        return {**about, **self.origin, "settings": {**vars(self.settings), "problem": self.names[0]}}
+        about |= {"specs": stored_specs(self.settings)} if stored_specs(self.settings) else {}
+        return {**about, **self.origin, "settings": {**self.settings.stored, "problem": self.names[0]}}
 
     def _way(self, ledger: Ledger, listener: Listener) -> tuple[TrainingMode, str]:
-        """Stacked or singly, and why; as it was settled when this model was first trained in this folder."""
+        """Stacked or singly, and why; as it was settled when this model was first trained in this folder.
+
+        A folder knows executor and device of its first networks: where others go on, that is said, for rounding grows
+        in a training, and the same cell may then end some points apart.
+        """
         if not isinstance(self.training, Training):
             return "singly", "its own function trains each network"
-        if self.how.executor == "processes":
-            return "singly", "in worker processes, as asked"
-        key = f"way of {self.names}"
+        key, device = f"way of {self.names}", ledger.settle(f"device of {self.names}", self.how.device)
         settled = ledger.settled(key)
+        if settled is None and self.how.executor == "processes":
+            settled = ledger.settle(key, "singly|in worker processes, as asked")
         if settled is None:
-            total = sum(map(len, self.blocks))
+            total = sum(map(len, self.grids))
             listener(Progress(0, total, 0, f"{self.title}: trying whether stacks pay", None))
-            settled = ledger.settle(key, "|".join(choose_mode(self.training, self.blocks[0].spec)))
+            decision = choose_mode(self.training, self.grids[0].spec)
+            settled = ledger.settle(key, f"{decision.way}|{decision.why}")
         way, _, why = settled.partition("|")
+        if way == "stacked" and self.how.executor == "processes":
+            self._warn_of_mixing("trained in stacks", "each by itself")
+            way, why = "singly", "in worker processes, as asked"
+        if device != self.how.device:
+            self._warn_of_mixing(f"trained on {device}", f"on {self.how.device}")
         return ("stacked" if way == "stacked" else "singly"), why
 
-    def _train(self, ledger: Ledger, keys: Keys, way: TrainingMode, tracker: ProgressTracker) -> None:
-        """Train the batches that the ledger lacks, whole: what is trained together is written together."""
-        done = ledger.find(keys.of(block.spec, cell) for block in self.blocks for cell in block.cells())
+    def _warn_of_mixing(self, before: str, now: str) -> None:
+        warnings.warn(
+            f"{self.folder} has networks of this model that were {before}; what is missing is now trained {now}, and "
+            "rounding may set the same cell some points apart. Choose another --out to keep the two apart.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+    def _train(self, ledger: Ledger, keys: Keys, way: TrainingMode, tracker: ProgressTracker) -> str:
+        """Train the batches that the ledger lacks, whole: what is trained together is written together.
+
+        Under a budget seed by seed, so that what is finished when it is spent is a whole grid; says what is left.
+        """
+        done = ledger.find(keys.of(grid.spec, cell) for grid in self.grids for cell in grid.cells())
         workers = int(ledger.settle("workers", str(self.how.n_workers)))
         todo = [
             batch
-            for block in self.blocks
-            for batch in self._parcels(block, way, workers)
+            for grid in self.grids
+            for batch in self._batches(grid, self._way_of(grid.spec, way), workers)
             if any(keys.of(batch.spec, cell) not in done for cell in trials_of(batch))
         ]
         tracker.begin(todo)
-        checkpoints, failed = self.folder / "checkpoints", list[tuple[int, CellFailed]]()
-        for index, outcome, seconds in trained(self.training, todo, way, self.how, tracker.hear, checkpoints):
-            if isinstance(outcome, CellFailed):
-                failed.append((index, outcome))
-                tracker.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
-                continue
-            ledger.record(self._rows(outcome, todo[index], keys, seconds))
-            tracker.finish(todo[index], lambda block: self._found(block, self._runs(ledger, keys, block)))
+        failed, budget = list[tuple[TrialBatch, CellFailed]](), Budget(self.how.budget)
+        for part in budget.parts(todo):
+            failed += self._train_part(ledger, keys, part, way, tracker, budget)
         if failed:
-            named = [(todo[index], why) for index, why in sorted(failed)]  # whoever was done first
-            self._tell_of(named, len(todo), lambda block: not any(self._runs(ledger, keys, block)))
-        if checkpoints.is_dir() and not any(checkpoints.iterdir()):
-            checkpoints.rmdir()
+            order = {id(batch): place for place, batch in enumerate(todo)}  # whoever was done first
+            failed.sort(key=lambda one: order[id(one[0])])
+            self._tell_of(failed, len(todo), lambda grid: not any(self._runs(ledger, keys, grid)))
+        folder = self.folder / "checkpoints"
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        return budget.note(todo)
+
+    def _train_part(
+        self,
+        ledger: Ledger,
+        keys: Keys,
+        part: list[TrialBatch],
+        way: TrainingMode,
+        tracker: ProgressTracker,
+        budget: Budget,
+    ) -> list[tuple[TrialBatch, CellFailed]]:
+        """Those that failed; the others are in the ledger."""
+        failed = list[tuple[TrialBatch, CellFailed]]()
+        ways: list[TrainingMode] = [self._way_of(batch.spec, way) for batch in part]
+        before, size = tracker.share, sum(map(len, part)) / max(tracker.todo, 1)
+
+        def hear(share: float) -> None:
+            tracker.hear(before + size * share)
+            budget.check()
+
+        with suppress(BudgetSpent):
+            for index, outcome, seconds in trained(
+                self.training, part, ways, self.how, hear, self.folder / "checkpoints"
+            ):
+                if isinstance(outcome, CellFailed):
+                    failed.append((part[index], outcome))
+                else:
+                    ledger.record(self._rows(outcome, part[index], keys, seconds))
+                tracker.finish(part[index], lambda grid: self._found(grid, self._runs(ledger, keys, grid)))
+        return failed
+
+    def _way_of(self, spec: OptimizerSpec, way: TrainingMode) -> TrainingMode:
+        """An optimizer that is not ours knows no stack."""
+        return way if spec.update is not None else "singly"
 
     def _rows(self, outcome: Any, batch: TrialBatch, keys: Keys, seconds: float) -> list[RunRecord]:
         if isinstance(self.training, Training):
@@ -128,7 +185,7 @@ class Study:
         """
         first, (error, trace) = failed[0]
         where = f"{first.spec.name} with lr {first.lrs[0]:g}, λ {first.lams[0]:g}, seed {first.seeds[0]}"
-        lost = [block.spec.name for block in self.blocks if is_empty(block)]
+        lost = [grid.spec.name for grid in self.grids if is_empty(grid)]
         if lost:
             raise StudyError(f"every network of {lost[0]} failed; the first, {where}: {error}\n{trace}")
         warnings.warn(
@@ -138,45 +195,21 @@ class Study:
             stacklevel=2,
         )
 
-    def _parcels(self, block: GridSpec, way: TrainingMode, workers: int) -> list[TrialBatch]:
+    def _batches(self, grid: GridSpec, way: TrainingMode, workers: int) -> list[TrialBatch]:
         """Cut for as many workers as there were at first: so a resumed study ends with the same bits anywhere."""
+        whole = grid.replicas()
+        if isinstance(self.training, Training) and self.how.budget is None:
+            return batches_of(self.training, whole, workers, self.how.memory, way)
+        seeds = [replace(whole, seeds=(seed,)) for seed in whole.seeds]
         if isinstance(self.training, Training):
-            return batches_of(self.training, block.replicas(), workers, self.how.memory, way)
-        whole = block.replicas()
+            each = [batches_of(self.training, one, workers, self.how.memory, way) for one in seeds]
+            return [batch for of_seed in each for batch in of_seed]
         return [replace(whole, lrs=(c.lr,), lams=(c.lam,), seeds=(c.seed,)) for c in trials_of(whole)]
 
-    def _runs(self, ledger: Ledger, keys: Keys, block: GridSpec) -> Sequence[RunRecord | None]:
-        wanted = [keys.of(block.spec, cell) for cell in block.cells()]
+    def _runs(self, ledger: Ledger, keys: Keys, grid: GridSpec) -> Sequence[RunRecord | None]:
+        wanted = [keys.of(grid.spec, cell) for cell in grid.cells()]
         done = ledger.find(wanted)
         return [done.get(key) for key in wanted]
 
-    def _found(self, block: GridSpec, runs: Sequence[RunRecord | None]) -> Findings:
-        return findings(block.spec, block.lrs, block.lams, runs, self.problem.chance, self.problem.unit)
-
-
-def training_of(settings: Settings, how: ExecutionConfig) -> Training | OwnTraining:
-    """What is trained for every cell. Raises ``StudyError`` if the problem cannot be read or holds no batch."""
-    problem = settings.problem
-    if isinstance(problem, str):
-        problem = load_own(problem) if is_own(problem) else problem_named(problem, how.data_dir)
-    if isinstance(problem, OwnTraining):
-        return replace(problem, epochs=settings.epochs, batch_size=settings.batch_size)
-    if settings.batch_size > len(problem.train):
-        raise StudyError(
-            f"a batch of {settings.batch_size} does not fit: {problem.name} has {len(problem.train)} samples."
-        )
-    if settings.model is None and settings.problem not in PROBLEMS:
-        _check_models(problem)
-    model = problem.model if settings.model is None else partial(MODELS[settings.model], problem)
-    return Training(problem, model, settings.recipe, how.device)
-
-
-def _check_models(problem: Problem) -> None:
-    """Raises ``StudyError`` where two calls give models with parameters in common: what one learned, the next has."""
-    with torch.random.fork_rng(devices=[]):
-        first, second = problem.model(), problem.model()
-    if {*map(id, first.parameters())} & {*map(id, second.parameters())}:
-        raise StudyError(
-            f"the model of {problem.name} must be a new one at each call, but two calls gave the same parameters: "
-            "build it within the function, as in model=lambda: torch.nn.Linear(4, 2)."
-        )
+    def _found(self, grid: GridSpec, runs: Sequence[RunRecord | None]) -> Findings:
+        return findings(grid.spec, grid.lrs, grid.lams, runs, self.problem.chance, self.problem.unit)

@@ -84,7 +84,7 @@ def write_ledger(folder, results, command="halflife study --out 'a folder'", pre
             words = {name: getattr(result.problem, name) for name in ("name", "description", "unit", "chance")}
             about = {"title": result.title, "problem": words, "job": job, "machine": {"processor": "Z80", "cores": 1}}
             origin = {"command": command, "preset": preset, "scale": scale}
-            settings = {**vars(result.settings), "problem": "digits"}
+            settings = {**result.settings.stored, "problem": "digits"}
             ledger.open_study({**about, **origin, "torch": "2.x", "settings": settings}, __version__)
             ledger.record(run for runs in result.runs.values() for run in runs if run is not None)
         ledger.settle("way of ('digits', 'own')", "stacked|it was quicker")

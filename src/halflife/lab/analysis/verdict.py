@@ -68,7 +68,7 @@ def conventions(found: Findings) -> tuple[Convention, ...]:
     """κ with λ as it is, with lr·λ and with λ/lr in its place; nothing where κ is not identified."""
     if isinstance(found.kappa, NotIdentified):
         return ()
-    names = _names(found.spec.update.decay.multiplier)
+    names = _names(found.spec.multiplier)
     return tuple(_convention(found.kappa, power, *words) for power, words in names.items())
 
 

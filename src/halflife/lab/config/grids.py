@@ -48,7 +48,7 @@ def trials_of(replicas: TrialBatch) -> list[Cell]:
 
 def grids_of(settings: Settings) -> Iterator[GridSpec]:
     """The baseline first, then every optimizer in the order asked for; grids in increasing order."""
-    lrs, seeds = tuple(sorted(settings.lrs)), tuple(range(settings.seeds))
-    yield GridSpec(settings.adapted(BASELINE), lrs, BASELINE.lams, seeds)
+    seeds = tuple(range(settings.seeds))
+    yield GridSpec(settings.adapted(BASELINE), settings.lrs_of(BASELINE), BASELINE.lams, seeds)
     for spec in settings.optimizer_specs():
-        yield GridSpec(spec, lrs, tuple(sorted(settings.lams_of(spec))), seeds)
+        yield GridSpec(spec, settings.lrs_of(spec), settings.lams_of(spec), seeds)

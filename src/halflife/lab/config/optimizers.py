@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import torch
@@ -22,22 +23,32 @@ TIMES_LR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Those of a λ that is."""
 
 
+LR_FACTORS = {"SGD": 10.0, "RMSprop": 1.0, "NAdam": 1.0, "Adamax": 1.0}
+"""How much larger learning rates are than Adam's, by rule, where its default lr does not say it."""
+SPARSE_FACTOR = 0.01
+"""How much smaller a penalty's λ is that drives weights to 0 than the ridge's, whose pull fades with the weight."""
+
+
 @dataclass(frozen=True)
 class OptimizerSpec:
     """An optimizer under study. ``name`` is what the command line and the ledger call it, ``label`` what people read.
 
-    ``equation`` is one step with ridge; ``lams`` the λ tried unless others are given; ``settings`` what its class is
-    given beside lr and λ, as pairs.
+    ``equation`` is one step with ridge; ``lams`` the λ tried unless others are given, and ``lr_factor`` what the usual
+    learning rates, which are Adam's, are multiplied by; ``settings`` what its class is given beside lr and λ, as pairs.
+    ``optimizer`` is called with (params, lr=, weight_decay=, …): one of ours, torch's, or anybody's. ``identity``
+    names one that is not the library's own, its code included, for the ledger.
     """
 
     name: str
     label: str
     equation: str
-    optimizer: type[optim.Optimizer]
+    optimizer: Callable[..., torch.optim.Optimizer]
     settings: tuple[tuple[str, Any], ...] = ()
     lams: tuple[float, ...] = HALF_DECADES
+    lr_factor: float = 1.0
+    identity: str = ""
 
-    def build(self, params: Iterable[Tensor], lr: float, lam: float) -> optim.Optimizer:
+    def build(self, params: Iterable[Tensor], lr: float, lam: float) -> torch.optim.Optimizer:
         """The optimizer itself, as a training loop has it; that λ may be large is no news in a study."""
         with on_purpose():
             return self.optimizer(params, lr=lr, weight_decay=lam, **dict(self.settings))
@@ -45,12 +56,22 @@ class OptimizerSpec:
     @property
     def key(self) -> list[str]:
         """What a ledger knows it by; a field of two rules stands under the name that it had when ledgers began."""
-        return [self.name, str(self.update).replace("momentum_type=", "look="), repr(self.settings)]
+        identity = self.identity or str(self.update).replace("momentum_type=", "look=")
+        return [self.name, identity, repr(self.settings)]
 
     @cached_property
-    def update(self) -> Update:
-        """rule × decay × regularizer, to be applied to stacked weights."""
+    def update(self) -> Update | None:
+        """rule × decay × regularizer, to be applied to stacked weights; None for an optimizer that is not ours."""
+        if not (isinstance(self.optimizer, type) and issubclass(self.optimizer, optim.Optimizer)):
+            return None
         return update_of(self.optimizer, **dict(self.settings))
+
+    @cached_property
+    def multiplier(self) -> str:
+        """What λ is multiplied by in a step: "lr", "schedule", … as a ``Decay`` has it; of a stranger's it is found out
+        by steps with gradients of 0, and empty where that does not tell.
+        """
+        return measured_multiplier(self) if self.update is None else str(self.update.decay.multiplier)
 
 
 def update_of(optimizer: type[optim.Optimizer], **settings: Any) -> Update:
@@ -75,12 +96,35 @@ def equation_of(decay: Decay, rule: str) -> str:
     return _EQUATIONS.get(name, str(decay)).format(rule)
 
 
+def measured_multiplier(spec: OptimizerSpec) -> str:
+    """By what a weight of 1 loses in its first step, its gradient being 0, for twice the lr and twice the λ."""
+
+    def lost(lr: float, lam: float) -> float:
+        w = torch.ones(4, requires_grad=True)
+        w.grad = torch.zeros_like(w)
+        spec.build([w], lr, lam).step()
+        return 1.0 - float(w.detach()[0])
+
+    base, faster, more = lost(1e-2, 0.1), lost(2e-2, 0.1), lost(1e-2, 0.2)
+    if not base or abs(more / base - 2) > 0.1:  # in the gradient: what it loses is not proportional to λ
+        return ""
+    return "lr" if abs(faster / base - 2) < 0.1 else "schedule" if abs(faster / base - 1) < 0.1 else ""
+
+
+def lr_factor_of(optimizer: Callable[..., Any], rule: str) -> float:
+    """By the rule, else by the class's own default beside Adam's."""
+    default = signature(optimizer).parameters.get("lr")
+    value = default.default if default is not None else None
+    return LR_FACTORS.get(rule, float(f"{value / 1e-3:.1g}") if isinstance(value, float) and value > 0 else 1.0)
+
+
 def spec_of(name: str, optimizer: type[optim.Optimizer]) -> OptimizerSpec:
-    """A class as it comes, with the λ that its decay suggests."""
+    """A class as it comes, with the learning rates and the λ that rule and decay suggest."""
     update = update_of(optimizer)
     lams = TIMES_LR if update.decay.multiplier == "lr" else HALF_DECADES
-    equation = equation_of(update.decay, type(update.rule).__name__)
-    return OptimizerSpec(name, optimizer.__name__, equation, optimizer, lams=lams)
+    rule = type(update.rule).__name__
+    equation, factor = equation_of(update.decay, rule), lr_factor_of(optimizer, rule)
+    return OptimizerSpec(name, optimizer.__name__, equation, optimizer, lams=lams, lr_factor=factor)
 
 
 OPTIMIZER_SPECS = Catalogue(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from inspect import signature
 from math import isfinite
 from typing import Any
@@ -13,8 +13,12 @@ from ..models.fitting import MODELS
 from ..problems import PROBLEMS, Problem
 from ..training import Recipe
 from ..training.schedules import SCHEDULES
-from .optimizers import DEFAULT, OPTIMIZER_SPECS, OptimizerSpec
+from .optimizer_names import optimizer_spec
+from .optimizers import DEFAULT, OptimizerSpec
 from .user_code import is_own
+
+LRS = (5e-4, 1.1e-3, 2.3e-3, 5e-3, 1.1e-2, 2.3e-2, 5e-2)
+"""The usual learning rates: Adam's."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,10 @@ class Settings:
 
     ``problem`` is a name, a ``Problem`` of one's own, or ``my.py:problem`` (see ``lab.own``);
     ``model`` a name, None for the problem's own.
-    ``lams`` is None where every optimizer takes its own λ (``OptimizerSpec.lams``). Seeds are 0, 1, …, ``seeds`` − 1.
+    ``optimizers`` are names or classes, as ``lab.config.optimizer_names`` reads them; ``specs`` holds what is known of
+    those that no name tells. ``lrs`` is None where every optimizer takes the usual ones times its own factor, ``lams``
+    where it takes its own λ (``OptimizerSpec``); both may be a mapping by the optimizer's name. Seeds are 0, 1, …,
+    ``seeds`` − 1.
     ``eps`` replaces the ε of every optimizer that has one. ``schedule``, ``loss_scale`` and ``curves`` are of the
     ``Recipe``.
     Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
@@ -32,8 +39,8 @@ class Settings:
     problem: str | Problem = "digits"
     model: str | None = None
     optimizers: tuple[str, ...] = DEFAULT
-    lrs: tuple[float, ...] = (5e-4, 1.1e-3, 2.3e-3, 5e-3, 1.1e-2, 2.3e-2, 5e-2)
-    lams: tuple[float, ...] | None = None
+    lrs: tuple[float, ...] | Mapping[str, tuple[float, ...]] | None = None
+    lams: tuple[float, ...] | Mapping[str, tuple[float, ...]] | None = None
     seeds: int = 4
     epochs: int = 100
     batch_size: int = 50
@@ -41,46 +48,77 @@ class Settings:
     loss_scale: float = 1.0
     eps: float | None = None
     curves: bool = False
+    specs: Mapping[str, OptimizerSpec] = field(default_factory=dict[str, OptimizerSpec], repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        grids: dict[str, Any] = {"lrs": self.lrs, "lams": self.lams, "optimizers": self.optimizers}
-        for name, given in grids.items():
-            if given is not None:  # a list, np.logspace(…), a name alone
-                listed = (given,) if isinstance(given, str) else given
-                object.__setattr__(self, name, tuple(x if isinstance(x, str) else float(x) for x in listed))
+        self._take_optimizers()
+        object.__setattr__(self, "lrs", _floats(self.lrs))
+        object.__setattr__(self, "lams", _floats(self.lams))
         _known(
             "problem",
             [self.problem] if isinstance(self.problem, str) and not is_own(self.problem) else [],
             PROBLEMS,
         )
         _known("model", [self.model] if self.model else [], MODELS)
-        _known("optimizer", self.optimizers, OPTIMIZER_SPECS)
         _known("schedule", [self.schedule], SCHEDULES)
         _grid("optimizers", self.optimizers)
-        _grid("learning rates", self.lrs)
-        _positive("learning rate", self.lrs)
-        _grid("λ", self.lams if self.lams is not None else ("each its own",))
-        _positive("λ", self.lams or ())
+        for what, one, given in (("learning rates", "learning rate", self.lrs), ("λ", "λ", self.lams)):
+            for grid in given.values() if isinstance(given, Mapping) else [given]:
+                _grid(what, ("each its own",) if grid is None else grid)
+                _positive(one, grid or ())
         _positive("loss scale", [self.loss_scale])
         for name in ("seeds", "epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise StudyError(f"{name.replace('_', ' ')} must be at least 1, but {getattr(self, name)} was given.")
+
+    def _take_optimizers(self) -> None:
+        """By their names, and what is known of each: a name alone, a list, classes among them."""
+        given: Any = self.optimizers
+        listed: list[Any] = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]  # pyright: ignore[reportUnknownArgumentType]
+        known = dict(self.specs)
+        specs = [known[one] if isinstance(one, str) and one in known else optimizer_spec(one) for one in listed]
+        object.__setattr__(self, "optimizers", tuple(spec.name for spec in specs))
+        object.__setattr__(self, "specs", {spec.name: spec for spec in specs})
 
     @property
     def recipe(self) -> Recipe:
         return Recipe(self.epochs, self.batch_size, self.schedule, self.loss_scale, self.curves)
 
     def optimizer_specs(self) -> list[OptimizerSpec]:
-        return [self.adapted(OPTIMIZER_SPECS[name]) for name in self.optimizers]
+        return [self.adapted(self.specs[name]) for name in self.optimizers]
 
     def adapted(self, spec: OptimizerSpec) -> OptimizerSpec:
         """With this study's ε, if it has one and the optimizer too."""
-        if self.eps is None or "eps" not in signature(spec.optimizer).parameters:
+        if self.eps is None or spec.update is None or "eps" not in signature(spec.optimizer).parameters:
             return spec
         return replace(spec, settings=(*spec.settings, ("eps", self.eps)))
 
+    def lrs_of(self, spec: OptimizerSpec) -> tuple[float, ...]:
+        """In increasing order."""
+        given = self.lrs.get(spec.name) if isinstance(self.lrs, Mapping) else self.lrs
+        usual = tuple(float(f"{spec.lr_factor * lr:.3g}") for lr in LRS)
+        return tuple(sorted(usual if given is None else given))
+
     def lams_of(self, spec: OptimizerSpec) -> tuple[float, ...]:
-        return spec.lams if self.lams is None else self.lams
+        """In increasing order."""
+        given = self.lams.get(spec.name) if isinstance(self.lams, Mapping) else self.lams
+        return tuple(sorted(spec.lams if given is None else given))
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """All of it as JSON can hold it, but for what is known of the optimizers; the problem by its name."""
+        shared = self.lrs is None and all(spec.lr_factor == 1 for spec in self.specs.values())
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "specs"}
+        return {**values, "lrs": LRS if shared else self.lrs}
+
+
+def _floats(given: Any) -> Any:
+    """Of a list, np.logspace(…), or a mapping of them; None as it is."""
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return {name: _floats(grid) for name, grid in given.items()}  # pyright: ignore[reportUnknownVariableType]
+    return tuple(float(x) for x in given)
 
 
 def _known(what: str, names: Iterable[str], table: Iterable[str]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ...optim import Optimizer
 from ..errors import StudyError
 from ..problems import Problem
 from .code_digest import code_of_file
@@ -37,7 +37,7 @@ class Config:
         """The optimizer's name in the study, such as "adamw-paper"."""
         return self.spec.name
 
-    def build(self, params: Iterable[Tensor]) -> Optimizer:
+    def build(self, params: Iterable[Tensor]) -> torch.optim.Optimizer:
         """The optimizer to train with, lr and λ set; a scheduler is the training's own affair."""
         return self.spec.build(params, self.lr, self.weight_decay)
 

@@ -97,7 +97,8 @@ def bytes_of(training: Training, spec: OptimizerSpec) -> int:
         with torch.enable_grad(), saved_tensors_hooks(lambda x: _count(x, kept), lambda x: x):
             problem.loss(model(inputs), targets)
     activations = sum(kept[at] for at in kept.keys() - weights.keys())
-    states = 2 + sum(isinstance(x, Tensor) for x in spec.update.rule.start(torch.zeros(1), 1.0).values())
+    rule = spec.update.rule if spec.update else None
+    states = 2 + (sum(isinstance(x, Tensor) for x in rule.start(torch.zeros(1), 1.0).values()) if rule else 2)
     buffers = sum(x.nbytes for x in model.buffers())
     return int(SLACK * (activations + inputs.nbytes + targets.nbytes) + states * sum(weights.values()) + buffers)
 

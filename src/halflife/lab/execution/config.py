@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -16,7 +16,7 @@ from ...optim.groups import on_purpose
 from ..config.user_code import Config, OwnTraining
 from ..errors import StudyError
 from ..training import Training, TrialBatch
-from .dispatch import ShareOut, TrainingMode, execute, run_jobs, shared_out
+from .dispatch import CellFailed, ShareOut, TrainingMode, execute, run_jobs, shared_out
 
 ExecutorName = Literal["vectorised", "processes", "ray"]
 
@@ -30,6 +30,7 @@ class ExecutionConfig:
     for ``vectorised``, to the Ray cluster at ``address``, one that it starts itself if that is None. ``memory``, in
     bytes, bounds all stacks together. ``data_dir`` holds the problem's files. ``device`` is torch's name of where
     weights and data lie, "cuda" say: each network is then trained by itself, and the workers share the device.
+    ``budget``, in seconds, bounds the time: seeds that do not fit are left out, and trained by the same call later.
     Raises ``StudyError`` for an unknown executor, numbers below 1, and a device that is not there.
     """
 
@@ -39,14 +40,15 @@ class ExecutionConfig:
     address: str | None = None
     data_dir: Path | None = None
     device: str = "cpu"
+    budget: float | None = None
 
     def __post_init__(self) -> None:
         if self.executor not in get_args(ExecutorName):
             names = ", ".join(get_args(ExecutorName))
             raise StudyError(f"executor {self.executor!r} is not known; choose among {names}.")
-        for name in ("workers", "memory"):
+        for name in ("workers", "memory", "budget"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value is not None and not value >= 1:
                 raise StudyError(f"{name} must be at least 1, but {value} was given.")
         if self.executor != "ray" and self.lacks_device:  # with it the workers' machines must have one
             raise StudyError(
@@ -81,7 +83,7 @@ class ExecutionConfig:
 def trained(
     training: Training | OwnTraining,
     batches: Sequence[TrialBatch],
-    way: TrainingMode,
+    way: Sequence[TrainingMode],
     how: ExecutionConfig,
     progress: Callable[[float], None],
     checkpoints: Path,
@@ -91,13 +93,6 @@ def trained(
         return execute(training, batches, way, how.share_out(), progress, checkpoints)
     configs = [training.config(p.spec, p.lrs[0], p.lams[0], p.seeds[0]) for p in batches]
     return run_jobs(Call(training), configs, how.share_out(), progress)
-
-
-class CellFailed(NamedTuple):
-    """A training of the user's own that ended in an error: what it said, and where."""
-
-    error: str
-    trace: str
 
 
 @dataclass(frozen=True)

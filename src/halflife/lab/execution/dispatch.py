@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ...optim.groups import on_purpose
+from ..errors import StudyError
 from ..training.checkpoints import fingerprint
 from ..training.sequential import train_sequentially
 from ..training.trainer import Progress
@@ -56,10 +58,18 @@ def run_jobs(
         yield order[index], result, seconds
 
 
+class CellFailed(NamedTuple):
+    """A training that ended in an error: what it said, and where."""
+
+    error: str
+    trace: str
+
+
 class WorkItem(NamedTuple):
-    """What a worker is given: replicas, and the file where it keeps them between two epochs."""
+    """What a worker is given: replicas, how to train them, and the file where it keeps them between two epochs."""
 
     replicas: TrialBatch
+    way: TrainingMode
     checkpoint: Path | None
 
 
@@ -68,30 +78,39 @@ class Train:
     """The job of a worker that trains."""
 
     training: Training
-    way: TrainingMode
 
-    def __call__(self, batch: WorkItem, progress: Progress) -> Outcome:
-        with on_purpose():
-            return MODES[self.way](self.training, batch.replicas, progress, batch.checkpoint)
+    def __call__(self, item: WorkItem, progress: Progress) -> Outcome | CellFailed:
+        try:
+            with on_purpose():
+                return MODES[item.way](self.training, item.replicas, progress, item.checkpoint)
+        except StudyError:
+            raise
+        except Exception as error:  # whatever a user's model or loss makes of some cell
+            return CellFailed(f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
 def execute(
     training: Training,
     batches: Sequence[TrialBatch],
-    way: TrainingMode = "stacked",
+    way: TrainingMode | Sequence[TrainingMode] = "stacked",
     share_out: ShareOut = shared_out,
     progress: Progress = lambda share: None,
     checkpoints: Path | None = None,
-) -> Iterator[tuple[int, Outcome, float]]:
-    """The index of a batch, its outcome and the seconds it took, in the order in which they are finished.
+) -> Iterator[tuple[int, Any, float]]:
+    """The index of a batch, its outcome and the seconds it took, in the order in which they are finished; a
+    ``CellFailed`` for one that raised. ``way`` is the same for all batches, or one for each.
 
     ``progress`` hears the share of all replicas' training that is done; what it raises stops the training. In the
     folder ``checkpoints`` each batch in training has a file, from which the same call goes on after an interruption;
     it is removed when the caller comes back for the next batch, so write the outcome down first.
-    Raises ``StudyError`` if a worker died twice on the same batch, and what the problem or the model raises.
+    Raises ``StudyError`` if a worker died twice on the same batch.
     """
-    items = [WorkItem(batch, _file(checkpoints, training, batch, way)) for batch in batches]
-    for finished in run_jobs(Train(training, way), items, share_out, progress, list(map(len, batches))):
+    ways: Sequence[TrainingMode] = [way for _ in batches] if isinstance(way, str) else way
+    items = [
+        WorkItem(batch, mode, _file(checkpoints, training, batch, mode))
+        for batch, mode in zip(batches, ways, strict=True)
+    ]
+    for finished in run_jobs(Train(training), items, share_out, progress, list(map(len, batches))):
         yield finished
         file = items[finished[0]].checkpoint
         if file is not None:
@@ -108,6 +127,10 @@ def train(training: Training, replicas: TrialBatch, progress: Progress = lambda 
     rows = cut(replicas, len(replicas), workers)
     batches = [batch for row in rows for batch in row]
     finished = execute(training, batches, "stacked", partial(shared_out, workers=workers), progress)
-    outcomes = {index: outcome for index, outcome, _ in finished}
+    outcomes = dict[int, Outcome]()
+    for index, outcome, _ in finished:
+        if isinstance(outcome, CellFailed):
+            raise StudyError(f"a training failed: {outcome.error}\n{outcome.trace}")
+        outcomes[index] = outcome
     ordered = iter(outcomes[index] for index in range(len(batches)))
     return joined([joined([next(ordered) for _ in row], dim=1) for row in rows], dim=0)

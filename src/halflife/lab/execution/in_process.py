@@ -38,5 +38,5 @@ def run_in_process(
             stop.set()
 
 
-class _StoppedError(Exception):
+class _StoppedError(BaseException):
     """The caller has given up, so the thread does too."""

@@ -22,7 +22,7 @@ def settings_facts(result: Result) -> list[Fact]:
     facts: list[Fact] = [
         ("problem", result.problem.description),
         ("model", settings.model or "the problem's own"),
-        ("learning rates", _grid(sorted(settings.lrs))),
+        *(_lrs(result)),
         *(_lams(result)),
         ("seeds", str(settings.seeds)),
         ("training", f"{settings.epochs} epochs, batches of {settings.batch_size}, {settings.schedule} schedule"),
@@ -40,17 +40,23 @@ def new_facts(result: Result, first: Result) -> list[Fact]:
     return [fact for fact in settings_facts(result) if fact not in known]
 
 
-def _lams(result: Result) -> Iterator[Fact]:
-    """One line where all optimizers share their λ, else one for each."""
+def _lrs(result: Result) -> Iterator[Fact]:
     settings = result.settings
-    if settings.lams is not None:
-        yield "λ", _grid(sorted(settings.lams))
-        return
+    return _shared("learning rates", {spec.label: settings.lrs_of(spec) for spec in settings.optimizer_specs()})
+
+
+def _lams(result: Result) -> Iterator[Fact]:
+    settings = result.settings
+    return _shared("λ", {spec.label: settings.lams_of(spec) for spec in settings.optimizer_specs()})
+
+
+def _shared(what: str, of_optimizers: Mapping[str, tuple[float, ...]]) -> Iterator[Fact]:
+    """One line where all optimizers share their grid, else one for each grid."""
     grids: dict[tuple[float, ...], list[str]] = {}
-    for spec in settings.optimizer_specs():
-        grids.setdefault(tuple(sorted(spec.lams)), []).append(spec.label)
+    for label, grid in of_optimizers.items():
+        grids.setdefault(grid, []).append(label)
     for grid, labels in grids.items():
-        yield ("λ" if len(grids) == 1 else f"λ of {', '.join(labels)}"), _grid(grid)
+        yield (what if len(grids) == 1 else f"{what} of {', '.join(labels)}"), _grid(grid)
 
 
 def _grid(values: Sequence[float]) -> str:
@@ -97,8 +103,8 @@ def commands(results: Sequence[Result], records: Sequence[Record]) -> list[str]:
 def python_command(settings: Settings, result: Result) -> str:
     """A shell command that runs the same study, by what differs from the defaults."""
     default = Settings()
-    changed = [f"{one.name}={getattr(settings, one.name)!r}" for one in fields(Settings)]
-    plain = {f"{one.name}={getattr(default, one.name)!r}" for one in fields(Settings)}
+    changed = [f"{one.name}={getattr(settings, one.name)!r}" for one in fields(Settings) if one.name != "specs"]
+    plain = {f"{one.name}={getattr(default, one.name)!r}" for one in fields(Settings) if one.name != "specs"}
     arguments = ", ".join(argument for argument in changed if argument not in plain)
     title = f", title={result.title!r}" if result.title else ""
     code = (

@@ -48,7 +48,7 @@ def _setting(results: Sequence[Result]) -> str:
     schedule = f", {s.schedule} schedule" if len(schedules) == 1 else ""
     return (
         f"{_sentence(first.problem.description)} {_model(s)}, {s.epochs} epochs of batches of {s.batch_size}, "
-        f"{s.seeds} seed{'s' * (s.seeds > 1)}{schedule}; lr {_grid(s.lrs)}.{conditions}"
+        f"{s.seeds} seed{'s' * (s.seeds > 1)}{schedule}; lr {_grid(first.findings[0].lrs)}.{conditions}"
     )
 
 

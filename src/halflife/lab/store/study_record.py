@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..config.optimizers import OptimizerSpec
 from ..config.settings import Settings
 from ..config.user_code import OwnTraining
+from ..errors import StudyError
 from ..machine import machine_facts
 from ..problems import PROBLEMS, Problem
 from ..result import Result
@@ -51,16 +53,44 @@ def read_record(stored: Mapping[str, Any], version: str) -> tuple[Settings, Reco
     origin = {name: str(stored.get(name, "")) for name in ("command", "preset", "scale")}
     machine = {"halflife": version, "torch": stored.get("torch", ""), **stored.get("machine", {})}
     record = Record(stored["title"], *words, stored["job"], **origin, machine=machine)
-    return _settings(stored["settings"], record.name), record
+    return _settings(stored["settings"], record.name, stored.get("specs", {})), record
 
 
-def _settings(stored: Mapping[str, Any], problem: str) -> Settings:
+def _settings(stored: Mapping[str, Any], problem: str, specs: Mapping[str, Any]) -> Settings:
     """As they were; a problem of the user's own by the form of its name alone, for its file need not be here."""
     known = {one.name for one in fields(Settings)}
     values: dict[str, Any] = {name: _tuple(value) for name, value in stored.items() if name in known}
+    values["specs"] = {name: _spec(name, facts) for name, facts in specs.items()}
     if values.get("problem") not in PROBLEMS:
         values["problem"] = f"own.py:{problem}"
     return Settings(**values)
+
+
+def stored_specs(settings: Settings) -> dict[str, Any]:
+    """What a report must know of optimizers that are not the library's own, whose code need not be there then."""
+    return {
+        spec.name: {
+            "label": spec.label,
+            "equation": spec.equation,
+            "lams": spec.lams,
+            "lr_factor": spec.lr_factor,
+            "identity": spec.identity,
+            "multiplier": spec.multiplier,
+        }
+        for spec in settings.optimizer_specs()
+        if spec.identity
+    }
+
+
+def _spec(name: str, facts: Mapping[str, Any]) -> OptimizerSpec:
+    words = {key: _tuple(value) for key, value in facts.items() if key != "multiplier"}
+    spec = OptimizerSpec(name, optimizer=_not_here, **words)
+    spec.__dict__["multiplier"] = facts["multiplier"]  # what it was found to be
+    return spec
+
+
+def _not_here(*_: Any, **__: Any) -> Any:
+    raise StudyError("an optimizer that was read from a ledger cannot train: its code is not kept there.")
 
 
 def _tuple(value: Any) -> Any:
@@ -68,4 +98,4 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
-__all__ = ["Record", "read_record", "record_of"]
+__all__ = ["Record", "read_record", "record_of", "stored_specs"]

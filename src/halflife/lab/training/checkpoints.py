@@ -27,7 +27,7 @@ def fingerprint(training: Training, replicas: TrialBatch) -> str:
         model = str(training.model())
     parts = (
         *(numerics(), torch.__version__, problem.name, problem.fingerprint, model, training.recipe, training.device),
-        *(str(spec.update), spec.settings, replicas.lrs, replicas.lams, replicas.seeds),
+        *(spec.key, spec.settings, replicas.lrs, replicas.lams, replicas.seeds),
     )
     return sha256(repr(parts).encode()).hexdigest()
 

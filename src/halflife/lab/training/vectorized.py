@@ -40,7 +40,9 @@ class VectorizedTrainer(Trainer):
         super().__init__(training, replicas)
         self.stack, n = Stack(training, replicas), len(replicas.seeds)
         lrs, lams, eta = replicas.lrs * n, replicas.lams * n, training.multiplier(0)
-        self.grid = grid(replicas.spec.update, list(self.stack.weights.values()), lrs, lams, eta)
+        update = replicas.spec.update
+        assert update is not None, "an optimizer that is not ours trains each network by itself"
+        self.grid = grid(update, list(self.stack.weights.values()), lrs, lams, eta)
 
     def steps(self) -> Iterator[Tensor]:
         for inputs, targets in self.batches.epoch():
