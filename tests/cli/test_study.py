@@ -52,7 +52,7 @@ def test_a_terminal_without_greek_letters_gets_a_table_all_the_same(tmp_path):
         (["--lrs", "1e-3,fast"], "--lrs takes numbers separated by commas"),
         (["--lambdas", ""], "--lambdas takes numbers separated by commas"),
         (["--lambdas", "0,1"], "a λ must be a number above 0"),
-        (["--optimizer", "sgdx"], "optimizer 'sgdx' is not known; choose among adamw-torch"),
+        (["--optimizer", "sgdx"], "optimizer 'sgdx' is not known; give a name (adamw-paper"),
         (["--batch-size", "100000"], "does not fit"),
         (["--bogus"], "No such option"),
     ],

@@ -10,11 +10,25 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from ..lab import OPTIMIZER_SPECS, ExecutionConfig, Outcome, Settings, StudyError, run_preset, run_study
+from ..lab import (
+    OPTIMIZER_SPECS,
+    ExecutionConfig,
+    Outcome,
+    Result,
+    Settings,
+    StudyError,
+    plan,
+    run_preset,
+    run_study,
+)
+from ..lab.analysis import decision_words
+from ..lab.api import settings_named
 from ..lab.config.scales import settings_of
 from ..lab.config.settings import LRS
 from ..lab.models.fitting import MODELS
+from ..lab.planning import limits_of, plan_words
 from ..lab.problems import PROBLEMS
+from ..lab.refinement import decision_of
 from ..lab.reproductions import PRESETS, SCALES, scale_named
 from ..lab.training.schedules import SCHEDULES
 from .study_progress import reporter
@@ -105,6 +119,17 @@ Optimizers = Annotated[
         "adamw:cautious or prox-adam:l1; my.py:MyOptimizer; torch.optim.AdamW. May be given repeatedly.",
     ),
 ]
+PlanOnly = Annotated[
+    bool, typer.Option("--plan", help="Say how many networks, how long and what cannot be identified; train nothing.")
+]
+Refine = Annotated[
+    bool,
+    typer.Option("--refine", help="Add cells where a best one lies at the grid's edge, and seeds where they decide."),
+]
+BudgetTime = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="TIME", show_default="none", help="Stop after this time, such as 10m, 2h, 90s."),
+]
 Curves = Annotated[bool, typer.Option("--curves", help="Measure error and norm after every epoch, for the report.")]
 
 
@@ -127,18 +152,25 @@ def study(
     lambdas: Lambdas = None,
     optimizer: Optimizers = None,
     curves: Curves = False,
+    plan_only: PlanOnly = False,
+    refine: Refine = False,
+    budget: BudgetTime = None,
 ) -> None:
     """Train every lr × λ × seed and show how lr and λ are coupled. The same command again goes on where it stopped."""
     _study(**locals())
 
 
-def _study(target: str, scale: str, out: Path, curves: bool, **options: Any) -> None:
+def _study(target: str, scale: str, out: Path, curves: bool, plan_only: bool, refine: bool, **options: Any) -> None:
     console = _console()
     try:
-        names = ("executor", "workers", "memory", "address", "data_dir", "device")
+        names = ("executor", "workers", "memory", "address", "data_dir", "device", "budget")
         options["memory"] = _bytes(options["memory"])
+        options["budget"] = _seconds(options["budget"])
         how = ExecutionConfig(**{name: options.pop(name) for name in names})
-        outcome = _run(console, target, scale, out, how, _given(curves or None, **options))
+        given = _given(curves or None, **options)
+        if plan_only:
+            return _plan(console, target, scale, out, how, given)
+        outcome = _run(console, target, scale, out, how, given, refine)
     except StudyError as error:
         _give_up(str(error), 2)
     except KeyboardInterrupt:
@@ -155,13 +187,26 @@ def _given(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _run(console: Console, target: str, scale: str, out: Path, how: ExecutionConfig, given: dict[str, Any]) -> Outcome:
+def _plan(console: Console, target: str, scale: str, out: Path, how: ExecutionConfig, given: dict[str, Any]) -> None:
+    """Of each study of a reproduction, or of the one."""
+    for title, settings in settings_named(target, scale_named(scale), given).items():
+        for line in plan_words(plan(settings, out, how)):
+            console.print(f"{title}: {line}" if title else line, **_PLAIN)
+
+
+def _run(
+    console: Console, target: str, scale: str, out: Path, how: ExecutionConfig, given: dict[str, Any], refine: bool
+) -> Outcome:
     command = shlex.join(["halflife", *sys.argv[1:]])
     with reporter(console) as progress:
         if target in PRESETS:
+            if refine:
+                raise StudyError(f"{target} is a published setting: --refine would make another one of it.")
             return run_preset(target, scale_named(scale), out, progress, how, given, command)
         settings = settings_of(target, scale_named(scale), given)
-        return run_study(settings, out, progress, how, command)
+        for remark in limits_of(settings):
+            console.print(remark, **_PLAIN)
+        return run_study(settings, out, progress, how, command, refine)
 
 
 def _show(console: Console, outcome: Outcome, out: Path) -> None:
@@ -171,12 +216,28 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
         console.print(results_table(result))
         for line in meanings(result):
             console.print(line, **_PLAIN)
+        if not outcome.conclusion:
+            _decide(console, result)
     if outcome.conclusion:
         holds = {True: "The claim holds", False: "The claim does not hold", None: "Undecided"}[outcome.conclusion.holds]
         console.print(f"{holds}. {outcome.conclusion.sentence}", style="bold", **_PLAIN)
     pictures = ", ".join(map(str, outcome.pictures))
     for line in (f"results: {outcome.results[0].ledger}", f"pictures: {pictures}", f"report: halflife report {out}"):
         console.print(line, **_PLAIN)
+
+
+def _decide(console: Console, result: Result) -> None:
+    """What to do, at the end, where it is looked for."""
+    decision = decision_of(result)
+    first, *more = decision_words(decision)
+    console.print(first, style="bold", **_PLAIN)
+    for line in more:
+        console.print(line, **_PLAIN)
+    if result.note:
+        console.print(result.note, **_PLAIN)
+    if decision.is_open and "--refine" not in sys.argv:
+        words = [word for word in ("cells" * bool(decision.edges), "seeds" * bool(decision.undecided)) if word]
+        console.print(f"Next: the same command with --refine adds the {' and the '.join(words)}.", **_PLAIN)
 
 
 _PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False, "emoji": False}
@@ -205,6 +266,17 @@ def _bytes(text: str | None) -> int | None:
         return int(float(number) * {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit])
     except (ValueError, OverflowError):
         raise StudyError(f"--memory takes a size such as 8G or 500M, but got {text!r}.") from None
+
+
+def _seconds(text: str | None) -> float | None:
+    """A time in seconds, with s, m or h."""
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].lower() in ("s", "m", "h") else (text, "s")
+    try:
+        return float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+    except ValueError:
+        raise StudyError(f"--budget takes a time such as 10m, 2h or 90s, but got {text!r}.") from None
 
 
 def _give_up(sentence: str, code: int) -> NoReturn:

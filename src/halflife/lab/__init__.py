@@ -10,6 +10,7 @@ from .config.user_code import Config, OwnTraining
 from .errors import StudyError
 from .execution.config import ExecutionConfig
 from .inference import Coupling, NotIdentified, coupling
+from .planning import Plan, plan
 from .problems import PROBLEMS, Problem, Split
 from .progress import Progress
 from .result import Result
@@ -27,6 +28,7 @@ __all__ = [
     "OptimizerSpec",
     "Outcome",
     "OwnTraining",
+    "Plan",
     "Problem",
     "Progress",
     "Result",
@@ -35,6 +37,7 @@ __all__ = [
     "Study",
     "StudyError",
     "coupling",
+    "plan",
     "run_preset",
     "run_study",
 ]

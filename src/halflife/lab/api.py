@@ -8,12 +8,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .config.scales import settings_of
 from .config.settings import Settings
 from .config.task import training_of
 from .errors import StudyError
 from .execution.config import ExecutionConfig
 from .figures import Picture, figures_of, save
 from .progress import Listener
+from .refinement import ROUNDS, beyond_edges, more_seeds
 from .reproductions import PRESETS, Conclusion, Condition, Preset, Scale
 from .reproductions.page import Drawn, page
 from .result import Result
@@ -34,15 +36,35 @@ def run_study(
     progress: Listener = lambda heard: None,
     how: ExecutionConfig | None = None,
     command: str = "",
+    refine: bool = False,
 ) -> Outcome:
     """Run a study, with its ledger ``study.db``, ``heatmap.png`` and what else can be drawn of it in ``folder``.
 
+    With ``refine`` cells are added where a best one lies at the grid's edge, and then, in a second result, seeds for
+    those between whom they decide.
     ``command`` is what to say to have it again, for the report. Raises ``StudyError`` if the settings cannot be met or
     the folder cannot be written.
     """
     folder = Path(folder)
-    result = Study(settings, folder, how, origin={"command": command}).run(progress)
-    return Outcome([result], [_drawn(picture, folder).path for picture in figures_of([result])])
+    results = [Study(settings, folder, how, origin={"command": command}).run(progress)]
+    if refine:
+        results = list(_refined(results[0], folder, progress, how, command))
+    return Outcome(results, [_drawn(picture, folder).path for picture in figures_of(results)])
+
+
+def _refined(
+    result: Result, folder: Path, progress: Listener, how: ExecutionConfig | None, command: str
+) -> Iterator[Result]:
+    """The study with as many cells as it takes, and one with more seeds where they decide."""
+    for _ in range(ROUNDS):
+        wider = None if result.note else beyond_edges(result)
+        if wider is None:
+            break
+        result = Study(wider, folder, how, result.title, {"command": command}).run(progress)
+    yield result
+    deeper = None if result.note else more_seeds(result)
+    if deeper is not None:
+        yield Study(deeper, folder, how, f"{result.title}, refined", {"command": command}).run(progress)
 
 
 def run_preset(
@@ -72,6 +94,13 @@ def run_preset(
         conclusion = conclusion._replace(holds=None)  # it shows that all runs, and nothing more
     (folder / "reproduction.md").write_text(page(chosen, scale, results, pictures, conclusion), encoding="utf-8")
     return Outcome(results, [picture.path for picture in pictures], conclusion)
+
+
+def settings_named(target: str, scale: Scale, given: Mapping[str, Any]) -> dict[str, Settings]:
+    """By the studies' titles, empty for a single one: what a reproduction, a problem or a file of one's own tries."""
+    if target not in PRESETS:
+        return {"": settings_of(target, scale, given)}
+    return {one.title: replace(one.settings, **given) for one in PRESETS[target].conditions(scale)}
 
 
 def _more(preset: Preset, results: list[Result], how: ExecutionConfig) -> Iterator[Picture]:
