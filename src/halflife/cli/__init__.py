@@ -1,4 +1,4 @@
-"""``halflife study``, ``report``, ``convert``, ``explain``, ``bench`` and ``doctor``; one command, one file."""
+"""``halflife study``, ``report``, ``export`` and ``import``, ``convert``, ``explain``, ``bench``, ``doctor``."""
 
 from __future__ import annotations
 

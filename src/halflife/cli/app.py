@@ -9,6 +9,7 @@ from .bench import bench
 from .convert import convert
 from .doctor import doctor
 from .explain import explain
+from .export import export, import_table
 from .report import report
 from .study import study
 
@@ -22,6 +23,8 @@ app = typer.Typer(
 )
 app.command()(study)
 app.command()(report)
+app.command()(export)
+app.command("import")(import_table)
 app.command()(doctor)
 app.command()(bench)
 app.command()(explain)

@@ -26,8 +26,9 @@ def results_table(result: Result) -> Table:
     leader = min(result.findings, key=lambda found: found.val_error.mean)
     for found in result.findings:
         table.add_row(*_scores(found), kappa(found), *_costs(found), style="bold" if found is leader else None)
-    table.add_section()
-    table.add_row(*_scores(result.baseline), "", "", "", style="dim")
+    if (result.baseline.val == result.baseline.val).any():  # there is none of runs from elsewhere
+        table.add_section()
+        table.add_row(*_scores(result.baseline), "", "", "", style="dim")
     return table
 
 

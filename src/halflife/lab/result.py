@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,6 +45,17 @@ class Result:
     note: str = ""
 
     @property
+    def is_imported(self) -> bool:
+        """Whether these are runs from elsewhere, of whose training nothing is known."""
+        return self.way.startswith("elsewhere")
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame, a row for each finished network. Raises ``StudyError`` where pandas is not installed."""
+        from .export import frame_of, rows_of_results  # noqa: PLC0415 (it imports this one)
+
+        return frame_of(rows_of_results([self]))
+
+    @property
     def leader(self) -> Findings:
         """The optimizer of the least validation error."""
         return min(self.findings, key=lambda found: found.val_error.mean)
@@ -55,7 +66,7 @@ class Result:
 
     def column(self, found: Findings, name: str) -> Array:
         """A number of the ledger for every network of an optimizer, ``[seed, lr, λ]``; NaN where one is missing."""
-        rows = self.runs[found.spec.name]
+        rows = self.runs.get(found.spec.name) or [None] * found.val.size
         return np.array([getattr(run, name, np.nan) for run in rows], dtype=float).reshape(found.val.shape)
 
     def final_norm(self, found: Findings, lr: float, lam: float) -> float:

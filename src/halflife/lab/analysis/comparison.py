@@ -40,6 +40,8 @@ def compare(found: Sequence[Findings]) -> list[Comparison] | NotIdentified:
         return NotIdentified("one optimizer: nothing to compare it with")
     if min(len(one.complete) for one in found) < 2:
         return NotIdentified("one seed: whatever differs may be luck")
+    if any(not np.isfinite(one.test[list(one.complete)]).all() for one in found):
+        return NotIdentified("there is no test error to compare by")
     leader = min(found, key=lambda one: float(one.error.min()))
     others = [one for one in found if one is not leader]
     if any(one.complete != leader.complete for one in others):

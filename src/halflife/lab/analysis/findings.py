@@ -168,4 +168,6 @@ def _capped(errors: Array, diverged: NDArray[np.bool_], chance: float | None) ->
 
 
 def _over_seeds(scores: Array) -> MeanAndSpread:
+    if not len(scores):  # none was measured
+        return MeanAndSpread(float("nan"), float("nan"))
     return MeanAndSpread(float(scores.mean()), float(scores.std(ddof=1)) if len(scores) > 1 else float("nan"))

@@ -53,6 +53,8 @@ def recipe_words(result: Result) -> str:
     """The problem and how it was trained, in a line."""
     settings = result.settings
     seeds = f"{settings.seeds} seed{'s' * (settings.seeds > 1)}"
+    if result.is_imported:
+        return f"{result.problem.description}: {seeds}."
     epochs = f"{settings.epochs} epoch{'s' * (settings.epochs > 1)} of batches of {settings.batch_size}"
     schedule = {"drops": "drops in lr"}.get(settings.schedule, settings.schedule)
     more = [f"loss × {settings.loss_scale:g}"] if settings.loss_scale != 1 else []

@@ -21,12 +21,14 @@ def settings_facts(result: Result) -> list[Fact]:
     settings = result.settings
     facts: list[Fact] = [
         ("problem", result.problem.description),
-        ("model", settings.model or "the problem's own"),
+        *([] if result.is_imported else [("model", settings.model or "the problem's own")]),
         *(_lrs(result)),
         *(_lams(result)),
         ("seeds", str(settings.seeds)),
-        ("training", f"{settings.epochs} epochs, batches of {settings.batch_size}, {settings.schedule} schedule"),
     ]
+    if not result.is_imported:
+        how = f"{settings.epochs} epochs, batches of {settings.batch_size}, {settings.schedule} schedule"
+        facts.append(("training", how))
     if settings.loss_scale != 1:
         facts.append(("loss", f"multiplied by {settings.loss_scale:g}"))
     if settings.eps is not None:
@@ -94,7 +96,8 @@ def duration(seconds: float) -> str:
 def commands(results: Sequence[Result], records: Sequence[Record]) -> list[str]:
     """The command lines that ran the studies, each once; for a study that Python ran, the Python."""
     lines = [
-        record.command or python_command(result.settings, result)
+        record.command
+        or ("halflife import RUNS.csv" if result.is_imported else python_command(result.settings, result))
         for result, record in zip(results, records, strict=True)
     ]
     return list(dict.fromkeys(lines))
