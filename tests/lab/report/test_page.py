@@ -54,6 +54,18 @@ def test_the_verdict_comes_first_then_heatmaps_then_curves_cells_and_how_it_was_
     assert places == sorted(places)
     assert "Decoupled: the best λ stays when lr changes" in text
     assert "Self-test passed" in text
+    assert "halflife.ProxAdam(model.parameters(), lr=" in text or "halflife.AdamW(model.parameters(), lr=" in text
+    assert "Test error" in text
+
+
+def test_the_headline_says_the_test_error_where_it_says_test(page):
+    """Validation errors and test errors differ in the made-up study, and each stands under its own name."""
+    leader = fabricated().leader
+    test, val = leader.test_error.mean, leader.val_error.mean
+    assert abs(test - val) > 1e-3
+    headline = re.search(r'<p class="lead">(.*?)</p>', page)[1]
+    assert f"its test error there is {100 * test:.1f}" in headline
+    assert f"{100 * val:.1f} " not in headline.split("test error")[1]
 
 
 def test_the_page_asks_for_nothing_beside_itself(page):

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..analysis import Findings, compare, comparison_words, self_test, self_test_words, sentences, verdict
+from ..analysis import (
+    Findings,
+    compare,
+    comparison_words,
+    decision_words,
+    self_test,
+    self_test_words,
+    sentences,
+    verdict,
+)
 from ..analysis.sentences import signed
 from ..figures.spec import number_text
 from ..inference import Estimate, Interval, NotIdentified
 from ..load import missing
+from ..refinement import decision_of
 from ..result import Result
 from ..units import cost_text, error_text, is_share
 
@@ -30,9 +40,13 @@ class Row(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """``headline`` first, then what holds for all, each optimizer's sentences, and what is missing."""
+    """``headline`` first, the line to paste and what is known of it, then what holds for all, each optimizer's
+    sentences, and what is missing.
+    """
 
     headline: str
+    line: str
+    decision: list[str]
     general: list[str]
     each: list[tuple[str, str]]
     rows: list[Row]
@@ -47,8 +61,11 @@ def verdict_of(result: Result) -> Verdict:
     rows = [_row(found, found is leader) for found in result.findings]
     if _known(result.baseline):
         rows.append(_scores(result.baseline))
+    decision = decision_of(result)
     return Verdict(
         headline=headline(leader, several),
+        line=decision.line,
+        decision=decision_words(decision)[1:],
         general=[words for words in (compared, self_test_words(self_test(result.findings))) if words],
         each=[(found.spec.label, " ".join(sentences(found))) for found in result.findings],
         rows=rows,
