@@ -79,14 +79,14 @@ def test_what_is_no_optimizer_is_said(name: str, words: str) -> None:
 
 def test_an_optimizer_of_ones_own_is_studied_stored_and_known_by_its_code(tmp_path: Path) -> None:
     mine = tmp_path / "mine.py"
-    mine.write_text(MINE)
+    mine.write_text(MINE, encoding="utf-8")
     settings = Settings(optimizers=(f"{mine}:Shrinking", "adamw"), **TINY)
     result = run_study(settings, tmp_path / "study", how=HERE).results[0]
     own = result.findings[0]
     assert own.spec.multiplier == "lr"
     assert not own.missing
     before = own.spec.key
-    mine.write_text(MINE.replace("1 - group", "1 - 2 * group"))
+    mine.write_text(MINE.replace("1 - group", "1 - 2 * group"), encoding="utf-8")
     assert Settings(optimizers=settings.optimizers, **TINY).optimizer_specs()[0].key != before
     mine.unlink()
     (again,) = load_study(tmp_path / "study").results
