@@ -15,25 +15,23 @@ if its best λ beats both ends of the grid: where decay does not matter, the bes
 Both estimates move by exactly −p if λ is rewritten as λ' = λ·lr^p, on any surface.
 
 A vertex found between three cells depends on where they lie: over valleys of several shapes, those of
-``benchmarks/coverage.py``, it is off by 0.04–0.07 of a step of the λ grid beside what all columns share, and drifts by
-up to 0.1 along a valley whose shape changes with lr. So ``VERTEX`` of a step is the standard uncertainty u(z*), and
-u(κ) = u(z*)/√Σ(x − x̄)².
+``benchmarks/coverage.py``, it is off by 0.04–0.07 of a step of the λ grid beside what all columns share. So ``VERTEX``
+of a step is the standard uncertainty u(z*), and u(κ) = u(z*)/√Σ(x − x̄)².
+
+Where the walls beside the best λ differ otherwise at each lr, ``columns.lean`` adds an uncertainty of its own.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .columns import COLUMNS_NEEDED, lean, lowest, slope, vertices
 from .intervals import Array, Estimate, NotIdentified, estimate
 
-COLUMNS_NEEDED = 4
-WALL = float(np.log(1.1))
-"""A basin's walls: both ends of a column's grid have at least a tenth more errors than its best cell."""
 VERTEX = 0.1
 """The standard uncertainty of a vertex, in steps of the λ grid."""
 
@@ -71,7 +69,7 @@ def coupling(lrs: Array, lams: Array, errors: Array) -> Coupling:
     if (np.diff(lrs) <= 0).any() or (np.diff(lams) <= 0).any():
         raise ValueError("the learning rates and the weight decays must both increase.")
     x, z, y = np.log(lrs), np.log(lams), np.log(errors)
-    best, zs = y.argmin(-1), vertices(z, y)
+    best, zs = lowest(y), vertices(z, y)
     ridge = tuple(Vertex(float(x[i]), float(v), (i, int(best[i]))) for i, v in enumerate(zs) if np.isfinite(v))
     if len(ridge) < COLUMNS_NEEDED:
         missing = NotIdentified(
@@ -90,7 +88,12 @@ def kappa(lrs: Array, lams: Array, samples: Array) -> Estimate | NotIdentified:
     whole = coupling(lrs, lams, samples.mean(0))
     if isinstance(whole.kappa, NotIdentified):
         return whole.kappa
-    found = estimate(lambda errors: by_columns(lrs, lams, errors), samples, resolution=resolution(whole, lams))
+    found = estimate(
+        lambda errors: by_columns(lrs, lams, errors),
+        samples,
+        resolution=resolution(whole, lams),
+        lean=lean(np.log(lrs), np.log(lams), samples),
+    )
     interval = found.interval()
     return interval if isinstance(interval, NotIdentified) and len(samples) > 1 else found
 
@@ -105,41 +108,6 @@ def resolution(found: Coupling, lams: Array) -> float:
     x = np.array([vertex.x for vertex in found.ridge])
     step = float(np.diff(np.log(lams)).mean())
     return VERTEX * step / float(np.sqrt(np.square(x - x.mean()).sum()))
-
-
-def vertices(z: Array, y: Array) -> Array:
-    """z*, ``[…, lr]``: of the parabola through each column's best cell and its two neighbours; NaN without walls."""
-    best = y.argmin(-1)
-    inside = (best > 0) & (best < len(z) - 1)
-    if len(z) < 3:
-        return np.full(best.shape, np.nan)
-    j = np.clip(best, 1, len(z) - 2)
-    left, least, right = (_at(y, j + k) for k in (-1, 0, 1))
-    walls = np.minimum(y[..., 0], y[..., -1]) >= least + WALL
-    h, k = z[j] - z[j - 1], z[j + 1] - z[j]
-    fall, rise = (left - least) / h, (right - least) / k
-    curvature = (fall + rise) / (h + k)
-    lean = (rise * h - fall * k) / (h + k)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        moved = np.where(curvature > 0, lean / (2 * curvature), 0.0)
-    return np.where(inside & walls, z[j] - moved, np.nan)
-
-
-def slope(x: Array, zs: Array) -> Array:
-    """−1 times Theil–Sen's slope: the median over all pairs of columns that have a vertex; NaN for too few of them."""
-    i, k = np.triu_indices(len(x), 1)
-    slopes = np.sort((zs[..., k] - zs[..., i]) / (x[k] - x[i]), axis=-1)  # NaN comes last
-    columns = np.isfinite(zs).sum(-1)
-    pairs = columns * (columns - 1) // 2
-    middle = (_at(slopes, (np.maximum(pairs, 1) - 1) // 2) + _at(slopes, np.maximum(pairs, 1) // 2)) / 2
-    return np.where(columns >= COLUMNS_NEEDED, -middle, np.nan)
-
-
-def _at(values: Array, index: NDArray[np.integer[Any]]) -> Array:
-    """The element of the last axis that ``index`` names."""
-    if not values.shape[-1]:
-        return np.full(index.shape, np.nan)
-    return np.take_along_axis(values, np.minimum(index, values.shape[-1] - 1)[..., None], -1)[..., 0]
 
 
 def _quadratic(ridge: tuple[Vertex, ...], x: Array, z: Array, y: Array) -> float | NotIdentified:

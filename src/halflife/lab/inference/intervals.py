@@ -65,7 +65,8 @@ class Estimate:
     """A number, and what it would be under other seeds: ``interval(level)`` says how surely it is known.
 
     ``method`` is "jackknife-t", "bootstrap", or "none" for one seed; ``replicates`` the number without each seed, or
-    under each resample; ``resolution`` the standard uncertainty that the grid adds; ``bounds`` what is possible.
+    under each resample; ``resolution`` the standard uncertainty that the grid adds; ``bounds`` what is possible;
+    ``lean`` the standard uncertainty of what the method leaves out, below and above.
     """
 
     value: float
@@ -74,6 +75,7 @@ class Estimate:
     replicates: Array
     resolution: float = 0.0
     bounds: tuple[float, float] = (-np.inf, np.inf)
+    lean: tuple[float, float] = (0.0, 0.0)
 
     def interval(self, level: float = 0.9) -> Interval | NotIdentified:
         """Two-sided, with (1 − level)/2 left out on either side."""
@@ -85,8 +87,9 @@ class Estimate:
             what = "resamples of the seeds" if self.method == "bootstrap" else "studies with one seed less"
             return NotIdentified(f"{lost:.0%} of the {what} do not identify the number")
         below, above = self._reach(known, level)
-        more = float(stats.norm.ppf((1 + level) / 2)) * self.resolution
-        low, high = self.value - hypot(below, more), self.value + hypot(above, more)
+        z = float(stats.norm.ppf((1 + level) / 2))
+        low = self.value - hypot(below, z * self.resolution, z * self.lean[0])
+        high = self.value + hypot(above, z * self.resolution, z * self.lean[1])
         return Interval(max(low, self.bounds[0]), min(high, self.bounds[1]), level)
 
     def _reach(self, replicates: Array, level: float) -> tuple[float, float]:
@@ -107,6 +110,7 @@ def estimate(
     *,
     resolution: float = 0.0,
     bounds: tuple[float, float] = (-np.inf, np.inf),
+    lean: tuple[float, float] = (0.0, 0.0),
     bootstrap: bool = True,
 ) -> Estimate:
     """``statistic(samples)`` and its replicates, for ``samples`` of shape ``[seed, …]``; always the same ones.
@@ -117,12 +121,12 @@ def estimate(
     n = len(samples)
     value = float(statistic(samples))
     if n < 2:
-        return Estimate(value, n, "none", np.empty(0), resolution, bounds)
+        return Estimate(value, n, "none", np.empty(0), resolution, bounds, lean)
     if bootstrap and n >= SEEDS_FOR_BOOTSTRAP:
         drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
-        return Estimate(value, n, "bootstrap", statistic(samples[drawn]), resolution, bounds)
+        return Estimate(value, n, "bootstrap", statistic(samples[drawn]), resolution, bounds, lean)
     others = np.array([[s for s in range(n) if s != left] for left in range(n)])
-    return Estimate(value, n, "jackknife-t", statistic(samples[others]), resolution, bounds)
+    return Estimate(value, n, "jackknife-t", statistic(samples[others]), resolution, bounds, lean)
 
 
 def number(value: float | Estimate | NotIdentified) -> float:
