@@ -8,7 +8,8 @@ With e the error and λ*(α) the best λ at learning rate α:
 
 Everything that is chosen is chosen on half of the seeds and scored on the others, over all half-splits, both ways: the
 mean over the same seeds would praise each choice for its luck and call every regret at least 0.
-Their intervals are the jackknife-t's at any number of seeds.
+Their intervals are the jackknife-t's at any number of seeds, with half of them left out at a time: with one, of eight
+seeds, 11 % of the studies called safe what on average is not, where flat columns choose λ by chance.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -39,7 +40,8 @@ def regret(samples: Array) -> Regret | NotIdentified:
     both = (transfer_regret, separate_regret)
     if len(samples) < 3:
         return Regret(*(Estimate(float(one(samples)), 2, "none", np.empty(0)) for one in both))
-    return Regret(*(estimate(one, samples, bootstrap=False) for one in both))
+    half = len(samples) // 2
+    return Regret(*(estimate(one, samples, bootstrap=False, left_out=half) for one in both))
 
 
 def transfer_regret(samples: Array) -> Array:
