@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from halflife.lab import OPTIMIZER_SPECS, Findings
-from halflife.lab.analysis import self_test, self_test_words, sentences, verdict
+from halflife.lab.analysis import findings, self_test, self_test_words, sentences, verdict
+from halflife.lab.analysis.sentences import price_words
 from halflife.lab.analysis.verdict import judge
 from halflife.lab.inference import Interval, NotIdentified
 
@@ -18,6 +19,14 @@ def study(kappa, name="adamw-torch", seeds=4, noise=0.05, random=0, height=0.3, 
     normal = np.random.default_rng(random).standard_normal((seeds, *clean.shape))
     val = np.minimum(clean * np.exp(noise * normal), 0.9)
     return Findings(OPTIMIZER_SPECS[name], tuple(lrs), tuple(lams), val, val + 0.01, np.zeros(val.shape, dtype=bool))
+
+
+class Run:
+    """What ``findings`` reads of a network's results."""
+
+    def __init__(self, error):
+        self.val_error = self.test_error = error
+        self.diverged = error != error  # noqa: PLR0124
 
 
 @pytest.mark.parametrize(
@@ -85,6 +94,60 @@ def test_whether_it_is_safe_is_left_open_where_the_interval_does():
     assert interval.low < bearable < interval.high
     assert verdict(found).safe is None
     assert sentences(found)[2].endswith("whether that is safe, more seeds would tell.")
+
+
+@pytest.mark.parametrize(("kappa", "power"), [(2.0, "2"), (-2.0, "−2"), (1.5, "1.5")])
+def test_a_kappa_that_no_convention_has_names_its_own_power(kappa, power):
+    words = sentences(study(kappa, noise=0.01))[1]
+    assert f"what stays is λ·lr^{power}: hold that fixed." in words
+    assert "nearly so" not in words
+    assert "nearly so" in sentences(study(0.8, noise=0.03))[1]
+
+
+def test_nothing_is_said_to_be_safe_where_every_network_diverged():
+    runs = [Run(float("nan"))] * 4 * len(LRS) * len(LAMS)
+    for chance in (None, 0.9):
+        found = findings(OPTIMIZER_SPECS["adamw-torch"], LRS, LAMS, runs, chance)
+        assert verdict(found).safe is None
+        (words,) = sentences(found)
+        assert words.startswith("Every network diverged: ")
+
+
+def test_nothing_is_said_to_be_safe_where_all_but_one_diverged():
+    """They count as the worst that did not, and that is the only one: all cells are alike."""
+    runs = [Run(float("nan"))] * 4 * len(LRS) * len(LAMS)
+    runs[7] = Run(0.3)
+    found = findings(OPTIMIZER_SPECS["adamw-torch"], LRS, LAMS, runs, None)
+    assert verdict(found).safe is None
+    words = sentences(found)
+    assert not any("safe" in one for one in words)
+    assert any("what tuning lr and λ apart costs is unknown" in one for one in words)
+
+
+def test_a_negative_cost_is_explained_where_it_stands():
+    words = [price_words(one, verdict(one)) for one in (study(0.0, noise=0.1, random=i) for i in range(30))]
+    safe = [one for one in words if "safe: it costs −" in one]
+    open_ = [one for one in words if "apart costs −" in one]
+    assert safe
+    assert open_
+    assert all(one.endswith("points (negative: within noise, nothing is lost).") for one in safe)
+    assert all("points (negative: within noise): whether that is safe" in one for one in open_)
+    assert not any("negative" in one for one in words if one not in {*safe, *open_})
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e3])
+def test_errors_in_another_unit_change_no_verdict_nor_any_kappa(factor):
+    found = study(0.5)
+    val = np.round(found.val * 50) / 50
+    val[0, 4, 10] = 0.0
+    one, other = (
+        Findings(found.contender, LRS, LAMS, scale * val, scale * val, found.diverged) for scale in (1.0, factor)
+    )
+    assert other.samples.min() == pytest.approx(factor * val[val > 0].min() / 2)
+    assert other.kappa.value == pytest.approx(one.kappa.value, abs=1e-9)
+    assert other.kappa.interval()[:2] == pytest.approx(one.kappa.interval()[:2], abs=1e-9)
+    assert verdict(one).safe == verdict(other).safe
+    assert [part.state for part in verdict(one).conventions] == [part.state for part in verdict(other).conventions]
 
 
 def test_undecided_in_words():

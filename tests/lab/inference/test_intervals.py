@@ -58,6 +58,22 @@ def test_what_the_grid_adds_adds_in_squares():
     assert both**2 == pytest.approx(seeds_alone**2 + (stats.norm.ppf(0.95) * 0.5) ** 2)
 
 
+def test_what_is_known_to_lean_one_way_adds_on_that_side_alone():
+    plain, found = (estimate(mean, normal(4), lean=lean) for lean in ((0.0, 0.0), (0.0, 0.5)))
+    assert found.interval().low == plain.interval().low
+    above = [one.interval().high - one.value for one in (plain, found)]
+    assert above[1] ** 2 == pytest.approx(above[0] ** 2 + (stats.norm.ppf(0.95) * 0.5) ** 2)
+
+
+@pytest.mark.parametrize(("seeds", "left_out", "ways"), [(4, 2, 6), (5, 2, 10), (8, 4, 70), (12, 6, 100)])
+def test_of_a_mean_the_jackknife_that_leaves_more_out_is_as_wide_as_students_interval(seeds, left_out, ways):
+    samples = normal(seeds)
+    found = estimate(mean, samples, bootstrap=False, left_out=left_out)
+    assert len(found.replicates) == ways
+    expected = stats.t.interval(0.9, seeds - 1, samples.mean(), samples.std(ddof=1) / seeds**0.5)
+    assert found.interval(0.9)[:2] == pytest.approx(expected, rel=1e-9 if ways < 100 else 0.2)
+
+
 def test_an_interval_stays_within_what_is_possible():
     found = estimate(mean, 0.5 + normal(2), bounds=(0.0, 1.0)).interval()
     assert found[:2] == (0.0, 1.0)

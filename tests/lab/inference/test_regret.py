@@ -74,6 +74,8 @@ def test_what_cannot_be_said_is_said():
     assert not isinstance(regret(rng.random((3, 3, 3))).transfer.interval(), NotIdentified)
 
 
-def test_many_seeds_are_left_out_one_by_one_for_a_resample_would_put_one_into_both_halves():
+def test_many_seeds_are_left_out_by_halves_for_a_resample_would_put_one_into_both_halves():
     found = regret(np.random.default_rng(0).random((9, 3, 3)))
     assert found.transfer.method == found.separate.method == "jackknife-t"
+    assert found.transfer.left_out == found.separate.left_out == 4
+    assert regret(np.random.default_rng(0).random((3, 3, 3))).transfer.left_out == 1

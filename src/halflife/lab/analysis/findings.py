@@ -67,7 +67,8 @@ class Findings:
     def samples(self) -> Array:
         """The errors of the complete seeds, none less than half the least above 0, so that all have a logarithm."""
         errors = self.val[list(self.complete)]
-        return np.maximum(errors, errors[errors > 0].min(initial=1.0) / 2)
+        above = errors[errors > 0]
+        return np.maximum(errors, above.min() / 2 if above.size else 1.0)
 
     @cached_property
     def best(self) -> tuple[int, int]:

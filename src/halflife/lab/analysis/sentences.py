@@ -9,7 +9,7 @@ from ..units import interval_text
 from .comparison import Comparison, seeds_needed, smallest_p
 from .findings import Findings
 from .self_test import LEVEL, SelfTest
-from .verdict import COUPLED, DECOUPLED, Verdict, verdict
+from .verdict import COUPLED, DECOUPLED, EQUIVALENT, Verdict, alike, verdict
 
 SIGNIFICANT = 0.05
 
@@ -28,6 +28,10 @@ def span(interval: Interval | NotIdentified) -> str:
 
 def sentences(found: Findings) -> list[str]:
     """Best cell, coupling, price of separate tuning, and what was lost, each where there is something to say."""
+    if found.diverged.all():
+        return [
+            "Every network diverged: no cell is best, and nothing is known of lr and λ. Try smaller learning rates."
+        ]
     judged = verdict(found)
     parts = [best_words(found), coupling_words(found, judged), price_words(found, judged), diverged_summary(found)]
     return [part for part in parts if part]
@@ -69,10 +73,10 @@ def coupling_words(found: Findings, judged: Verdict) -> str:
 
 
 def _remedy(kappa: float, judged: Verdict) -> str:
-    """What to hold fixed instead of λ: the convention that decouples or comes nearest, else a power of lr."""
+    """What to hold fixed instead of λ: the convention that decouples, or as good as does, else a power of lr."""
     nearest = judged.nearest
-    if nearest is None or nearest.power == 0:
-        return f"; what stays is λ·lr^{kappa:.2g}".replace("-", "−")
+    if nearest is None or nearest.power == 0 or abs(nearest.kappa) >= EQUIVALENT:
+        return f"; what stays is λ·lr^{kappa:.2g}: hold that fixed".replace("-", "−")
     name = f", as in {nearest.name}" if nearest.name else ""
     there = "decoupled" if nearest.state == DECOUPLED else "nearly so"
     return f"; hold {nearest.formula} fixed{name} (κ {span(nearest.interval)}: {there})"
@@ -82,7 +86,11 @@ def price_words(found: Findings, judged: Verdict) -> str:
     """What it costs to tune lr and λ each with the other where it was."""
     if isinstance(found.regret, NotIdentified):
         return ""
+    if alike(found):
+        return "All cells have the same error: nothing could be tuned, and what tuning lr and λ apart costs is unknown."
     cost = amount(found.regret.separate, found.unit)
+    if cost.startswith("−"):
+        cost += " (negative: within noise, nothing is lost)" if judged.safe else " (negative: within noise)"
     return {
         True: f"Tuning lr and λ apart is safe: it costs {cost}.",
         False: f"Tune lr and λ together: tuning them apart costs {cost}.",

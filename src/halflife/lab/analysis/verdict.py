@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..inference.columns import TIED
 from ..inference.intervals import Estimate, Interval, NotIdentified
 from .findings import Findings
 
@@ -88,9 +89,14 @@ def _convention(kappa: Estimate, power: int, formula: str, name: str) -> Convent
     return Convention(power, formula, name, kappa.value - power, moved, judge(moved))
 
 
+def alike(found: Findings) -> bool:
+    """Whether all cells have the same error, as where all but one diverged: nothing could be tuned then."""
+    return float(found.error.max()) - float(found.error.min()) <= TIED * float(found.error.max())
+
+
 def _safe(found: Findings) -> bool | None:
     """By the 90 % interval of the separate-search regret: all of it below ``WORTH``, all above, or neither."""
-    if isinstance(found.regret, NotIdentified):
+    if isinstance(found.regret, NotIdentified) or alike(found):
         return None
     interval = found.regret.separate.interval(0.9)
     if isinstance(interval, NotIdentified):
