@@ -1,4 +1,4 @@
-"""Is κ found, narrowly, truly? On twenty analytic surfaces of known κ: ``python benchmarks/surfaces.py [draws]``.
+"""Is κ found, narrowly, truly? On twenty analytic surfaces of known κ: ``python -m benchmarks.surfaces [draws]``.
 
 Each has its floor on z = −κx exactly, whatever its walls are like, on a grid of 7 × 9 that lies in eight ways to it.
 Errors are about 10⁻⁶, 1 or 10³. Each draw goes the way that a study's runs go, not finite errors included, up to the

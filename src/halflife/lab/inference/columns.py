@@ -77,8 +77,8 @@ def lopsided(z: Array, y: Array) -> Array:
 def _meet(left: Array, h: Array, right: Array, k: Array, ratio: Array) -> tuple[Array, Array]:
     """Where, right of the middle cell, the half parabolas through three cells meet, and how far below that cell.
 
-    ``left`` and ``right``, above 0, are the rises over distances ``h`` and ``k``; the right one is ``ratio`` times as steep.
-    It solves left·(ratio·(k − d)² − d²) = right·(h² + 2hd) for the lesser d ≥ 0.
+    ``left`` and ``right``, above 0, are the rises over distances ``h`` and ``k``; the right one is ``ratio`` times as
+    steep. It solves left·(ratio·(k − d)² − d²) = right·(h² + 2hd) for the lesser d ≥ 0.
     """
     middle = ratio * k * left + right * h
     last = ratio * k**2 * left - right * h**2
