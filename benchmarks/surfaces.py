@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.coverage import logistic
-from halflife.lab import CONTENDERS, Findings
+from halflife.lab import OPTIMIZER_SPECS, Findings
 from halflife.lab.analysis import findings, verdict
 from halflife.lab.analysis.verdict import DECOUPLED, EQUIVALENT, WORTH
 from halflife.lab.inference import Interval, NotIdentified
@@ -138,7 +138,7 @@ def draws(surface: Surface, seeds: int, count: int, noise: float = NOISE) -> Ite
         grid = tuple(LRS.tolist()), tuple((LAMS * np.exp(moved)).tolist())
         for errors in studies(surface, Z + moved, (len(range(i, count, PLACES)), seeds), noise, generator):
             runs = [Run(error, error, isnan(error)) for error in errors.ravel().tolist()]
-            yield Draw(findings(CONTENDERS["adamw-torch"], *grid, runs, None), price)
+            yield Draw(findings(OPTIMIZER_SPECS["adamw-torch"], *grid, runs, None), price)
 
 
 class Row(NamedTuple):
