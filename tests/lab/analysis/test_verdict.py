@@ -140,9 +140,7 @@ def test_errors_in_another_unit_change_no_verdict_nor_any_kappa(factor):
     found = study(0.5)
     val = np.round(found.val * 50) / 50
     val[0, 4, 10] = 0.0
-    one, other = (
-        Findings(found.spec, LRS, LAMS, scale * val, scale * val, found.diverged) for scale in (1.0, factor)
-    )
+    one, other = (Findings(found.spec, LRS, LAMS, scale * val, scale * val, found.diverged) for scale in (1.0, factor))
     assert other.samples.min() == pytest.approx(factor * val[val > 0].min() / 2)
     assert other.kappa.value == pytest.approx(one.kappa.value, abs=1e-9)
     assert other.kappa.interval()[:2] == pytest.approx(one.kappa.interval()[:2], abs=1e-9)
