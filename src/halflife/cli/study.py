@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -22,7 +23,10 @@ from ..lab import (
     run_study,
 )
 from ..lab.analysis import decision_words
+from ..lab.analysis.scaling import scaling_words, scalings
 from ..lab.api import settings_named
+from ..lab.config.axis import FORM, Axis
+from ..lab.config.keywords import OF_SETTINGS
 from ..lab.config.scales import settings_of
 from ..lab.config.settings import LRS
 from ..lab.models.fitting import MODELS
@@ -132,6 +136,16 @@ BudgetTime = Annotated[
     str | None,
     typer.Option("--budget", metavar="TIME", show_default="none", help="Stop after this time, such as 10m, 2h, 90s."),
 ]
+AxisText = Annotated[
+    str | None,
+    typer.Option(
+        "--axis",
+        metavar="NAME=VALUES",
+        show_default="none",
+        help=f"A third axis, such as {FORM}: {', '.join(OF_SETTINGS).replace('_', '-')}, or a keyword of the model or "
+        "the problem, such as width.",
+    ),
+]
 Curves = Annotated[bool, typer.Option("--curves", help="Measure error and norm after every epoch, for the report.")]
 
 
@@ -157,22 +171,26 @@ def study(
     plan_only: PlanOnly = False,
     refine: Refine = False,
     budget: BudgetTime = None,
+    axis: AxisText = None,
 ) -> None:
     """Train every lr × λ × seed and show how lr and λ are coupled. The same command again goes on where it stopped."""
     _study(**locals())
 
 
-def _study(target: str, scale: str, out: Path, curves: bool, plan_only: bool, refine: bool, **options: Any) -> None:
+def _study(
+    target: str, scale: str, out: Path, curves: bool, plan_only: bool, refine: bool, axis: str | None, **options: Any
+) -> None:
     console = terminal()
     try:
+        along = None if axis is None else _axis(axis, target)
         names = ("executor", "workers", "memory", "address", "data_dir", "device", "budget")
         options["memory"] = _bytes(options["memory"])
         options["budget"] = _seconds(options["budget"])
         how = ExecutionConfig(**{name: options.pop(name) for name in names})
         given = _given(curves or None, **options)
         if plan_only:
-            return _plan(console, target, scale, out, how, given)
-        outcome = _run(console, target, scale, out, how, given, refine)
+            return _plan(console, settings_named(target, scale_named(scale), given, along), out, how)
+        outcome = _run(console, target, scale, out, how, given, refine, along)
     except StudyError as error:
         _give_up(str(error), 2)
     except KeyboardInterrupt:
@@ -189,15 +207,28 @@ def _given(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _plan(console: Console, target: str, scale: str, out: Path, how: ExecutionConfig, given: dict[str, Any]) -> None:
-    """Of each study of a reproduction, or of the one."""
-    for title, settings in settings_named(target, scale_named(scale), given).items():
+def _axis(text: str, target: str) -> Axis:
+    if target in PRESETS:
+        raise StudyError(f"{target} is a published setting: --axis would make another one of it; name a problem.")
+    return Axis.read(text)
+
+
+def _plan(console: Console, studies: Mapping[str, Settings], out: Path, how: ExecutionConfig) -> None:
+    """Of each study of a reproduction, of each point of an axis, or of the one."""
+    for title, settings in studies.items():
         for line in plan_words(plan(settings, out, how)):
             console.print(f"{title}: {line}" if title else line, **PLAIN)
 
 
 def _run(
-    console: Console, target: str, scale: str, out: Path, how: ExecutionConfig, given: dict[str, Any], refine: bool
+    console: Console,
+    target: str,
+    scale: str,
+    out: Path,
+    how: ExecutionConfig,
+    given: dict[str, Any],
+    refine: bool,
+    axis: Axis | None,
 ) -> Outcome:
     command = shlex.join(["halflife", *sys.argv[1:]])
     with reporter(console) as progress:
@@ -208,7 +239,7 @@ def _run(
         settings = settings_of(target, scale_named(scale), given)
         for remark in limits_of(settings):
             console.print(remark, **PLAIN)
-        return run_study(settings, out, progress, how, command, refine)
+        return run_study(settings, out, progress, how, command, refine, axis)
 
 
 def _show(console: Console, outcome: Outcome, out: Path) -> None:
@@ -220,6 +251,9 @@ def _show(console: Console, outcome: Outcome, out: Path) -> None:
             console.print(line, **PLAIN)
         if not outcome.conclusion:
             _decide(console, result)
+    for scaling in scalings(outcome.results):
+        for line in scaling_words(scaling):
+            console.print(line, **PLAIN)
     if outcome.conclusion:
         holds = {True: "The claim holds", False: "The claim does not hold", None: "Undecided"}[outcome.conclusion.holds]
         console.print(f"{holds}. {outcome.conclusion.sentence}", style="bold", **PLAIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .analysis import Findings
 from .api import Outcome, run_preset, run_study
+from .config.axis import Axis, AxisPoint
 from .config.optimizers import BASELINE, OPTIMIZER_SPECS, OptimizerSpec
 from .config.settings import Settings
 from .config.user_code import Config, OwnTraining
@@ -20,6 +21,8 @@ __all__ = [
     "BASELINE",
     "OPTIMIZER_SPECS",
     "PROBLEMS",
+    "Axis",
+    "AxisPoint",
     "Config",
     "Coupling",
     "ExecutionConfig",

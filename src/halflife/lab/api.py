@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple
 
+from .config.axis import Axis
 from .config.scales import settings_of
 from .config.settings import Settings
 from .config.task import training_of
@@ -37,15 +39,23 @@ def run_study(
     how: ExecutionConfig | None = None,
     command: str = "",
     refine: bool = False,
+    axis: Axis | None = None,
 ) -> Outcome:
     """Run a study, with its ledger ``study.db``, ``heatmap.png`` and what else can be drawn of it in ``folder``.
 
+    With ``axis`` it is run at each of its points, all in one ledger, a result for each.
     With ``refine`` cells are added where a best one lies at the grid's edge, and then, in a second result, seeds for
     those between whom they decide.
     ``command`` is what to say to have it again, for the report. Raises ``StudyError`` if the settings cannot be met or
     the folder cannot be written.
     """
     folder = Path(folder)
+    if axis is not None:
+        if refine:
+            raise StudyError("--refine goes with one study: refine the one at a point of the axis, without --axis.")
+        conditions = conditions_along(settings, axis)
+        results = list(_run_each(conditions, folder, progress, how, {"command": command}))
+        return Outcome(results, [_drawn(picture, folder).path for picture in figures_of(results)])
     results = [Study(settings, folder, how, origin={"command": command}).run(progress)]
     if refine:
         results = list(_refined(results[0], folder, progress, how, command))
@@ -84,7 +94,7 @@ def run_preset(
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
     conditions = [_changed(chosen, condition, given or {}) for condition in chosen.conditions(scale)]
     origin = {"command": command, "preset": chosen.name, "scale": scale}
-    results = [_run(condition, folder, progress, how, origin, conditions) for condition in conditions]
+    results = list(_run_each(conditions, folder, progress, how, origin))
     pictures = [
         _drawn(picture, folder)
         for picture in chain(figures_of(results), _more(chosen, results, how or ExecutionConfig()))
@@ -96,10 +106,24 @@ def run_preset(
     return Outcome(results, [picture.path for picture in pictures], conclusion)
 
 
-def settings_named(target: str, scale: Scale, given: Mapping[str, Any]) -> dict[str, Settings]:
+def conditions_along(settings: Settings, axis: Axis) -> list[Condition]:
+    """The study at each point of an axis. Raises ``StudyError`` if it cannot be had there."""
+    name = problem_words(settings)
+    return [Condition(f"{name}, {point}", one, point) for point, one in axis.settings(settings)]
+
+
+def problem_words(settings: Settings) -> str:
+    """What a study's problem is called before it is read."""
+    return settings.problem if isinstance(settings.problem, str) else settings.problem.name
+
+
+def settings_named(
+    target: str, scale: Scale, given: Mapping[str, Any], axis: Axis | None = None
+) -> dict[str, Settings]:
     """By the studies' titles, empty for a single one: what a reproduction, a problem or a file of one's own tries."""
     if target not in PRESETS:
-        return {"": settings_of(target, scale, given)}
+        settings = settings_of(target, scale, given)
+        return {"": settings} if axis is None else {one.title: one.settings for one in conditions_along(settings, axis)}
     return {one.title: replace(one.settings, **given) for one in PRESETS[target].conditions(scale)}
 
 
@@ -128,22 +152,24 @@ def _changed(preset: Preset, condition: Condition, given: Mapping[str, Any]) -> 
     return replace(condition, settings=settings)
 
 
-def _run(
-    condition: Condition,
+def _run_each(
+    conditions: Sequence[Condition],
     folder: Path,
     progress: Listener,
     how: ExecutionConfig | None,
-    origin: dict[str, Any],
-    conditions: Sequence[Condition],
-) -> Result:
-    """One study; where there are several, progress says which."""
-    title = (
-        f"{condition.title} ({conditions.index(condition) + 1}/{len(conditions)})"
-        if len(conditions) > 1
-        else condition.title
-    )
+    origin: Mapping[str, Any],
+) -> Iterator[Result]:
+    """One study after the other; where there are several, progress says which, and they share a budget."""
+    begun = monotonic()
+    for number, condition in enumerate(conditions, 1):
+        title = f"{condition.title} ({number}/{len(conditions)})" if len(conditions) > 1 else condition.title
 
-    def hear(heard: Any) -> None:
-        progress(heard._replace(doing=heard.doing.replace(condition.title, title, 1)))
+        def hear(heard: Any, name: str = condition.title, title: str = title) -> None:
+            progress(heard._replace(doing=heard.doing.replace(name, title, 1)))
 
-    return Study(condition.settings, folder, how, condition.title, origin).run(hear)
+        if how is not None and how.budget is not None:
+            left = max(how.budget - (monotonic() - begun), 0.0) / (len(conditions) - number + 1)
+            here = replace(how, budget=left)
+        else:
+            here = how
+        yield Study(condition.settings, folder, here, condition.title, origin, condition.point).run(hear)

@@ -87,7 +87,9 @@ def _result(
     begun = [one for one in found if any(run is not None for run in rows[one.spec.name])]
     way, _, why = notes.get(f"way of {(record.name, settings.model or 'own')}", "").partition("|")
     words = f"{way}: {why}" if way else ""
-    return Result(record.title, settings, _problem(settings, record), begun, baseline, rows, path, words)
+    return Result(
+        record.title, settings, _problem(settings, record), begun, baseline, rows, path, words, point=record.point
+    )
 
 
 def _keys(block: GridSpec, record: Record) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .analysis import Findings
+from .config.axis import AxisPoint
 from .config.settings import Settings
 from .config.user_code import OwnTraining
 from .inference.intervals import Array
@@ -31,7 +32,8 @@ class Result:
     """One study: its title, what was learned, each optimizer's findings in the order asked for, and Adam without decay.
 
     ``runs`` holds every network's row by the optimizer's name, by seed, then lr, then λ; None where one is missing.
-    ``way`` says how the networks were trained, and why so; ``note`` what was left out, and why.
+    ``way`` says how the networks were trained, and why so; ``note`` what was left out, and why; ``point`` where the
+    study lies on a third axis, if on one.
     """
 
     title: str
@@ -43,6 +45,7 @@ class Result:
     ledger: Path
     way: str
     note: str = ""
+    point: AxisPoint | None = None
 
     @property
     def is_imported(self) -> bool:

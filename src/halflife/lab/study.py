@@ -14,6 +14,7 @@ import torch
 
 from .. import __version__
 from .analysis import Findings, findings
+from .config.axis import AxisPoint
 from .config.grids import GridSpec, grids_of, trials_of
 from .config.optimizers import OptimizerSpec
 from .config.settings import Settings
@@ -37,7 +38,8 @@ __all__ = ["ExecutionConfig", "Progress", "Result", "Study"]
 class Study:
     """``Study(settings, folder).run()``: the results land in ``folder/study.db``, and what is there is not rerun.
 
-    ``origin`` says where the settings come from, for the report: the command, the reproduction and its scale.
+    ``origin`` says where the settings come from, for the report: the command, the reproduction and its scale; ``point``
+    where the study lies on a third axis, if on one.
     Raises ``StudyError`` if the settings cannot be met or the folder cannot be written.
     """
 
@@ -48,13 +50,14 @@ class Study:
         how: ExecutionConfig | None = None,
         title: str = "",
         origin: Mapping[str, Any] | None = None,
+        point: AxisPoint | None = None,
     ) -> None:
         self.settings, self.folder, self.how = settings, Path(folder), how or ExecutionConfig()
         self.training = training_of(settings, self.how)
         self.problem = self.training.problem if isinstance(self.training, Training) else self.training
         self.names = self.problem.name, settings.model or "own"
         self.title = title or self.problem.name
-        self.origin = origin or {}
+        self.origin, self.point = origin or {}, point
         self.grids = list(grids_of(settings))
 
     def run(self, listener: Listener = lambda progress: None) -> Result:
@@ -66,15 +69,15 @@ class Study:
             rows = [self._runs(ledger, keys, grid) for grid in self.grids]
         baseline, *found = [self._found(grid, runs) for grid, runs in zip(self.grids, rows, strict=True)]
         runs = {grid.spec.name: of_grid for grid, of_grid in zip(self.grids, rows, strict=True)}
-        return Result(
-            self.title, self.settings, self.problem, found, baseline, runs, ledger.path, f"{way}: {why}", note
-        )
+        words = f"{way}: {why}", note
+        return Result(self.title, self.settings, self.problem, found, baseline, runs, ledger.path, *words, self.point)
 
     def _record(self, keys: Keys) -> dict[str, Any]:
         """What a report needs to read the ledger alone."""
         problem = {name: getattr(self.problem, name) for name in ("name", "description", "unit", "chance")}
         about = {"title": self.title, "model": self.names[1], "problem": problem, "job": keys.common}
         about |= {"torch": torch.__version__, "machine": machine_facts()}
+        about |= {"axis": list(self.point)} if self.point else {}
         about |= {"specs": stored_specs(self.settings)} if stored_specs(self.settings) else {}
         return {**about, **self.origin, "settings": {**self.settings.stored, "problem": self.names[0]}}
 

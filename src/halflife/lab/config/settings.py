@@ -19,6 +19,8 @@ from .user_code import is_own
 
 LRS = (5e-4, 1.1e-3, 2.3e-3, 5e-3, 1.1e-2, 2.3e-2, 5e-2)
 """The usual learning rates: Adam's."""
+LATER = ("samples", "options")
+"""Fields that older ledgers lack: stored where they say something, so that a study is the same study as it was."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Settings:
     where it takes its own λ (``OptimizerSpec``); both may be a mapping by the optimizer's name. Seeds are 0, 1, …,
     ``seeds`` − 1.
     ``eps`` replaces the ε of every optimizer that has one. ``schedule``, ``loss_scale`` and ``curves`` are of the
-    ``Recipe``.
+    ``Recipe``. ``samples`` is how many of the training samples are learned from, the first ones; None is all.
+    ``options`` are keywords of the model, or of the problem: its function's, or those that ``train(config)`` reads in
+    ``config.options``.
     Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
     """
 
@@ -48,6 +52,8 @@ class Settings:
     loss_scale: float = 1.0
     eps: float | None = None
     curves: bool = False
+    samples: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     specs: Mapping[str, OptimizerSpec] = field(default_factory=dict[str, OptimizerSpec], repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,8 +73,8 @@ class Settings:
                 _grid(what, ("each its own",) if grid is None else grid)
                 _positive(one, grid or ())
         _positive("loss scale", [self.loss_scale])
-        for name in ("seeds", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
+        for name in ("seeds", "epochs", "batch_size", "samples"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise StudyError(f"{name.replace('_', ' ')} must be at least 1, but {getattr(self, name)} was given.")
 
     def _take_optimizers(self) -> None:
@@ -109,6 +115,7 @@ class Settings:
         """All of it as JSON can hold it, but for what is known of the optimizers; the problem by its name."""
         shared = self.lrs is None and all(spec.lr_factor == 1 for spec in self.specs.values())
         values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "specs"}
+        values = {name: value for name, value in values.items() if value or name not in LATER}
         return {**values, "lrs": LRS if shared else self.lrs}
 
 

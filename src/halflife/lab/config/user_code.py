@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor
 from ..errors import StudyError
 from ..problems import Problem
 from .code_digest import code_of_file
+from .keywords import check_options
 from .optimizers import OptimizerSpec
 
 FORM = "my.py:problem"
@@ -23,7 +24,10 @@ FORM = "my.py:problem"
 
 @dataclass(frozen=True)
 class Config:
-    """What a training of one's own is asked for: one cell of the grid under one seed."""
+    """What a training of one's own is asked for: one cell of the grid under one seed.
+
+    ``options`` are what else varies, as in ``--axis width=16,32,64``: ``config.options["width"]``.
+    """
 
     spec: OptimizerSpec
     lr: float
@@ -31,6 +35,7 @@ class Config:
     seed: int
     epochs: int
     batch_size: int
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def optimizer(self) -> str:
@@ -56,7 +61,8 @@ class OwnTraining:
     In a file, ``problem = OwnTraining(train, unit="nats")`` says more than the function alone: ``unit`` is what the
     error is measured in; ``chance`` the error of a guess, if there is one, which a replica that diverged counts as at
     least; ``perfect`` the best score there can be, where a larger one is better (1.0 for an accuracy): ``train`` then
-    returns ``val_score`` and so on, and the error is what they lack. ``epochs`` and ``batch_size`` are the study's.
+    returns ``val_score`` and so on, and the error is what they lack. ``epochs``, ``batch_size`` and ``options`` are the
+    study's.
     """
 
     train: Train
@@ -68,10 +74,11 @@ class OwnTraining:
     perfect: float | None = None
     epochs: int = 1
     batch_size: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def config(self, spec: OptimizerSpec, lr: float, lam: float, seed: int) -> Config:
         """What is asked of one call."""
-        return Config(spec, lr, lam, seed, self.epochs, self.batch_size)
+        return Config(spec, lr, lam, seed, self.epochs, self.batch_size, self.options)
 
 
 def is_own(problem: str) -> bool:
@@ -85,9 +92,10 @@ def parts_of(spec: str) -> tuple[str, str]:
     return path, name
 
 
-def load_own(spec: str) -> Problem | OwnTraining:
+def load_own(spec: str, options: Mapping[str, Any] | None = None) -> Problem | OwnTraining:
     """The object that ``file.py:name`` names, or ``problem``, else ``train``, of ``file.py``: a ``Problem``, a function
-    that returns one, an ``OwnTraining``, or a function of a ``Config`` that trains.
+    that returns one, an ``OwnTraining``, or a function of a ``Config`` that trains. ``options`` are what the function
+    is called with, or what the training finds in ``config.options``.
 
     Raises ``StudyError`` if there is none.
     """
@@ -107,7 +115,7 @@ def load_own(spec: str) -> Problem | OwnTraining:
     if name not in found:
         theirs = [each for each, x in found.items() if isinstance(x, Problem | OwnTraining) or inspect.isfunction(x)]
         raise StudyError(f"{path} has no {name!r}; it has {', '.join(theirs) or 'nothing that fits'}.")
-    return _understood(found[name], spec, path)
+    return _understood(found[name], spec, path, options or {})
 
 
 def _needed(f: Callable[..., Any]) -> list[str]:
@@ -117,10 +125,16 @@ def _needed(f: Callable[..., Any]) -> list[str]:
     return [x.name for x in every if x.default is inspect.Parameter.empty and x.kind not in given]
 
 
-def _understood(found: Any, spec: str, path: str) -> Problem | OwnTraining:
+def _understood(found: Any, spec: str, path: str, options: Mapping[str, Any]) -> Problem | OwnTraining:
     if callable(found) and not isinstance(found, OwnTraining) and not _needed(found):
-        found = found()
+        check_options(options, found, spec)
+        found, options = found(**options), {}
     if isinstance(found, Problem):
+        if options:
+            raise StudyError(
+                f"{', '.join(options)}: {spec} is a Problem that is made already and takes no keywords; let it be a "
+                "function that returns one."
+            )
         return found
     train: Any = found
     own = OwnTraining(train) if callable(found) else found
@@ -134,4 +148,5 @@ def _understood(found: Any, spec: str, path: str) -> Problem | OwnTraining:
         name=own.name or Path(path).stem,
         description=own.description or f"{spec}, trained by its own function",
         fingerprint=code_of_file(Path(path)),
+        options=options,
     )

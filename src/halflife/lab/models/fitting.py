@@ -68,8 +68,8 @@ def _of_images(problem: Problem, architecture: str) -> tuple[int, int]:
     return shape.sample[0], shape.outputs
 
 
-def _mlp(problem: Problem) -> nn.Module:
-    return fit_mlp(problem, 64, 64)
+def _mlp(problem: Problem, *, width: int = 64, depth: int = 2) -> nn.Module:
+    return fit_mlp(problem, *[width] * depth)
 
 
 _RESNETS = {
@@ -83,7 +83,7 @@ _SMALL_RESNETS = {
     for suffix, batch_norm in (("", True), ("-no-bn", False))
 }
 _SHAKES = {f"shake-shake-26-2x{width}d": partial(fit_shake_shake, width=width) for width in (32, 64, 96)}
-MODELS: dict[str, Callable[[Problem], nn.Module]] = {
+MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": _mlp,
     **_RESNETS,
     **_SMALL_RESNETS,

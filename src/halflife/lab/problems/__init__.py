@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..errors import StudyError
 from .augment import crop_and_flip
@@ -35,7 +36,7 @@ FROM_FILES: dict[str, Callable[..., Problem]] = {
 }
 """What takes ``data_dir``: it reads files, or fetches them."""
 
-PROBLEMS: dict[str, Callable[[], Problem]] = {
+PROBLEMS: dict[str, Callable[..., Problem]] = {
     "digits": digits,
     "ridge": ridge,
     "ridge-noiseless": partial(ridge, "ridge-noiseless", noise=0.0),
@@ -44,14 +45,15 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
 """By name. Those called small are for a study on two cores."""
 
 
-def problem_named(name: str, data_dir: str | Path | None = None) -> Problem:
+def problem_named(name: str, data_dir: str | Path | None = None, **options: Any) -> Problem:
     """The problem, its files in ``data_dir`` if it has any, else in what HALFLIFE_DATA names, else in the user's cache.
 
+    ``options`` are its function's own, such as ``width``.
     Raises ``StudyError`` if there is no such problem or its files can be neither read nor fetched.
     """
     if name not in PROBLEMS:
         raise StudyError(f"problem {name!r} is not known; choose among {', '.join(PROBLEMS)}.")
-    return FROM_FILES[name](data_dir=data_dir) if name in FROM_FILES else PROBLEMS[name]()
+    return FROM_FILES[name](data_dir=data_dir, **options) if name in FROM_FILES else PROBLEMS[name](**options)
 
 
 __all__ = [

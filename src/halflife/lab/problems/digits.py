@@ -4,6 +4,7 @@
 # pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,12 @@ TRAIN, VAL, RANDOMIZED, SPLIT_SEED = 600, 600, 0.3, 2019
 """A third of the images to learn from and 30 % of their labels redrawn: then a network without decay overfits."""
 
 
-def digits(dtype: torch.dtype = torch.float32) -> Problem:
+def digits(dtype: torch.dtype = torch.float32, *, width: int = 64, depth: int = 2) -> Problem:
     """600 images to train on, 600 to validate, 597 to test; pixels in [0, 1].
 
     The split is stratified and, like the redrawn labels, the same for every seed of a study. The labels of the
     validation and test images are clean. A redrawn label is uniform over the ten classes, the true one included.
+    The model is a perceptron with ``depth`` hidden layers of this ``width``.
     """
     loaded: Any = load_digits(return_X_y=True)
     pixels, labels = (np.asarray(part) for part in loaded)
@@ -38,7 +40,7 @@ def digits(dtype: torch.dtype = torch.float32) -> Problem:
         train=_split(pixels[train], noisy, dtype),
         val=_split(pixels[val], labels[val], dtype),
         test=_split(pixels[test], labels[test], dtype),
-        model=lambda: mlp(64, 64, 64, 10),
+        model=partial(mlp, 64, *[width] * depth, 10),
         chance=0.9,
     )
 

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, get_args
 
 from ..analysis import Findings
 from ..analysis.sentences import signed, span
+from ..config.axis import AxisPoint
 from ..config.settings import Settings
 from ..config.user_code import OwnTraining
 from ..errors import StudyError
@@ -24,10 +25,13 @@ SCALES: tuple[Scale, ...] = get_args(Scale)
 
 @dataclass(frozen=True)
 class Condition:
-    """One study of a reproduction: what sets it apart from the others, and its settings."""
+    """One study of a reproduction: what sets it apart from the others, and its settings; ``point``, if that is where it
+    lies on a third axis.
+    """
 
     title: str
     settings: Settings
+    point: AxisPoint | None = None
 
 
 class Conclusion(NamedTuple):

@@ -37,7 +37,10 @@ class Keys:
             code = _own_code(settings.problem, model)
             self.common |= {"code": code} if code else {}
         else:
-            self.common |= {"problem": [training.name, training.fingerprint], "model": "own"}
+            code = training.fingerprint
+            self.common |= {"problem": [training.name, code], "model": "own"}
+        if code and settings.options:  # of the library's, data and model show all that they change
+            self.common |= {"options": dict(settings.options)}
 
     def of(self, spec: OptimizerSpec, cell: Cell) -> str:
         optimizer = spec.key

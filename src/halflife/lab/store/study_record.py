@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..config.axis import AxisPoint
 from ..config.optimizers import OptimizerSpec
 from ..config.settings import Settings
 from ..config.user_code import OwnTraining
@@ -21,7 +22,8 @@ class Record:
 
     ``job`` is what the key of every network hashes beside its optimizer and cell; ``command`` the command line that ran
     the study, empty where Python did; ``preset`` and ``scale`` name the reproduction that it is a condition of;
-    ``machine`` holds the facts of the one that ran it, by the names of ``machine_facts``.
+    ``machine`` holds the facts of the one that ran it, by the names of ``machine_facts``; ``point`` is where it lies
+    on a third axis, if on one.
     """
 
     title: str
@@ -34,11 +36,12 @@ class Record:
     preset: str = ""
     scale: str = ""
     machine: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    point: AxisPoint | None = None
 
 
 def record_of(result: Result) -> Record:
     """Of a study that was run here and now."""
-    return Record(result.title, *_words(result.problem), machine=machine_facts())
+    return Record(result.title, *_words(result.problem), machine=machine_facts(), point=result.point)
 
 
 def _words(problem: Problem | OwnTraining) -> tuple[str, str, str, float | None]:
@@ -52,7 +55,8 @@ def read_record(stored: Mapping[str, Any], version: str) -> tuple[Settings, Reco
     words = (problem["name"], problem["description"], problem["unit"], chance)
     origin = {name: str(stored.get(name, "")) for name in ("command", "preset", "scale")}
     machine = {"halflife": version, "torch": stored.get("torch", ""), **stored.get("machine", {})}
-    record = Record(stored["title"], *words, stored["job"], **origin, machine=machine)
+    point = AxisPoint(*stored["axis"]) if "axis" in stored else None
+    record = Record(stored["title"], *words, stored["job"], **origin, machine=machine, point=point)
     return _settings(stored["settings"], record.name, stored.get("specs", {})), record
 
 
