@@ -13,9 +13,9 @@ import numpy as np
 
 from ..config.axis import AxisPoint
 from ..config.optimizers import OptimizerSpec
-from ..inference import Estimate, NotIdentified
+from ..inference import Estimate, Interval, NotIdentified
 from ..inference.intervals import Array
-from ..inference.scaling import POINTS_NEEDED, Exponents, exponents
+from ..inference.scaling import POINTS_NEEDED, Exponents, exponents, shifts
 from ..laws import Law, law_along
 from .findings import Findings
 from .sentences import signed, span
@@ -68,27 +68,47 @@ class Scaling:
     @cached_property
     def exponents(self) -> Exponents:
         """Of the best λ and lr, each with its interval, or why there is none."""
-        first, why = self.findings[0], ""
-        seeds = sorted(set.intersection(*(set(found.complete) for found in self.findings)))
+        samples = self.samples
         if not self.is_numeric:
-            why = f"{self.axis} has words, and no exponent"
+            samples = NotIdentified(f"{self.axis} has words, and no exponent")
         elif len(self.points) < POINTS_NEEDED:
-            why = f"{len(self.points)} points on the axis; {POINTS_NEEDED} are needed"
-        elif any((found.lrs, found.lams) != (first.lrs, first.lams) for found in self.findings):
-            why = "the points have not the same lrs and λ"
-        elif not seeds:
-            why = "no seed has run the whole grid at every point"
-        if why:
-            return Exponents(*(NotIdentified(why) for _ in Exponents._fields))
+            samples = NotIdentified(f"{len(self.points)} points on the axis; {POINTS_NEEDED} are needed")
+        if isinstance(samples, NotIdentified):
+            return Exponents(*[samples] * len(Exponents._fields))
+        first = self.findings[0]
+        return exponents(self.values, np.array(first.lrs), np.array(first.lams), samples)
+
+    @cached_property
+    def shifts(self) -> list[Estimate | NotIdentified]:
+        """By how much log λ* at the same lr is more at each further point than at the first."""
+        samples = self.samples
+        if isinstance(samples, NotIdentified):
+            return [samples] * (len(self.points) - 1)
+        return shifts(np.array(self.findings[0].lams), samples)
+
+    @cached_property
+    def samples(self) -> Array | NotIdentified:
+        """The errors ``[seed, point, lr, λ]`` of the seeds that are complete everywhere, all above 0."""
+        first = self.findings[0]
+        if any((found.lrs, found.lams) != (first.lrs, first.lams) for found in self.findings):
+            return NotIdentified("the points have not the same lrs and λ")
+        seeds = sorted(set.intersection(*(set(found.complete) for found in self.findings)))
+        if not seeds:
+            return NotIdentified("no seed has run the whole grid at every point")
         errors = np.stack([found.val[seeds] for found in self.findings], 1)
         above = errors[errors > 0]
-        errors = np.maximum(errors, above.min() / 2 if above.size else 1.0)
-        return exponents(self.values, np.array(first.lrs), np.array(first.lams), errors)
+        return np.maximum(errors, above.min() / 2 if above.size else 1.0)
 
     def best_lams(self, point: int) -> dict[float, float]:
         """λ* of each learning rate that has one inside the grid, at this point of the axis."""
         found = self.findings[point]
         return {found.lrs[vertex.cell[0]]: exp(vertex.z) for vertex in found.coupling.ridge}
+
+    def near_best_lams(self, point: AxisPoint) -> str:
+        """The λ near the best at the best lr of this point, in words."""
+        found = self.findings[self.points.index(point)]
+        low, high = near_range(found, found.best[0])
+        return f"{low:.2g} … {high:.2g}"
 
     def leave_one_out(self) -> list[Prediction]:
         """Each point's λ by the law from the other points, at the lr of its best cell, beside what was measured there.
@@ -129,9 +149,14 @@ def near_range(found: Findings, row: int) -> tuple[float, float]:
 
 
 def scalings(results: Sequence[Result]) -> list[Scaling]:
-    """Of each optimizer that all points of an axis have; none where these are not the points of one axis."""
+    """Of each axis that these are points of, and of each optimizer that all its points have."""
     there = [(result.point, result) for result in results if result.point is not None]
-    if len(there) < 2 or len({point.name for point, _ in there}) > 1:
+    axes = {point.name: [one for one in there if one[0].name == point.name] for point, _ in there}
+    return [scaling for points in axes.values() for scaling in _along(points)]
+
+
+def _along(there: list[tuple[AxisPoint, Result]]) -> list[Scaling]:
+    if len(there) < 2:
         return []
     if all(point.is_number for point, _ in there):
         there.sort(key=lambda one: float(one[0].value))
@@ -151,10 +176,17 @@ def scaling_words(scaling: Scaling) -> list[str]:
     lines = [f"{label}, best at {axis} {bests}."]
     at_lr, lr, lam = scaling.exponents
     if scaling.is_numeric:
+        powers = [exponent_text(axis, one) for one in (at_lr, lr, lam)]
         lines.append(
-            f"{label}, along {axis}: at the same lr the best λ goes as {_power(axis, at_lr)}; of the best cell lr goes "
-            f"as {_power(axis, lr)} and λ as {_power(axis, lam)}."
+            f"{label}, along {axis}: the best λ at the same lr: {powers[0]}; lr of the best cell: {powers[1]}; its λ: "
+            f"{powers[2]}."
         )
+    else:
+        first, *further = scaling.points
+        words = ", ".join(
+            f"{point.value} {factor_text(shift)}" for point, shift in zip(further, scaling.shifts, strict=True)
+        )
+        lines.append(f"{label}, the best λ at the same lr, beside {axis} {first.value}: {words}.")
     law = scaling.law
     if law is None:
         return lines
@@ -186,10 +218,20 @@ def _expected(scaling: Scaling, law: Law, measured: Estimate | NotIdentified) ->
     return f"{words}: " + ("as measured here." if interval.holds(expected) else "not what is measured here.")
 
 
-def _power(axis: str, exponent: Estimate | NotIdentified) -> str:
+def exponent_text(axis: str, exponent: Estimate | NotIdentified) -> str:
+    """``samples^−0.98 (−1.10 … −0.80)``."""
     if isinstance(exponent, NotIdentified):
-        return f"a power that is not identified ({exponent.reason})"
+        return f"not identified ({exponent.reason})"
     return f"{axis}^{signed(exponent.value)} ({span(exponent.interval())})"
+
+
+def factor_text(shift: Estimate | NotIdentified) -> str:
+    """A difference of logarithms as a factor with its interval."""
+    if isinstance(shift, NotIdentified):
+        return f"not identified ({shift.reason})"
+    interval = shift.interval()
+    ends = f" ({exp(interval.low):.2g} … {exp(interval.high):.2g})" if isinstance(interval, Interval) else ""
+    return f"× {exp(shift.value):.2g}{ends}"
 
 
 def _value(point: AxisPoint) -> str:

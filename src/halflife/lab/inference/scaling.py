@@ -67,6 +67,35 @@ def _exponent(a: Array, find: Callable[[Array], Array], grid: Array, samples: Ar
     return interval if isinstance(interval, NotIdentified) and len(samples) > 1 else best
 
 
+def shifts(lams: Array, samples: Array) -> list[Estimate | NotIdentified]:
+    """By how much log λ* at the same lr is more at each further point than at the first, from errors above 0.
+
+    ``samples`` is of shape ``[seed, point, lr, λ]``; the median over the learning rates that both have a λ* at.
+    """
+    z = np.log(lams)
+    step = float(np.diff(z).mean())
+    found = vertices(z, np.log(samples.mean(0)))
+    both = np.isfinite(found[1:] - found[0]).sum(-1)
+    return [
+        estimate(
+            lambda errors, k=k: _middle(
+                np.diff(vertices(z, np.log(errors.mean(-4)[..., [0, k], :, :])), axis=-2)[..., 0, :]
+            ),
+            samples,
+            resolution=VERTEX * step * float(np.sqrt(2 / columns)),
+        )
+        if columns
+        else NotIdentified("no learning rate has its best λ inside the grid at both")
+        for k, columns in enumerate(both, 1)
+    ]
+
+
+def _middle(values: Array) -> Array:
+    """The median of what is finite along the last axis; NaN where nothing is."""
+    known = np.isfinite(values).any(-1)
+    return np.where(known, np.nanmedian(np.where(np.expand_dims(known, -1), values, 0.0), axis=-1), np.nan)
+
+
 def median_slope(a: Array, found: Array) -> Array:
     """Of positions ``[…, point, column]`` over ``a``: the median over all pairs of points that share a column.
 
@@ -76,6 +105,4 @@ def median_slope(a: Array, found: Array) -> Array:
     slopes = (found[..., k, :] - found[..., i, :]) / (a[k] - a[i])[:, None]
     flat = slopes.reshape(*slopes.shape[:-2], -1)
     enough = np.isfinite(found).any(-1).sum(-1) >= POINTS_NEEDED
-    known = np.isfinite(flat).any(-1)
-    middle = np.nanmedian(np.where(np.expand_dims(known, -1), flat, 0.0), axis=-1)
-    return np.where(enough & known, middle, np.nan)
+    return np.where(enough, _middle(flat), np.nan)
