@@ -12,6 +12,7 @@ from .explain import explain
 from .export import export, import_table
 from .report import report
 from .study import study
+from .suggest import suggest_decay
 
 app = typer.Typer(
     name="halflife",
@@ -29,6 +30,7 @@ app.command()(doctor)
 app.command()(bench)
 app.command()(explain)
 app.command()(convert)
+app.command("suggest")(suggest_decay)
 
 
 @app.callback()

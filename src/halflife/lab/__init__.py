@@ -16,6 +16,7 @@ from .problems import PROBLEMS, Problem, Split
 from .progress import Progress
 from .result import Result
 from .study import Study
+from .suggestion import Run, Suggestion, Tuned, suggest
 
 __all__ = [
     "BASELINE",
@@ -35,12 +36,16 @@ __all__ = [
     "Problem",
     "Progress",
     "Result",
+    "Run",
     "Settings",
     "Split",
     "Study",
     "StudyError",
+    "Suggestion",
+    "Tuned",
     "coupling",
     "plan",
     "run_preset",
     "run_study",
+    "suggest",
 ]

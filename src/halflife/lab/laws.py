@@ -15,12 +15,16 @@ from .training.schedules import SCHEDULES
 
 @dataclass(frozen=True)
 class Law:
-    """``exponents``: λ* ∝ a^p along an axis a at the same lr, p by the axis's name; ``factors``: λ* by a word."""
+    """``exponents``: λ* ∝ a^p along an axis a at the same lr, p by the axis's name; ``factors``: λ* by a word.
+
+    ``here`` is what our own studies of it came to.
+    """
 
     name: str
     statement: str
     equation: str
     source: str
+    here: str = ""
     exponents: Mapping[str, float] = field(default_factory=dict[str, float])
     factors: Mapping[str, float] = field(default_factory=dict[str, float])
 

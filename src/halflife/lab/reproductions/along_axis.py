@@ -34,7 +34,7 @@ SCALED: dict[Scale, dict[str, Any]] = {
 
 def base(scale: Scale, **more: Any) -> Settings:
     """The study of which one thing varies."""
-    return Settings(**{"optimizers": OPTIMIZERS, **SCALED[scale], **more})
+    return Settings(optimizers=OPTIMIZERS, **{**SCALED[scale], **more})
 
 
 def along(settings: Settings, name: str, values: Sequence[Value], title: str = "{}") -> list[Condition]:
