@@ -22,9 +22,7 @@ Tokens = Annotated[float | None, typer.Option("--tokens", help="Distinct tokens 
 Epochs = Annotated[float, typer.Option("--epochs", help="How often each is seen.")]
 Params = Annotated[float | None, typer.Option("--params", help="Parameters of the model, as 125e6.")]
 Shape = Annotated[str | None, typer.Option("--schedule", help=f"Of the lr, for --convert: {', '.join(SCHEDULES)}.")]
-TunedLam = Annotated[
-    float | None, typer.Option("--tuned-lambda", help="The best λ of another training of the same kind.")
-]
+TunedLam = Annotated[float | None, typer.Option("--tuned-lambda", help="The best λ of a like training.")]
 TunedRate = Annotated[float | None, typer.Option("--tuned-lr", help="That training's lr; --lr without it.")]
 TunedBatch = Annotated[float | None, typer.Option("--tuned-batch", help="Its batch; --batch without it.")]
 TunedData = Annotated[float | None, typer.Option("--tuned-data", help="Its samples or tokens; this one's without it.")]

@@ -16,7 +16,7 @@ from ..result import Result
 from .preset import Conclusion, Condition, Scale
 
 OPTIMIZERS = ("adamw-torch",)
-LRS = (5e-3, 1.1e-2, 2.3e-2, 5e-2)
+LRS = (1e-3, 2.3e-3, 5e-3, 1.1e-2, 2.3e-2, 5e-2)
 LAMS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 HALF_WIDTH = 0.35
 """An exponent is known if its 90 % interval reaches no farther: by then −1, 0 and 1 are told apart."""
@@ -24,7 +24,7 @@ HALF_WIDTH = 0.35
 
 SCALED: dict[Scale, dict[str, Any]] = {
     "smoke": {"seeds": 1, "epochs": 1, "batch_size": 25, "lrs": (1e-3, 1e-2), "lams": (1e-2, 1e-1, 1.0)},
-    "small": {"lrs": LRS, "lams": LAMS},
+    "small": {"lrs": LRS, "lams": LAMS, "seeds": 8},
     "paper": {
         **{"problem": "cifar10", "model": "resnet20", "seeds": 3, "batch_size": 128},
         **{"lrs": (5e-4, 1e-3, 2e-3, 4e-3), "lams": (1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)},
