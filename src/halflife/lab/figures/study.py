@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from ..analysis.scaling import scalings
 from ..result import Result
 from .matplotlib.curves import draw_curves
 from .matplotlib.difference import draw_difference
 from .matplotlib.heatmap import draw
 from .matplotlib.scale_free import draw_scale_free
+from .matplotlib.scaling import draw_scaling
 from .spec import colour_scale, curves_spec, difference_spec, heatmap_spec, scale_free_spec
+from .spec.scaling import scaling_spec
 
 
 class Picture(NamedTuple):
@@ -25,10 +28,12 @@ class Picture(NamedTuple):
 
 def figures_of(results: Sequence[Result]) -> Iterator[Picture]:
     """One after the other: what these results have the data for."""
+    yield from _along(results)
     for index, result in enumerate(results):
         condition = f"-{index + 1}" if len(results) > 1 else ""
         words = recipe_words(result)
-        yield Picture(f"heatmap{condition}", f"Validation error: {result.title}", _heatmaps(result))
+        if result.point is None:
+            yield Picture(f"heatmap{condition}", f"Validation error: {result.title}", _heatmaps(result))
         for found in result.findings:
             curves = curves_spec(result, found)
             if curves is not None:
@@ -41,6 +46,38 @@ def figures_of(results: Sequence[Result]) -> Iterator[Picture]:
     panels = scale_free_spec(results)
     if panels:
         yield Picture("scale-free", "Errors under a multiplied loss", draw_scale_free(panels, recipe_words(results[0])))
+
+
+def _along(results: Sequence[Result]) -> Iterator[Picture]:
+    """Of studies along a third axis: the best λ against it, and each optimizer's heatmaps in a row."""
+    along = scalings(results)
+    if not along:
+        return
+    axes = " and ".join(dict.fromkeys(one.axis for one in along))
+    words = axis_words(results)
+    yield Picture("axis", f"Best λ against {axes}", draw_scaling(list(map(scaling_spec, along)), words))
+    for one in along:
+        spec = one.spec
+        panels = [
+            heatmap_spec(found)._replace(title=f"{point}")
+            for point, found in zip(one.points, one.findings, strict=True)
+        ]
+        scale = colour_scale(one.findings, results[0].baseline)
+        title = f"Validation error along {one.axis}: {spec.label}"
+        yield Picture(f"heatmap-{one.axis}-{spec.name}", title, draw(panels, scale, f"{spec.label}. {words}"))
+
+
+def axis_words(results: Sequence[Result]) -> str:
+    """The problem and what stays the same along an axis, in a line."""
+    first = next(result for result in results if result.point is not None)
+    if first.is_imported:
+        return f"{first.problem.description}."
+    each = {(result.settings.epochs, result.settings.batch_size, result.settings.schedule) for result in results}
+    return (
+        f"{first.problem.name}, {first.settings.seeds} seeds; {recipe_words(first)}"
+        if len(each) == 1
+        else (f"{first.problem.name}, {first.settings.seeds} seeds at each point.")
+    )
 
 
 def _heatmaps(result: Result) -> Figure:

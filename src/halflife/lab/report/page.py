@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from ..analysis.scaling import scaling_words, scalings
 from ..figures.plotly import (
     TEMPLATE,
     Plot,
@@ -22,6 +23,7 @@ from ..figures.plotly import (
     heatmap_plot,
     magnitudes_plots,
     scale_free_plot,
+    scaling_plot,
 )
 from ..figures.plotly.plot import STEPS
 from ..figures.spec import (
@@ -41,6 +43,7 @@ from ..figures.spec.difference import reading
 from ..figures.spec.heatmap import good_words
 from ..figures.spec.magnitudes import octave_words
 from ..figures.spec.scale_free import common_limits, moved_words
+from ..figures.spec.scaling import scaling_spec
 from ..figures.study import recipe_words
 from ..load import Loaded
 from ..result import Result
@@ -83,6 +86,7 @@ def context(loaded: Loaded, magnitudes: MagnitudesSpec | None) -> dict[str, Any]
         "deviations": deviations(loaded),
         "studies": [_study(result, record, results[0]) for result, record in zip(results, records, strict=True)],
         "points": points(results),
+        "axis": _axis(results),
         "scale_free": _scale_free(results),
         "magnitudes": _magnitudes(magnitudes),
         "columns": columns(results),
@@ -153,6 +157,16 @@ def _curves(info: CurvesSpec, opened: bool) -> dict[str, Any]:
     count = max(len(info.lams) - 1, 1)
     key = [(number_text(lam), f"seq-{round(STEPS * j / count)}") for j, lam in enumerate(info.lams)]
     return {"title": info.title, "plots": curves_plots(info), "key": key, "open": opened}
+
+
+def _axis(results: Sequence[Result]) -> dict[str, Any] | None:
+    """The best λ and lr along a third axis, if these studies lie on one."""
+    found = scalings(results)
+    if not found:
+        return None
+    specs = [scaling_spec(one) for one in found]
+    panels = [Panel(scaling_plot(spec), spec.finding, spec.law_words) for spec in specs]
+    return {"panels": panels, "words": [line for one in found for line in scaling_words(one)]}
 
 
 def _scale_free(results: Sequence[Result]) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from .heatmap import heatmap_plot
 from .magnitudes import magnitudes_plots
 from .plot import TEMPLATE, Plot, as_json
 from .scale_free import scale_free_plot
+from .scaling import scaling_plot
 
 __all__ = [
     "TEMPLATE",
@@ -16,4 +17,5 @@ __all__ = [
     "heatmap_plot",
     "magnitudes_plots",
     "scale_free_plot",
+    "scaling_plot",
 ]
