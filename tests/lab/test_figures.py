@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from halflife.lab import BASELINE, OPTIMIZER_SPECS, Findings, NotIdentified, StudyError
-from halflife.lab.figures import colour_scale, describe, draw, heatmap_spec, save
+from halflife.lab.figures import colour_scale, describe, draw, headline, heatmap_spec, save
 
 LRS = tuple(np.geomspace(1e-3, 1e-1, 5).tolist())
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 7).tolist())
@@ -22,7 +22,7 @@ def baseline():
 
 def test_a_panel_says_who_where_and_how_far_coupled():
     info = heatmap_spec(found())
-    assert (info.title, info.coupling) == ("AdamP", "κ = +0.50")
+    assert (info.title, info.coupling) == ("AdamP", "κ = +0.50 (+0.45 … +0.55)")
     assert info.good[0] == np.unravel_index(info.errors.argmin(), info.errors.shape)
     assert len(set(info.good)) == 10
     worst_good = max(info.errors[cell] for cell in info.good)
@@ -98,7 +98,8 @@ def test_every_panel_is_drawn_with_its_words_and_the_file_written(tmp_path):
     panels = [found(0.5), found(-0.5, OPTIMIZER_SPECS["adamw-torch"])]
     figure = draw([heatmap_spec(f) for f in panels], colour_scale(panels, baseline()), "subtitle")
     words = {text.get_text() for axis in figure.axes for text in (*axis.texts, axis.title, axis._left_title)}
-    assert {"AdamP", "AdamW (PyTorch)", "κ = +0.50", "κ = −0.50"} <= words
+    assert {"AdamP", "AdamW (PyTorch)"} <= words
+    assert {word.partition(" (+")[0].partition(" (−")[0] for word in words} >= {"κ = +0.50", "κ = −0.50"}
     save(figure, tmp_path / "heatmap.png")
     assert (tmp_path / "heatmap.png").read_bytes().startswith(b"\x89PNG")
 
@@ -107,3 +108,47 @@ def test_a_picture_that_cannot_be_written_is_explained(tmp_path):
     figure = draw([heatmap_spec(found())], colour_scale([found()], baseline()), "")
     with pytest.raises(StudyError, match="cannot be written"):
         save(figure, tmp_path / "nowhere" / "heatmap.png")
+
+
+def test_outliers_and_diverged_cells_stretch_no_colours():
+    plain, wild, lost = found(0.0), found(0.0), found(0.0)
+    wild.val[:, -1, -1] = 200.0
+    lost.val[:, -1, -1] = 200.0
+    lost.diverged[:, -1, -1] = True
+    scales = [colour_scale([one], baseline()) for one in (plain, wild, lost)]
+    assert scales[1].high == pytest.approx(scales[0].high, rel=0.1)
+    assert scales[2].high == pytest.approx(scales[0].high, rel=0.1)
+
+
+def test_a_cell_where_all_diverged_has_no_colour_and_is_hatched():
+    one = found(0.0)
+    one.diverged[:, 0, 0] = True
+    one.diverged[0, 0, 1] = True
+    panel = heatmap_spec(one)
+    assert np.isnan(panel.shown[0, 0])
+    assert np.isfinite(panel.shown[0, 1])
+    assert panel.diverged[0, 1]
+    figure = draw([panel], colour_scale([one], baseline()), "")
+    hatched = [patch for patch in figure.axes[0].patches if patch.get_hatch()]
+    assert [patch.get_xy() for patch in hatched] == [(-0.5, -0.5), (0.5, -0.5)]
+
+
+def test_the_title_says_the_finding():
+    assert headline([found(0.5)]) == "AdamP: lr and λ are coupled"
+    assert headline([found(0.0)]) == "AdamP: lr and λ are decoupled"
+    assert headline([found(0.5), found(0.0), found(-0.5)]) == "lr and λ are coupled in 2 and decoupled in 1"
+    assert headline([found(0.5), found(0.5)]) == "lr and λ are coupled in 2 of 2 optimizers"
+    flat = found(0.0)
+    flat.val[:] = 0.5
+    assert "is open" in headline([flat])
+    assert headline([flat, flat]) == "Whether lr and λ are coupled is open in all 2 optimizers"
+
+
+def test_kappa_that_is_not_identified_is_no_headline():
+    flat = found(0.0)
+    flat.val[:] = 0.5
+    panel = heatmap_spec(flat)
+    assert (panel.identified, panel.coupling) == (False, "κ not identified")
+    figure = draw([panel], colour_scale([flat], baseline()), "")
+    words = next(text for text in figure.axes[0].texts if text.get_text() == "κ not identified")
+    assert words.get_fontweight() == "normal"

@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from ..analysis.scaling import scalings
+from ..config.axis import AxisPoint
 from ..result import Result
 from .matplotlib.curves import draw_curves
 from .matplotlib.difference import draw_difference
 from .matplotlib.heatmap import draw
 from .matplotlib.scale_free import draw_scale_free
 from .matplotlib.scaling import draw_scaling
-from .spec import colour_scale, curves_spec, difference_spec, heatmap_spec, scale_free_spec
+from .spec import (
+    ColourScale,
+    HeatmapSpec,
+    colour_scale,
+    curves_spec,
+    difference_spec,
+    headline,
+    heatmap_spec,
+    scale_free_spec,
+)
+from .spec.heatmap import CLIP
 from .spec.scaling import scaling_spec
+
+TIMES = "× the least"
 
 
 class Picture(NamedTuple):
@@ -58,13 +72,20 @@ def _along(results: Sequence[Result]) -> Iterator[Picture]:
     yield Picture("axis", f"Best λ against {axes}", draw_scaling(list(map(scaling_spec, along)), words))
     for one in along:
         spec = one.spec
-        panels = [
-            heatmap_spec(found)._replace(title=f"{point}")
-            for point, found in zip(one.points, one.findings, strict=True)
-        ]
-        scale = colour_scale(one.findings, results[0].baseline)
+        panels = [_relative(heatmap_spec(found), point) for point, found in zip(one.points, one.findings, strict=True)]
+        scale = ColourScale(1.0, CLIP, float("nan"))
         title = f"Validation error along {one.axis}: {spec.label}"
-        yield Picture(f"heatmap-{one.axis}-{spec.name}", title, draw(panels, scale, f"{spec.label}. {words}"))
+        yield Picture(
+            f"heatmap-{one.axis}-{spec.name}",
+            title,
+            draw(panels, scale, f"{spec.label}: multiples of each point's least error. {words}"),
+        )
+
+
+def _relative(panel: HeatmapSpec, point: AxisPoint) -> HeatmapSpec:
+    """Errors as multiples of the least one at this point of the axis: points differ by more than cells do."""
+    least = float(np.nanmin(panel.errors)) or 1.0
+    return panel._replace(title=str(point), errors=panel.errors / least, spread=panel.spread / least, unit=TIMES)
 
 
 def axis_words(results: Sequence[Result]) -> str:
@@ -83,7 +104,8 @@ def axis_words(results: Sequence[Result]) -> str:
 def _heatmaps(result: Result) -> Figure:
     title = f"{result.title}. " if result.title != result.problem.name else ""
     scale = colour_scale(result.findings, result.baseline)
-    return draw([heatmap_spec(found) for found in result.findings], scale, title + recipe_words(result))
+    panels = [heatmap_spec(found) for found in result.findings]
+    return draw(panels, scale, title + recipe_words(result), headline(result.findings))
 
 
 def recipe_words(result: Result) -> str:

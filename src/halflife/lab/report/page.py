@@ -29,6 +29,7 @@ from ..figures.plotly.plot import STEPS
 from ..figures.spec import (
     ColourScale,
     CurvesSpec,
+    DifferenceSpec,
     HeatmapSpec,
     MagnitudesSpec,
     ScaleFreeSpec,
@@ -39,7 +40,7 @@ from ..figures.spec import (
     number_text,
     scale_free_spec,
 )
-from ..figures.spec.difference import reading
+from ..figures.spec.difference import reading, sign_words
 from ..figures.spec.heatmap import good_words
 from ..figures.spec.magnitudes import octave_words
 from ..figures.spec.scale_free import common_limits, moved_words
@@ -60,6 +61,7 @@ class Panel(NamedTuple):
     plot: Plot
     note: str = ""
     accent: str = ""
+    strong: bool = True
 
 
 def page(loaded: Loaded, magnitudes: MagnitudesSpec | None = None) -> str:
@@ -114,7 +116,7 @@ def _study(result: Result, record: Record, first: Result) -> dict[str, Any]:
         "heatmaps": [_heatmap(panel, scale) for panel in panels],
         "marks": _marks(panels),
         "scale": _scale_words(scale, result.findings[0].unit),
-        "difference": Panel(difference_plot(apart), reading(apart)) if apart else None,
+        "difference": _difference(apart) if apart else None,
         "curves": [_curves(one, one.title == result.leader.spec.label) for one in curves if one],
         "settings": settings_facts(result) if result is first else new_facts(result, first),
         "machine": machine_rows(record),
@@ -132,7 +134,12 @@ def deviations(loaded: Loaded) -> str:
 
 
 def _heatmap(info: HeatmapSpec, scale: ColourScale) -> Panel:
-    return Panel(heatmap_plot(info, scale), info.equation, info.coupling)
+    return Panel(heatmap_plot(info, scale), info.equation, info.coupling, info.identified)
+
+
+def _difference(info: DifferenceSpec) -> Panel:
+    fewer, more = sign_words(info)
+    return Panel(difference_plot(info), reading(info), f"Violet, below 0: {fewer}; orange, above 0: {more}.")
 
 
 def _marks(panels: Sequence[HeatmapSpec]) -> dict[str, Any]:

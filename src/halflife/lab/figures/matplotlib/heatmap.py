@@ -13,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from ..spec import ColourScale, HeatmapSpec, number_text
 from ..spec.heatmap import colour_ticks, good_words, positions
@@ -23,9 +24,10 @@ __all__ = ["GREY", "INK", "RED", "draw", "save"]
 LEFT, RIGHT, PANEL, GAP = 0.85, 1.2, 2.46, 0.35
 HEIGHT, TOP, TALL = 5.1, 1.95, 2.46
 """Inches: the margins, the panels' width, height and distances."""
+HEADLINE = "How the best weight decay moves with the learning rate"
 
 
-def draw(panels: Sequence[HeatmapSpec], scale: ColourScale, subtitle: str) -> Figure:
+def draw(panels: Sequence[HeatmapSpec], scale: ColourScale, subtitle: str, headline: str = HEADLINE) -> Figure:
     """λ to the right, the learning rate upward, both in logarithms; one colour scale for all panels."""
     width = max(LEFT + len(panels) * (PANEL + GAP) - GAP + RIGHT, LEAST_WIDTH)
     down = spare(subtitle, width, LEFT)
@@ -38,7 +40,7 @@ def draw(panels: Sequence[HeatmapSpec], scale: ColourScale, subtitle: str) -> Fi
         if index == 0:
             axis.set_ylabel("learning rate", color=INK, fontsize=11)
     _colour_bar(figure, norm, scale, panels[0].unit, LEFT + len(panels) * (PANEL + GAP) - GAP + 0.16)
-    head(figure, "How the best weight decay moves with the learning rate", subtitle, LEFT)
+    head(figure, headline, subtitle, LEFT)
     _legend(figure, panels, 0.86 + down)
     return figure
 
@@ -53,7 +55,7 @@ def _panel(axis: Axes, panel: HeatmapSpec, norm: Normalize) -> None:
     axis.set_facecolor(FAINT)
     plain(axis)
     axis.grid(visible=False)
-    axis.imshow(np.ma.masked_invalid(panel.errors), origin="lower", aspect="auto", cmap=ERRORS, norm=norm)
+    axis.imshow(np.ma.masked_invalid(panel.shown), origin="lower", aspect="auto", cmap=ERRORS, norm=norm)
     axis.set_xticks(range(len(panel.lams)), [number_text(λ) for λ in panel.lams], rotation=45, ha="right", va="top")
     axis.set_yticks(range(len(panel.lrs)))
     axis.set_xlabel("weight decay λ", color=INK, fontsize=11)
@@ -61,7 +63,10 @@ def _panel(axis: Axes, panel: HeatmapSpec, norm: Normalize) -> None:
     _marks(axis, panel)
     axis.set_title(panel.title, fontsize=13, fontweight="bold", color=INK, loc="left", pad=38)
     axis.text(0, 1.135, panel.equation, transform=axis.transAxes, fontsize=9, color=GREY, va="center")
-    axis.text(0, 1.045, panel.coupling, transform=axis.transAxes, fontsize=12, color=RED, va="center", weight="bold")
+    colour, weight = (RED, "bold") if panel.identified else (GREY, "normal")
+    axis.text(
+        0, 1.045, panel.coupling, transform=axis.transAxes, fontsize=10.5, color=colour, va="center", weight=weight
+    )
 
 
 def _marks(axis: Axes, panel: HeatmapSpec) -> None:
@@ -79,9 +84,15 @@ def _marks(axis: Axes, panel: HeatmapSpec) -> None:
     best = panel.good[0]
     axis.scatter(best[1], best[0], marker="*", s=210, color=GOLD, edgecolors=INK, linewidths=0.9, zorder=4)
     for i, j in zip(*np.nonzero(panel.diverged), strict=True):
-        axis.text(j, i, "×", ha="center", va="center", color="white", fontsize=9)
+        lost = np.isnan(panel.shown[i, j])
+        axis.add_patch(_hatched((j - 0.5, i - 0.5), GREY if lost else "white"))
     axis.set_xlim(-0.5, len(panel.lams) - 0.5)
     axis.set_ylim(-0.5, len(panel.lrs) - 0.5)
+
+
+def _hatched(corner: tuple[float, float], colour: str) -> Rectangle:
+    """A cell in which a run diverged."""
+    return Rectangle(corner, 1, 1, fill=False, edgecolor=colour, hatch="////", linewidth=0, zorder=2)
 
 
 def _colour_bar(figure: Figure, norm: Normalize, scale: ColourScale, unit: str, left: float) -> None:
@@ -104,8 +115,8 @@ def _legend(figure: Figure, panels: Sequence[HeatmapSpec], top: float) -> None:
         [star, dot, diamond, line],
         ["best cell", good_words(panels), "best λ of a learning rate", "fitted valley"],
     )
-    cross = Line2D([], [], marker="x", markersize=5, linestyle="", color=GREY)
-    handles, labels = [*handles, cross], [*labels, "diverged"]
+    hatched = Rectangle((0, 0), 1, 1, facecolor=FAINT, edgecolor=GREY, hatch="////", linewidth=0)
+    handles, labels = [*handles, hatched], [*labels, "diverged"]
     seen = [any(known) for known in zip(*map(_shown, panels), strict=True)]
     legend(figure, list(compress(handles, seen)), list(compress(labels, seen)), left=LEFT - 0.08, top=top)
 

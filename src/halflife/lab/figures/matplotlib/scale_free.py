@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from ...units import error_text
 from ..spec import ScaleFreeSpec
 from ..spec.axes import nice_ticks
-from ..spec.scale_free import common_limits, moved_words
+from ..spec.scale_free import common_limits, moved_words, within
 from .style import CATEGORIES, GREY, INK, LEAST_WIDTH, head, legend, new_figure, plain, spare
 
 LEFT, RIGHT, TOP, BOTTOM, PANEL, GAP = 0.85, 0.2, 1.75, 0.65, 2.5, 0.3
@@ -47,8 +47,8 @@ def _panel(axis: Axes, panel: ScaleFreeSpec, ends: tuple[float, float]) -> None:
     axis.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
     axis.plot(ends, ends, color=GREY, linewidth=1)
     for k, errors in enumerate(panel.scaled):
-        x, y, colour = panel.base.ravel(), errors.ravel(), CATEGORIES[k % 4]
-        axis.scatter(x, y, s=22, marker=MARKERS[k % 4], color=colour, alpha=0.75, linewidths=0, zorder=3)
+        x, y, colour = within(panel.base.ravel(), ends), within(errors.ravel(), ends), CATEGORIES[k % 4]
+        axis.scatter(x, y, s=22, marker=MARKERS[k % 4], color=colour, alpha=0.75, linewidths=0, zorder=3, clip_on=False)
 
     def text(error: float, _: int | None) -> str:
         return error_text(error, panel.unit).replace(".0 %", " %")

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...units import difference_text
 from ..spec import DifferenceSpec, number_text
-from ..spec.difference import colour_end
+from ..spec.difference import colour_end, finding
 from .plot import Plot, cells
 
 COLOURS = ("@less", "@card", "@more")
@@ -24,7 +24,12 @@ def difference_plot(info: DifferenceSpec) -> Plot:
         "zmin": -end,
         "zmax": end,
         "colorscale": [[i / 2, colour] for i, colour in enumerate(COLOURS)],
-        "showscale": False,
+        "colorbar": {
+            "thickness": 12,
+            "tickvals": [-end, 0, end],
+            "ticktext": [difference_text(x, info.unit) for x in (-end, 0.0, end)],
+            "outlinewidth": 0,
+        },
         "xgap": 1,
         "ygap": 1,
         "text": [[_number(info, i, j) for j in columns] for i in rows],
@@ -35,9 +40,9 @@ def difference_plot(info: DifferenceSpec) -> Plot:
     layout = {
         "xaxis": cells("weight decay λ", [number_text(lam) for lam in info.lams]) | {"tickangle": -45},
         "yaxis": cells("learning rate", [number_text(lr) for lr in info.lrs]),
-        "margin": {"l": 58, "r": 4, "t": 4, "b": 62},
+        "margin": {"l": 58, "r": 70, "t": 4, "b": 62},
     }
-    return Plot(f"{info.second} − {info.first}", _label(info), {"data": [cell], "layout": layout})
+    return Plot(finding(info), _label(info), {"data": [cell], "layout": layout})
 
 
 def _number(info: DifferenceSpec, i: int, j: int) -> str:

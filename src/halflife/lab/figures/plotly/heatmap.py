@@ -14,11 +14,13 @@ from .plot import Plot, cells
 
 VIRIDIS = ("#fde725", "#b5de2b", "#6ece58", "#35b779", "#1f9e89", "#26828e", "#31688e", "#3e4989", "#482878", "#440154")
 """From good to bad: yellow is little error."""
+SLANTS = ((-0.48, 0.0), (-0.48, 0.48), (0.0, 0.48))
+"""Where the lines of a hatched cell begin and end, from its middle."""
 
 
 def heatmap_plot(panel: HeatmapSpec, scale: ColourScale) -> Plot:
     """Colours by the logarithm of the error, between the ends that all panels share."""
-    data = [_cells(panel, scale), *_line(panel), *_marks(panel)]
+    data = [_cells(panel, scale), *_hatching(panel), *_line(panel), *_marks(panel)]
     layout = {
         "xaxis": cells("weight decay λ", [number_text(lam) for lam in panel.lams]) | {"tickangle": -45},
         "yaxis": cells("learning rate", [number_text(lr) for lr in panel.lrs]),
@@ -29,7 +31,7 @@ def heatmap_plot(panel: HeatmapSpec, scale: ColourScale) -> Plot:
 
 def _cells(panel: HeatmapSpec, scale: ColourScale) -> dict[str, Any]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        shown = np.log10(np.maximum(panel.errors, scale.low / 2))
+        shown = np.log10(np.maximum(panel.shown, scale.low / 2))
     return {
         "type": "heatmap",
         "z": shown,
@@ -61,6 +63,21 @@ def cell_words(panel: HeatmapSpec, i: int, j: int) -> str:
     return "<br>".join(words)
 
 
+def _hatching(panel: HeatmapSpec) -> list[dict[str, Any]]:
+    """Slanted lines over the cells in which a run diverged: in the page's colour where no error is left to show."""
+    lost = np.isnan(panel.shown)
+    parts = [(np.argwhere(panel.diverged & ~lost), "#fff"), (np.argwhere(panel.diverged & lost), "@muted")]
+    return [
+        {
+            **{"type": "scatter", "mode": "lines", "hoverinfo": "skip", "line": {"color": colour, "width": 1}},
+            "x": [x for _, j in found for a, b in SLANTS for x in (j + a, j + b, None)],
+            "y": [y for i, _ in found for a, b in SLANTS for y in (i - b, i - a, None)],
+        }
+        for found, colour in parts
+        if len(found)
+    ]
+
+
 def _line(panel: HeatmapSpec) -> list[dict[str, Any]]:
     """The valley, drawn twice: a white one below, so that the red one is seen on every colour."""
     if not panel.valley:
@@ -75,9 +92,7 @@ def _line(panel: HeatmapSpec) -> list[dict[str, Any]]:
 def _marks(panel: HeatmapSpec) -> list[dict[str, Any]]:
     shared = {"type": "scatter", "mode": "markers", "hoverinfo": "skip"}
     best, others = panel.good[0], panel.good[1:]
-    crosses = np.argwhere(panel.diverged)
     marks = [
-        (crosses[:, 1], crosses[:, 0], {"symbol": "x-thin", "size": 7, "line": {"width": 1.3, "color": "#fff"}}),
         ([j for _, j in others], [i for i, _ in others], _marker("circle", 7, "#fff", "#1f2328")),
         (*(positions(panel.ridge, panel) if panel.ridge else ([], [])), _marker("diamond", 7, "#d1242f", "#fff")),
         ([best[1]], [best[0]], _marker("star", 16, "#ffd33d", "#1f2328")),

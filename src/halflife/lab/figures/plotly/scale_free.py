@@ -10,7 +10,7 @@ import numpy as np
 from ...units import error_text
 from ..spec import ScaleFreeSpec, number_text
 from ..spec.axes import nice_ticks
-from ..spec.scale_free import moved_words
+from ..spec.scale_free import moved_words, within
 from .plot import Plot, category_colour, logarithmic
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond")
@@ -23,7 +23,7 @@ def scale_free_plot(panel: ScaleFreeSpec, ends: tuple[float, float]) -> Plot:
     diagonal = {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "hoverinfo": "skip"}
     data = [
         {**diagonal, "line": {"color": "@muted", "width": 1}},
-        *(_points(panel, k) for k in range(len(panel.factors))),
+        *(_points(panel, k, ends) for k in range(len(panel.factors))),
     ]
     layout = {
         "xaxis": logarithmic("error at loss × 1", ends, ticks, words),
@@ -34,13 +34,14 @@ def scale_free_plot(panel: ScaleFreeSpec, ends: tuple[float, float]) -> Plot:
     return Plot(panel.title, label, {"data": data, "layout": layout})
 
 
-def _points(panel: ScaleFreeSpec, k: int) -> dict[str, Any]:
+def _points(panel: ScaleFreeSpec, k: int, ends: tuple[float, float]) -> dict[str, Any]:
     cells = list(np.ndindex(*panel.base.shape))
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": panel.base.ravel(),
-        "y": panel.scaled[k].ravel(),
+        "x": within(panel.base.ravel(), ends),
+        "y": within(panel.scaled[k].ravel(), ends),
+        "cliponaxis": False,
         "marker": {"symbol": SYMBOLS[k % 4], "size": 8, "color": category_colour(k), "opacity": 0.75},
         "text": [_words(panel, k, i, j) for i, j in cells],
         "hovertemplate": "%{text}<extra></extra>",

@@ -2,7 +2,7 @@
 
 from .curves import CurvesSpec, curves_spec
 from .difference import DifferenceSpec, difference_spec
-from .heatmap import ColourScale, HeatmapSpec, colour_scale, describe, heatmap_spec
+from .heatmap import ColourScale, HeatmapSpec, colour_scale, describe, headline, heatmap_spec
 from .magnitudes import MagnitudesPanel, MagnitudesSpec, magnitudes_spec
 from .scale_free import ScaleFreeSpec, scale_free_spec
 from .text import number_text
@@ -19,6 +19,7 @@ __all__ = [
     "curves_spec",
     "describe",
     "difference_spec",
+    "headline",
     "heatmap_spec",
     "magnitudes_spec",
     "number_text",

@@ -78,6 +78,21 @@ def colour_end(info: DifferenceSpec) -> float:
     return max(min(largest, 10 * info.noise) if info.noise > 0 else largest, 3 * np.nan_to_num(info.noise), 1e-6)
 
 
+def sign_words(info: DifferenceSpec) -> tuple[str, str]:
+    """What it means below 0 and above it."""
+    return f"{info.second} has fewer errors", f"{info.first} has fewer errors"
+
+
+def finding(info: DifferenceSpec) -> str:
+    """In how many cells either is better beyond luck."""
+    fewer = int((info.beyond_noise & (info.difference < 0)).sum())
+    more = int((info.beyond_noise & (info.difference > 0)).sum())
+    cells = int(np.isfinite(info.difference).sum())
+    if not fewer + more:
+        return f"{info.second} and {info.first} are not told apart in any of {cells} cells"
+    return f"{info.second} is better in {fewer} of {cells} cells, {info.first} in {more}"
+
+
 def reading(info: DifferenceSpec) -> str:
     """How to read the numbers."""
     noise = difference_text(info.noise, info.unit).removeprefix("+") if np.isfinite(info.noise) else ""

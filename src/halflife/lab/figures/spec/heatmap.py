@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...analysis import Findings
-from ...inference import Coupling, NotIdentified
+from ...analysis import Findings, verdict
+from ...analysis.sentences import signed, span
+from ...analysis.verdict import COUPLED, DECOUPLED
+from ...inference import Coupling, Estimate, NotIdentified
 from ...inference.intervals import Array
 from ...units import error_text
 
@@ -20,6 +22,9 @@ Point = tuple[float, float]
 GOOD_CELLS = 10
 CLIP = 3.0
 """The colours end at this multiple of the best error: beyond it a cell is simply bad."""
+SHOWN = 0.9
+"""And by where so many of the cells lie: a few outliers would make all others look alike."""
+WORDS = ((COUPLED, "coupled"), (DECOUPLED, "decoupled"))
 
 
 class HeatmapSpec(NamedTuple):
@@ -27,13 +32,15 @@ class HeatmapSpec(NamedTuple):
 
     ``errors`` is the mean validation error, NaN where nothing was run; ``spread`` its standard deviation over the
     seeds; ``n_runs`` of ``seeds`` are done, of which ``n_diverged`` diverged. ``good`` are the best cells, the best one
-    first; ``ridge`` the best λ of each learning rate that has one inside the grid, as pairs (lr, λ); ``valley`` both
-    ends of the line of slope −κ through them, empty where κ is not identified.
+    first; ``coupling`` is κ with its interval, ``identified`` whether there is one; ``ridge`` the best λ of each
+    learning rate that has one inside the grid, as pairs (lr, λ); ``valley`` both ends of the line of slope −κ through
+    them, empty where κ is not identified.
     """
 
     title: str
     equation: str
     coupling: str
+    identified: bool
     unit: str
     lrs: tuple[float, ...]
     lams: tuple[float, ...]
@@ -51,6 +58,11 @@ class HeatmapSpec(NamedTuple):
         """Where a run diverged."""
         return self.n_diverged > 0
 
+    @property
+    def shown(self) -> Array:
+        """The errors that have a colour: NaN where nothing was run, and where every run diverged."""
+        return np.where((self.n_diverged == self.n_runs) & self.diverged, np.nan, self.errors)
+
 
 class ColourScale(NamedTuple):
     """The errors at both ends of the colours, the same for all panels, and that of the best Adam without decay."""
@@ -66,7 +78,8 @@ def heatmap_spec(found: Findings) -> HeatmapSpec:
     return HeatmapSpec(
         title=found.spec.label,
         equation=found.spec.equation,
-        coupling=describe(found.coupling.kappa),
+        coupling=describe(found.kappa),
+        identified=not isinstance(found.kappa, NotIdentified),
         unit=found.unit,
         lrs=found.lrs,
         lams=found.lams,
@@ -116,18 +129,44 @@ def _valley(coupling: Coupling) -> list[Point]:
 
 
 def colour_scale(found: Sequence[Findings], baseline: Findings) -> ColourScale:
-    """From the best error of all panels to three times that, or to the worst if that is less; NaN for no baseline."""
-    low = min(float(np.nanmin(f.error)) for f in found)
-    worst = max(float(np.nanmax(f.error)) for f in found)
-    low = low if low > 0 else min((float(x) for f in found for x in f.error[f.error > 0]), default=1e-3) / 2
-    high = min(worst, CLIP * low)
+    """From the best error of all panels to three times that, or less: to where all but a tenth of the cells lie.
+
+    Cells in which a run diverged stretch no scale. ``baseline`` is NaN where there is none, and within the scale where
+    three times the best reaches as far.
+    """
+    trained = np.concatenate([f.error[np.isfinite(f.error) & ~f.diverged.any(0)] for f in found])
+    every = np.concatenate([f.error[np.isfinite(f.error)] for f in found])
+    errors = trained if len(trained) else every
+    above = errors[errors > 0]
+    low = float(errors.min()) if errors.min() > 0 else (float(above.min()) if len(above) else 1e-3) / 2
     known = baseline.error[np.isfinite(baseline.error)]
-    return ColourScale(low, max(high, 1.05 * low), float(known.min(initial=np.inf)) if len(known) else float("nan"))
+    without = float(known.min()) if len(known) else float("nan")
+    most = float(np.quantile(errors, SHOWN))
+    high = min(max(most, without) if np.isfinite(without) else most, CLIP * low)
+    return ColourScale(low, max(high, 1.05 * low), without)
 
 
-def describe(kappa: float | NotIdentified) -> str:
-    """κ as people read it."""
-    return "κ not identified" if isinstance(kappa, NotIdentified) else f"κ = {kappa:+.2f}".replace("-", "−")
+def describe(kappa: Estimate | float | NotIdentified) -> str:
+    """κ as people read it, with its 90 % interval where it has one."""
+    if isinstance(kappa, NotIdentified):
+        return "κ not identified"
+    if not isinstance(kappa, Estimate):
+        return f"κ = {signed(kappa)}"
+    interval = kappa.interval()
+    return f"κ = {signed(kappa.value)}" + ("" if isinstance(interval, NotIdentified) else f" ({span(interval)})")
+
+
+def headline(found: Sequence[Findings]) -> str:
+    """What the picture shows, in a line: how many optimizers are coupled, and how many not."""
+    states = [verdict(one).state for one in found]
+    if len(found) == 1:
+        words = {COUPLED: "lr and λ are coupled", DECOUPLED: "lr and λ are decoupled"}
+        return f"{found[0].spec.label}: {words.get(states[0], 'whether lr and λ are coupled is open')}"
+    parts = [f"{word} in {states.count(state)}" for state, word in WORDS if states.count(state)]
+    if not parts:
+        return f"Whether lr and λ are coupled is open in all {len(found)} optimizers"
+    parts[-1] += f" of {len(found)} optimizers" if len(parts) == 1 else ""
+    return "lr and λ are " + " and ".join(parts)
 
 
 def positions(points: Sequence[Point], panel: HeatmapSpec) -> tuple[Array, Array]:

@@ -13,6 +13,9 @@ from ...result import Result
 from ...units import difference_text, difference_unit
 from .axes import limits
 
+SHOWN = 0.9
+"""The share of the cells that the axes are made for."""
+
 
 class ScaleFreeSpec(NamedTuple):
     """One optimizer. ``base`` is each cell's mean validation error at the least factor, ``[lr, λ]``; ``scaled`` that at
@@ -74,5 +77,15 @@ def moved_words(panel: ScaleFreeSpec) -> str:
 
 
 def common_limits(panels: Sequence[ScaleFreeSpec]) -> tuple[float, float]:
-    """The same ends for both axes of all panels."""
-    return limits(np.concatenate([errors.ravel() for panel in panels for errors in (panel.base, *panel.scaled)]))
+    """The same ends for both axes of all panels, around all but a tenth: a few bad cells would push all into a corner.
+
+    What lies beyond is drawn at the edge (``within``).
+    """
+    errors = np.concatenate([errors.ravel() for panel in panels for errors in (panel.base, *panel.scaled)])
+    known = errors[np.isfinite(errors)]
+    return limits(known[known <= np.quantile(known, SHOWN)] if len(known) else known)
+
+
+def within(errors: Array, ends: tuple[float, float]) -> Array:
+    """With what lies beyond the upper end at that end."""
+    return np.minimum(errors, ends[1])
