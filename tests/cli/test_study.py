@@ -25,7 +25,7 @@ def run(*arguments):
 def test_a_tiny_study_ends_with_files_a_table_and_a_sentence_for_each_optimizer(tmp_path):
     result = run("study", "--out", str(tmp_path / "new"), *TINY)
     assert result.exit_code == 0, result.output
-    files = ["difference.png", "heatmap.png", "study.db", "study.lock"]
+    files = ["difference.png", "heatmap.png", "paired.png", "study.db", "study.lock"]
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == files
     for label in ("AdamL2", "AdamW (PyTorch)", "AdamW (paper)", "ProxAdam", "AdamP"):
         assert re.search(rf"│ {re.escape(label)} .*%.*not identified", result.output)
@@ -144,3 +144,28 @@ def test_the_doctor_says_what_there_is_and_why():
         assert re.search(rf"rules .*\b{entry.name}\b", result.output)
         if not isinstance(load(), Missing):
             assert re.search(rf"compiled .*\b{entry.rule.functor}\b", result.output)
+
+
+def test_pictures_are_written_as_asked(tmp_path):
+    result = run("study", "--out", str(tmp_path / "new"), "--pictures", "svg,pdf", "--optimizer", "adamw-paper", *TINY)
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in (tmp_path / "new").iterdir()} >= {"heatmap.svg", "heatmap.pdf"}
+    assert (tmp_path / "new" / "heatmap.svg").read_text(encoding="utf-8").startswith("<?xml")
+    assert (tmp_path / "new" / "heatmap.pdf").read_bytes().startswith(b"%PDF")
+    wrong = run("study", "--out", str(tmp_path / "other"), "--pictures", "gif", *TINY)
+    assert wrong.exit_code == 2
+    assert "pictures are written as png, svg, pdf, not as 'gif'" in wrong.output
+
+
+def test_an_axis_ends_with_what_moves_along_it(tmp_path):
+    result = run(
+        "study", "--out", str(tmp_path), "--axis", "batch-size=100,200,300", "--optimizer", "adamw-paper", *TINY
+    )
+    assert result.exit_code == 0, result.output
+    assert "best at batch-size 100: lr" in result.output
+    assert "Wang & Aitchison 2025" in result.output
+    assert {"axis.png", "heatmap-batch-size-adamw-paper.png"} <= {p.name for p in tmp_path.iterdir()}
+    wrong = run("study", "ridge", "--axis", "batch-size=1", "--out", str(tmp_path))
+    assert (wrong.exit_code, "two values or more" in wrong.output) == (2, True)
+    preset = run("study", "timescale", "--axis", "epochs=1,2", "--out", str(tmp_path))
+    assert (preset.exit_code, "a published setting" in preset.output) == (2, True)

@@ -8,8 +8,10 @@ import pytest
 from halflife.lab.figures import curves_spec, difference_spec, draw_curves, figures_of, save, scale_free_spec
 from halflife.lab.figures.spec import number_text
 from halflife.lab.figures.spec.axes import limits, nice_ticks
-from halflife.lab.figures.spec.difference import reading
+from halflife.lab.figures.spec.difference import finding, reading, sign_words
 from halflife.lab.figures.spec.heatmap import position
+from halflife.lab.figures.spec.paired import paired_spec
+from halflife.lab.figures.spec.scale_free import common_limits, within
 from halflife.lab.units import difference_text, error_text
 
 from .report.fabricated import SETTINGS, conditions, fabricated
@@ -147,3 +149,38 @@ def test_a_long_subtitle_pushes_down_what_stands_below_it_and_headlines_fit():
         below = [legend.get_window_extent().y1 for legend in figure.legends]
         below += [axis.get_tightbbox().y1 for axis in figure.axes]
         assert subtitle.y0 > max(below), name
+
+
+def test_error_beside_norm_of_adamw_and_adamp():
+    settings = replace(SETTINGS, optimizers=("adamw-paper", "adam-p"), lrs=SETTINGS.lrs, seeds=2)
+    result = fabricated(settings)
+    info = paired_spec(result)
+    assert info.titles == ("AdamW (paper)", "AdamP")
+    assert len(info.lrs) == 4
+    first = result.found("adamw-paper")
+    row = first.lrs.index(info.lrs[0])
+    alive = ~first.diverged[:, row].any(0)
+    assert info.errors[0][0][alive] == pytest.approx(first.val[:, row].mean(0)[alive])
+    assert np.isnan(info.errors[0][0][~alive]).all()
+    assert info.norms[1][0][0] == pytest.approx(result.column(result.found("adam-p"), "weight_norm")[:, row, 0].mean())
+    assert info.finding.startswith("At the best cell: AdamW (paper) ")
+    assert paired_spec(fabricated(SMALL)) is None
+    assert "paired" in [picture.name for picture in figures_of([result])]
+
+
+def test_scale_free_axes_are_made_for_most_cells_and_show_all():
+    panels = scale_free_spec(conditions())
+    panels[0].base[0, 0] = 50.0
+    low, high = common_limits(panels)
+    assert high < 2.0
+    assert within(panels[0].base, (low, high)).max() == high
+
+
+def test_a_difference_says_who_has_fewer_errors():
+    info = difference_spec(fabricated(SMALL))
+    info.difference[:] = -0.5
+    info.error[:] = 0.01
+    assert finding(info) == "ProxAdam is better in 28 of 28 cells, AdamW (paper) in 0"
+    info.difference[:] = 0.0
+    assert "are not told apart in any of 28 cells" in finding(info)
+    assert sign_words(info) == ("ProxAdam has fewer errors", "AdamW (paper) has fewer errors")

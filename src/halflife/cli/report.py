@@ -25,6 +25,6 @@ def report(study: Study, out: Out = None, open_it: Open = False) -> None:
     except StudyError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
-    typer.echo(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB, of which plotly.js takes nearly all)")
+    typer.echo(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB, most of it plotly.js)")
     if open_it:
         webbrowser.open(path.resolve().as_uri())

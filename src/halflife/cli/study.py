@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from rich.console import Console
@@ -24,7 +24,7 @@ from ..lab import (
 )
 from ..lab.analysis import decision_words
 from ..lab.analysis.scaling import scaling_words, scalings
-from ..lab.api import settings_named
+from ..lab.api import FORMATS, check_formats, settings_named
 from ..lab.config.axis import FORM, Axis
 from ..lab.config.keywords import OF_SETTINGS
 from ..lab.config.scales import settings_of
@@ -33,7 +33,7 @@ from ..lab.models.fitting import MODELS
 from ..lab.planning import limits_of, plan_words
 from ..lab.problems import PROBLEMS
 from ..lab.refinement import decision_of
-from ..lab.reproductions import PRESETS, SCALES, scale_named
+from ..lab.reproductions import PRESETS, SCALES, Scale, scale_named
 from ..lab.training.schedules import SCHEDULES
 from .study_progress import reporter
 from .study_table import meanings, results_table
@@ -146,6 +146,9 @@ AxisText = Annotated[
         "the problem, such as width.",
     ),
 ]
+Formats = Annotated[
+    str, typer.Option("--pictures", metavar="LIST", help=f"What the pictures are written as: {', '.join(FORMATS)}.")
+]
 Curves = Annotated[bool, typer.Option("--curves", help="Measure error and norm after every epoch, for the report.")]
 
 
@@ -172,25 +175,47 @@ def study(
     refine: Refine = False,
     budget: BudgetTime = None,
     axis: AxisText = None,
+    pictures: Formats = "png",
 ) -> None:
     """Train every lr × λ × seed and show how lr and λ are coupled. The same command again goes on where it stopped."""
     _study(**locals())
 
 
+class Asked(NamedTuple):
+    """What is to be run, and where its results go."""
+
+    target: str
+    scale: Scale
+    out: Path
+    refine: bool
+    axis: Axis | None
+    formats: tuple[str, ...]
+
+
 def _study(
-    target: str, scale: str, out: Path, curves: bool, plan_only: bool, refine: bool, axis: str | None, **options: Any
+    target: str,
+    scale: str,
+    out: Path,
+    curves: bool,
+    plan_only: bool,
+    refine: bool,
+    axis: str | None,
+    pictures: str,
+    **options: Any,
 ) -> None:
     console = terminal()
     try:
         along = None if axis is None else _axis(axis, target)
+        formats = tuple(check_formats([part.strip() for part in pictures.split(",")]))
+        asked = Asked(target, scale_named(scale), out, refine, along, formats)
         names = ("executor", "workers", "memory", "address", "data_dir", "device", "budget")
         options["memory"] = _bytes(options["memory"])
         options["budget"] = _seconds(options["budget"])
         how = ExecutionConfig(**{name: options.pop(name) for name in names})
         given = _given(curves or None, **options)
         if plan_only:
-            return _plan(console, settings_named(target, scale_named(scale), given, along), out, how)
-        outcome = _run(console, target, scale, out, how, given, refine, along)
+            return _plan(console, settings_named(target, asked.scale, given, along), out, how)
+        outcome = _run(console, asked, how, given)
     except StudyError as error:
         _give_up(str(error), 2)
     except KeyboardInterrupt:
@@ -220,26 +245,17 @@ def _plan(console: Console, studies: Mapping[str, Settings], out: Path, how: Exe
             console.print(f"{title}: {line}" if title else line, **PLAIN)
 
 
-def _run(
-    console: Console,
-    target: str,
-    scale: str,
-    out: Path,
-    how: ExecutionConfig,
-    given: dict[str, Any],
-    refine: bool,
-    axis: Axis | None,
-) -> Outcome:
+def _run(console: Console, asked: Asked, how: ExecutionConfig, given: dict[str, Any]) -> Outcome:
     command = shlex.join(["halflife", *sys.argv[1:]])
     with reporter(console) as progress:
-        if target in PRESETS:
-            if refine:
-                raise StudyError(f"{target} is a published setting: --refine would make another one of it.")
-            return run_preset(target, scale_named(scale), out, progress, how, given, command)
-        settings = settings_of(target, scale_named(scale), given)
+        if asked.target in PRESETS:
+            if asked.refine:
+                raise StudyError(f"{asked.target} is a published setting: --refine would make another one of it.")
+            return run_preset(asked.target, asked.scale, asked.out, progress, how, given, command, asked.formats)
+        settings = settings_of(asked.target, asked.scale, given)
         for remark in limits_of(settings):
             console.print(remark, **PLAIN)
-        return run_study(settings, out, progress, how, command, refine, axis)
+        return run_study(settings, asked.out, progress, how, command, asked.refine, asked.axis, asked.formats)
 
 
 def _show(console: Console, outcome: Outcome, out: Path) -> None:
@@ -271,7 +287,7 @@ def _decide(console: Console, result: Result) -> None:
         console.print(line, **PLAIN)
     if result.note:
         console.print(result.note, **PLAIN)
-    if decision.is_open and "--refine" not in sys.argv:
+    if decision.is_open and "--refine" not in sys.argv and result.point is None:
         words = [word for word in ("cells" * bool(decision.edges), "seeds" * bool(decision.undecided)) if word]
         console.print(f"Next: the same command with --refine adds the {' and the '.join(words)}.", **PLAIN)
 

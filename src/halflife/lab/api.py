@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,8 @@ from .reproductions.page import Drawn, page
 from .result import Result
 from .study import Study
 
+FORMATS = ("png", "svg", "pdf")
+
 
 class Outcome(NamedTuple):
     """The results, one for each study of a reproduction, their pictures' files, and what the reproduction comes to."""
@@ -40,26 +42,29 @@ def run_study(
     command: str = "",
     refine: bool = False,
     axis: Axis | None = None,
+    formats: Sequence[str] = ("png",),
 ) -> Outcome:
     """Run a study, with its ledger ``study.db``, ``heatmap.png`` and what else can be drawn of it in ``folder``.
 
     With ``axis`` it is run at each of its points, all in one ledger, a result for each.
     With ``refine`` cells are added where a best one lies at the grid's edge, and then, in a second result, seeds for
     those between whom they decide.
-    ``command`` is what to say to have it again, for the report. Raises ``StudyError`` if the settings cannot be met or
+    ``command`` is what to say to have it again, for the report; ``formats`` what the pictures are written as: png, svg,
+    pdf. Raises ``StudyError`` if the settings cannot be met or
     the folder cannot be written.
     """
     folder = Path(folder)
+    check_formats(formats)
     if axis is not None:
         if refine:
             raise StudyError("--refine goes with one study: refine the one at a point of the axis, without --axis.")
         conditions = conditions_along(settings, axis)
         results = list(_run_each(conditions, folder, progress, how, {"command": command}))
-        return Outcome(results, [_drawn(picture, folder).path for picture in figures_of(results)])
+        return Outcome(results, list(_all_drawn(figures_of(results), folder, formats)))
     results = [Study(settings, folder, how, origin={"command": command}).run(progress)]
     if refine:
         results = list(_refined(results[0], folder, progress, how, command))
-    return Outcome(results, [_drawn(picture, folder).path for picture in figures_of(results)])
+    return Outcome(results, list(_all_drawn(figures_of(results), folder, formats)))
 
 
 def _refined(
@@ -85,18 +90,20 @@ def run_preset(
     how: ExecutionConfig | None = None,
     given: Mapping[str, Any] | None = None,
     command: str = "",
+    formats: Sequence[str] = ("png",),
 ) -> Outcome:
     """Run the studies of a reproduction, all in one ledger, and say in ``reproduction.md`` whether its claim holds.
 
     ``given`` replaces settings of each study. Raises ``StudyError`` as ``run_study`` does, and if an optimizer is left
     out that the claim speaks of.
     """
+    check_formats(formats)
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
     conditions = [_changed(chosen, condition, given or {}) for condition in chosen.conditions(scale)]
     origin = {"command": command, "preset": chosen.name, "scale": scale}
     results = list(_run_each(conditions, folder, progress, how, origin))
     pictures = [
-        _drawn(picture, folder)
+        _in_all_formats(picture, folder, formats)
         for picture in chain(figures_of(results), _more(chosen, results, how or ExecutionConfig()))
     ]
     conclusion = chosen.conclude(results)
@@ -134,8 +141,29 @@ def _more(preset: Preset, results: list[Result], how: ExecutionConfig) -> Iterat
     return preset.draw(results, [training_of(result.settings, how) for result in results])
 
 
-def _drawn(picture: Picture, folder: Path) -> Drawn:
-    path = folder / f"{picture.name}.png"
+def _all_drawn(pictures: Iterable[Picture], folder: Path, formats: Sequence[str]) -> Iterator[Path]:
+    for picture in pictures:
+        for form in formats:
+            yield _drawn(picture, folder, form).path
+
+
+def _in_all_formats(picture: Picture, folder: Path, formats: Sequence[str]) -> Drawn:
+    """The PNG, which a page shows; the others lie beside it."""
+    for form in formats:
+        _drawn(picture, folder, form)
+    return _drawn(picture, folder)
+
+
+def check_formats(formats: Sequence[str]) -> Sequence[str]:
+    """Raises ``StudyError`` for one that pictures are not written as."""
+    for form in formats:
+        if form not in FORMATS:
+            raise StudyError(f"pictures are written as {', '.join(FORMATS)}, not as {form!r}.")
+    return formats
+
+
+def _drawn(picture: Picture, folder: Path, form: str = "png") -> Drawn:
+    path = folder / f"{picture.name}.{form}"
     save(picture.figure, path)
     return Drawn(picture.title, path)
 

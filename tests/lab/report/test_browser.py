@@ -1,5 +1,7 @@
 """The page in a real browser: Chromium, headless. Skipped where there is none."""
 
+import csv
+import io
 import shutil
 import time
 from dataclasses import replace
@@ -124,6 +126,7 @@ def test_dark_changes_page_and_plots_and_light_again(show):
 
 
 def column(browser, index):
+    """Of the rows that are shown."""
     rows = "[...document.querySelectorAll('#all-cells tbody tr')].filter(row => !row.hidden)"
     return browser.execute_script(f"return {rows}.map(row => row.cells[{index}].textContent)")
 
@@ -135,29 +138,113 @@ def click(browser, heading):
     )
 
 
-def test_a_heading_sorts_by_number_up_then_down(show):
+def every(browser, index):
+    """Of all pages, turned one by one."""
+    found = column(browser, index)
+    while browser.execute_script("return !document.getElementById('after').disabled"):
+        browser.execute_script("document.getElementById('after').click()")
+        found += column(browser, index)
+    return found
+
+
+def test_a_heading_sorts_all_pages_by_number_up_then_down(show):
     browser = show()
     click(browser, "validation error")
-    errors = [float(text.removesuffix(" %")) for text in column(browser, 3)]
+    errors = [float(text.removesuffix(" %")) for text in every(browser, 3)]
     assert errors == sorted(errors)
     assert errors[0] < 10 < errors[-1]
     click(browser, "validation error")
-    assert [float(text.removesuffix(" %")) for text in column(browser, 3)] == errors[::-1]
+    assert [float(text.removesuffix(" %")) for text in every(browser, 3)] == errors[::-1]
     click(browser, "λ")
     assert [float(text) for text in column(browser, 2)] == sorted(float(text) for text in column(browser, 2))
     sorted_by = "return [...document.querySelectorAll('#all-cells th[aria-sort]')].map(h => h.textContent)"
     assert browser.execute_script(sorted_by) == ["λ"]
 
 
+CHOOSE = "const f = document.getElementById('filter'); f.value = arguments[0]; f.dispatchEvent(new Event('change'))"
+
+
 def test_the_table_shows_one_optimizer(show):
     browser = show()
-    assert len(column(browser, 0)) == 3 * 35 + 5
-    choose = "const f = document.getElementById('filter'); f.value = arguments[0]; f.dispatchEvent(new Event('change'))"
-    browser.execute_script(choose, "ProxAdam")
-    assert set(column(browser, 0)) == {"ProxAdam"}
+    assert len(every(browser, 0)) == 3 * 35 + 5
+    browser.execute_script(CHOOSE, "ProxAdam")
+    assert browser.execute_script("return document.getElementById('page').textContent") == "1 of 2"
     assert browser.execute_script("return document.getElementById('count').textContent") == "35 cells"
-    browser.execute_script(choose, "")
-    assert len(column(browser, 0)) == 110
+    assert set(every(browser, 0)) == {"ProxAdam"}
+    browser.execute_script(CHOOSE, "")
+    assert len(every(browser, 0)) == 110
+
+
+def test_a_page_has_twenty_five_rows(show):
+    browser = show()
+    assert len(column(browser, 0)) == 25
+    assert browser.execute_script("return document.getElementById('before').disabled")
+    every(browser, 0)
+    assert len(column(browser, 0)) == 10
+    assert browser.execute_script("return document.getElementById('page').textContent") == "5 of 5"
+
+
+def test_the_csv_has_every_cell_in_full(show):
+    browser = show()
+    rows = list(csv.reader(io.StringIO(browser.execute_script("return csv()"))))
+    assert rows[0][:4] == ["optimizer", "lr", "λ", "validation error"]
+    assert len(rows) == 1 + 110
+    found = fabricated(replace(SETTINGS, epochs=5)).findings[0]
+    first = next(row for row in rows if row[0] == found.spec.label)
+    assert [float(text) for text in first[1:4]] == pytest.approx([found.lrs[0], found.lams[0], found.error[0, 0]])
+    browser.execute_script(CHOOSE, "ProxAdam")
+    assert len(browser.execute_script("return csv()").splitlines()) == 36
+    saved = "let name; HTMLAnchorElement.prototype.click = function () { name = this.download + ' ' + this.href }; "
+    name = browser.execute_script(f"{saved} document.getElementById('csv').click(); return name")
+    assert name.startswith("cells.csv blob:")
+
+
+CLICKED = "return [...document.querySelectorAll('tr.found')].map(r => [...r.cells].slice(0, 3).map(c => c.textContent))"
+
+
+def press(browser, row, column):
+    """The mouse on a cell of the first heatmap."""
+    box = browser.execute_script("return document.querySelector('.plot .nsewdrag').getBoundingClientRect().toJSON()")
+    x, y = box["x"] + box["width"] * (column + 0.5) / 7, box["y"] + box["height"] * (5 - row - 0.5) / 5
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        mouse = {"type": kind, "x": x, "y": y, "button": "left" if kind != "mouseMoved" else "none", "clickCount": 1}
+        browser.execute_cdp_cmd("Input.dispatchMouseEvent", mouse)
+
+
+def test_a_click_on_a_cell_shows_its_curve(show):
+    browser = show()
+    move_to_cell(browser, 3, 2)
+    hover = "return document.querySelector('.plot .hoverlayer').textContent"
+    until(lambda: browser.execute_script(hover))
+    press(browser, 3, 2)
+    chosen = "return [...document.querySelectorAll('figure.chosen figcaption b')].map(b => b.textContent)"
+    until(lambda: browser.execute_script(chosen))
+    lr = fabricated(replace(SETTINGS, epochs=5)).findings[0].lrs[3]
+    assert browser.execute_script(chosen) == [f"lr {lr:g}"]
+    bright = (
+        "return [...document.querySelector('figure.chosen .plot').data].filter(d => d.opacity === 1).map(d => d.meta)"
+    )
+    until(lambda: browser.execute_script(bright) == [2, 2])
+    open_ones = "return [...document.querySelectorAll('details[id][open]')].map(d => d.id)"
+    assert browser.execute_script("return document.querySelector('.heatmap').dataset.cells") in browser.execute_script(
+        open_ones
+    )
+
+
+def test_without_curves_a_click_finds_the_row(chromium, tmp_path):
+    write_ledger(tmp_path, [fabricated(replace(SETTINGS, curves=False))])
+    chromium.get(report_study(tmp_path, tmp_path / "plain.html").as_uri())
+    chromium.execute_script("reveal(document.querySelectorAll('.heatmap')[1], 4, 6)")
+    found = fabricated(replace(SETTINGS, curves=False)).findings[1]
+    ((label, lr, lam),) = chromium.execute_script(CLICKED)
+    assert (label, float(lr), float(lam)) == (found.spec.label, found.lrs[4], found.lams[6])
+    assert (label, lr, lam) in list(zip(*(column(chromium, k) for k in range(3)), strict=True))
+
+
+def test_kappa_is_explained_by_a_picture(show):
+    browser = show()
+    words = browser.execute_script("return [...document.querySelectorAll('.kappas svg')].map(s => s.ariaLabel)")
+    assert [word.partition(":")[0] for word in words] == ["κ = 0", "κ = 1", "κ = −1"]
 
 
 def test_plots_are_named_and_headings_in_order(show):

@@ -5,6 +5,7 @@ import re
 import shlex
 from dataclasses import replace
 from html import unescape
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -187,3 +188,17 @@ def test_json_ends_no_script_and_knows_no_nan():
 @pytest.mark.parametrize(("seconds", "words"), [(3.21, "3.2 s"), (62, "1 min 2 s"), (7384, "2 h 3 min")])
 def test_a_duration_has_two_units(seconds, words):
     assert duration(seconds) == words
+
+
+def test_a_page_is_small_and_keeps_the_licence(page):
+    assert len(page.encode()) < 2_000_000
+    assert "Licensed under the MIT license" in page
+    licence = files("halflife.lab.report") / "page" / "plotly-LICENSE.txt"
+    assert "MIT License" in licence.read_text(encoding="utf-8")
+
+
+def test_controls_and_figures_are_named(page):
+    assert page.count('role="img"') == page.count('role="img" aria-label="')
+    for name in ("Page before", "Page after", "What to use"):
+        assert f'aria-label="{name}"' in page
+    assert "What κ says" in page

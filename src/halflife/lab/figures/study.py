@@ -14,6 +14,7 @@ from ..result import Result
 from .matplotlib.curves import draw_curves
 from .matplotlib.difference import draw_difference
 from .matplotlib.heatmap import draw
+from .matplotlib.paired import draw_paired
 from .matplotlib.scale_free import draw_scale_free
 from .matplotlib.scaling import draw_scaling
 from .spec import (
@@ -27,6 +28,7 @@ from .spec import (
     scale_free_spec,
 )
 from .spec.heatmap import CLIP
+from .spec.paired import paired_spec
 from .spec.scaling import scaling_spec
 
 TIMES = "× the least"
@@ -57,6 +59,9 @@ def figures_of(results: Sequence[Result]) -> Iterator[Picture]:
         if apart is not None:
             title = f"{apart.second} against {apart.first}: {result.title}"
             yield Picture(f"difference{condition}", title, draw_difference(apart, words))
+        paired = paired_spec(result)
+        if paired is not None:
+            yield Picture(f"paired{condition}", f"Error beside norm: {result.title}", draw_paired(paired, words))
     panels = scale_free_spec(results)
     if panels:
         yield Picture("scale-free", "Errors under a multiplied loss", draw_scale_free(panels, recipe_words(results[0])))

@@ -40,7 +40,7 @@ def write_report(
 
 def _write(loaded: Loaded, path: Path, magnitudes: MagnitudesSpec | None) -> Path:
     try:
-        from .page import page  # noqa: PLC0415 (plotly takes its time)
+        from .page import page  # noqa: PLC0415 (jinja2 is the lab's)
     except ModuleNotFoundError as error:
         missing = f"a report needs {error.name}, which is not installed"
         raise StudyError(f"{missing}: pip install 'halflife-optim[lab]'") from None

@@ -38,10 +38,11 @@ class Entry(NamedTuple):
 
 
 class CellRow(NamedTuple):
-    """``tried`` names study and optimizer, for the filter; ``best`` marks its best cell."""
+    """``optimizer`` is its label, for the filter; ``best`` marks its best cell; ``place`` its lr and λ in the grid."""
 
     optimizer: str
     best: bool
+    place: tuple[int, int]
     entries: list[Entry]
 
 
@@ -75,6 +76,7 @@ def _rows(result: Result, found: Findings) -> Iterator[CellRow]:
         yield CellRow(
             label,
             best,
+            (i, j),
             [
                 Entry(label, label),
                 Entry(number_text(lr), lr),

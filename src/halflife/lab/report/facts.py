@@ -10,6 +10,7 @@ from typing import Any
 
 from ..config.settings import Settings
 from ..figures.spec import number_text
+from ..refinement import decision_of
 from ..result import Result
 from ..store.study_record import Record
 
@@ -29,6 +30,9 @@ def settings_facts(result: Result) -> list[Fact]:
     if not result.is_imported:
         how = f"{settings.epochs} epochs, batches of {settings.batch_size}, {settings.schedule} schedule"
         facts.append(("training", how))
+    if settings.samples is not None:
+        facts.append(("samples", f"the first {settings.samples} of the training set"))
+    facts += [(name.replace("_", " "), str(value)) for name, value in settings.options.items()]
     if settings.loss_scale != 1:
         facts.append(("loss", f"multiplied by {settings.loss_scale:g}"))
     if settings.eps is not None:
@@ -101,6 +105,13 @@ def commands(results: Sequence[Result], records: Sequence[Record]) -> list[str]:
         for result, record in zip(results, records, strict=True)
     ]
     return list(dict.fromkeys(lines))
+
+
+def next_command(result: Result, record: Record) -> str:
+    """What would settle what a single study leaves open; empty where nothing is, or no flag would."""
+    single = not record.preset and result.point is None and not result.is_imported
+    known = record.command.startswith("halflife study") and "--refine" not in record.command
+    return f"{record.command} --refine" if single and known and decision_of(result).is_open else ""
 
 
 def python_command(settings: Settings, result: Result) -> str:

@@ -3,6 +3,7 @@
 # pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cache
@@ -11,7 +12,6 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from ..analysis.scaling import scaling_words, scalings
 from ..figures.plotly import (
@@ -22,6 +22,7 @@ from ..figures.plotly import (
     difference_plot,
     heatmap_plot,
     magnitudes_plots,
+    paired_plots,
     scale_free_plot,
     scaling_plot,
 )
@@ -36,6 +37,7 @@ from ..figures.spec import (
     colour_scale,
     curves_spec,
     difference_spec,
+    headline,
     heatmap_spec,
     number_text,
     scale_free_spec,
@@ -43,6 +45,7 @@ from ..figures.spec import (
 from ..figures.spec.difference import reading, sign_words
 from ..figures.spec.heatmap import good_words
 from ..figures.spec.magnitudes import octave_words
+from ..figures.spec.paired import PairedSpec, paired_spec
 from ..figures.spec.scale_free import common_limits, moved_words
 from ..figures.spec.scaling import scaling_spec
 from ..figures.study import recipe_words
@@ -51,17 +54,18 @@ from ..result import Result
 from ..store.study_record import Record
 from ..units import error_text
 from .cells import cell_rows, columns
-from .facts import commands, effort, machine_rows, new_facts, settings_facts
+from .facts import commands, effort, machine_rows, new_facts, next_command, settings_facts
 from .verdict import points, verdict_of
 
 
 class Panel(NamedTuple):
-    """A plot and the words above it."""
+    """A plot and the words above it, ``accent`` in colour where it is ``strong``; ``name`` is the optimizer's."""
 
     plot: Plot
     note: str = ""
     accent: str = ""
     strong: bool = True
+    name: str = ""
 
 
 def page(loaded: Loaded, magnitudes: MagnitudesSpec | None = None) -> str:
@@ -112,12 +116,21 @@ def _study(result: Result, record: Record, first: Result) -> dict[str, Any]:
     return {
         "title": result.title,
         "recipe": recipe_words(result),
+        "finding": headline(result.findings),
         "verdict": verdict_of(result),
-        "heatmaps": [_heatmap(panel, scale) for panel in panels],
+        "next": next_command(result, record),
+        "heatmaps": [
+            _heatmap(panel, scale, found.spec.name) for panel, found in zip(panels, result.findings, strict=True)
+        ],
         "marks": _marks(panels),
         "scale": _scale_words(scale, result.findings[0].unit),
         "difference": _difference(apart) if apart else None,
-        "curves": [_curves(one, one.title == result.leader.spec.label) for one in curves if one],
+        "paired": _paired(paired_spec(result)),
+        "curves": [
+            _curves(one, found is result.leader, found.spec.name)
+            for one, found in zip(curves, result.findings, strict=True)
+            if one
+        ],
         "settings": settings_facts(result) if result is first else new_facts(result, first),
         "machine": machine_rows(record),
         "way": result.way,
@@ -133,8 +146,8 @@ def deviations(loaded: Loaded) -> str:
     return f"Differs from the publication: {loaded.preset.deviations}."
 
 
-def _heatmap(info: HeatmapSpec, scale: ColourScale) -> Panel:
-    return Panel(heatmap_plot(info, scale), info.equation, info.coupling, info.identified)
+def _heatmap(info: HeatmapSpec, scale: ColourScale, name: str) -> Panel:
+    return Panel(heatmap_plot(info, scale), info.equation, info.coupling, info.identified, name)
 
 
 def _difference(info: DifferenceSpec) -> Panel:
@@ -159,11 +172,11 @@ def _scale_words(scale: ColourScale, unit: str) -> dict[str, str]:
     return {**words, "baseline": error_text(scale.baseline, unit) if shown else ""}
 
 
-def _curves(info: CurvesSpec, opened: bool) -> dict[str, Any]:
+def _curves(info: CurvesSpec, opened: bool, name: str) -> dict[str, Any]:
     """``key`` names the colour of each λ."""
     count = max(len(info.lams) - 1, 1)
     key = [(number_text(lam), f"seq-{round(STEPS * j / count)}") for j, lam in enumerate(info.lams)]
-    return {"title": info.title, "plots": curves_plots(info), "key": key, "open": opened}
+    return {"title": info.title, "plots": curves_plots(info), "key": key, "open": opened, "name": name}
 
 
 def _axis(results: Sequence[Result]) -> dict[str, Any] | None:
@@ -174,6 +187,13 @@ def _axis(results: Sequence[Result]) -> dict[str, Any] | None:
     specs = [scaling_spec(one) for one in found]
     panels = [Panel(scaling_plot(spec), spec.finding, spec.law_words) for spec in specs]
     return {"panels": panels, "words": [line for one in found for line in scaling_words(one)]}
+
+
+def _paired(info: PairedSpec | None) -> dict[str, Any] | None:
+    if info is None:
+        return None
+    key = [(title, f"cat-{k}") for k, title in enumerate(info.titles)]
+    return {"plots": paired_plots(info), "key": key, "finding": info.finding}
 
 
 def _scale_free(results: Sequence[Result]) -> dict[str, Any] | None:
@@ -204,4 +224,6 @@ def _resource(name: str) -> str:
 
 @cache
 def _plotly() -> str:
-    return get_plotlyjs()
+    """plotly.js's cartesian bundle, its licence's words at its head."""
+    packed = files("halflife.lab.report") / "page" / "plotly-cartesian.min.js.gz"
+    return gzip.decompress(packed.read_bytes()).decode("utf-8")

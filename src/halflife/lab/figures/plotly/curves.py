@@ -47,10 +47,12 @@ def _lines(info: CurvesSpec, i: int) -> list[dict[str, Any]]:
 
 
 def _line(info: CurvesSpec, j: int, curve: Array, row: str, *, thick: bool, name: str) -> dict[str, Any]:
+    """``meta`` is the place of its λ, by which a click on a cell finds it."""
     value = "%{y:.1f} %" if name == "error" and is_share(info.unit) else "%{y:.3g}"
     return {
         "type": "scatter",
         "mode": "lines",
+        "meta": j,
         "x": info.epochs,
         "y": np.where(curve > 0, curve, np.nan),
         "yaxis": row,

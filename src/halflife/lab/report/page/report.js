@@ -15,6 +15,10 @@ function draw(plot) {
   const { data, layout } = read(plot.nextElementSibling);
   layout.template = read(document.getElementById("template"));
   Plotly.react(plot, data, layout, CONFIG).then(() => plot.classList.add("drawn"));
+  const figure = plot.closest("[data-cells]");
+  if (figure && !drawn.has(plot)) {
+    plot.on("plotly_click", ({ points }) => reveal(figure, points[0].y, points[0].x));
+  }
   drawn.add(plot);
 }
 
@@ -53,18 +57,84 @@ function sortBy(column) {
     return sign * (typeof a === "number" ? a - b : a.localeCompare(b));
   });
   body.append(...rows.map(([, row]) => row));
+  turn(-page);
 }
 
 headings.forEach((heading, column) => heading.firstElementChild.addEventListener("click", () => sortBy(column)));
 
 const filter = document.getElementById("filter");
-function show() {
-  let shown = 0;
-  for (const row of body.rows) {
-    row.hidden = filter.value !== "" && row.dataset.optimizer !== filter.value;
-    shown += !row.hidden;
-  }
-  document.getElementById("count").textContent = `${shown} cells`;
+const PAGE = 25;
+let page = 0;
+
+/** The rows that the filter leaves, in their order. */
+function chosen() {
+  return [...body.rows].filter((row) => filter.value === "" || row.dataset.optimizer === filter.value);
 }
-filter.addEventListener("change", show);
+
+function show() {
+  const rows = chosen();
+  const last = Math.max(0, Math.ceil(rows.length / PAGE) - 1);
+  page = Math.min(Math.max(page, 0), last);
+  for (const row of body.rows) row.hidden = true;
+  rows.slice(page * PAGE, (page + 1) * PAGE).forEach((row) => { row.hidden = false; });
+  document.getElementById("count").textContent = `${rows.length} cells`;
+  document.getElementById("page").textContent = `${page + 1} of ${last + 1}`;
+  document.getElementById("before").disabled = page === 0;
+  document.getElementById("after").disabled = page === last;
+}
+
+function turn(by) {
+  page += by;
+  show();
+}
+
+filter.addEventListener("change", () => turn(-page));
+document.getElementById("before").addEventListener("click", () => turn(-1));
+document.getElementById("after").addEventListener("click", () => turn(1));
+addEventListener("beforeprint", () => [...body.rows].forEach((row) => { row.hidden = false; }));
+addEventListener("afterprint", show);
 show();
+
+/** All cells that the filter leaves, numbers in full, as RFC 4180 has it. */
+function csv() {
+  const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
+  const entry = (cell) => quoted(cell.dataset.v === undefined ? cell.textContent.trim() : cell.dataset.v);
+  const lines = [headings.map((one) => quoted(one.textContent.trim())), ...chosen().map((row) => [...row.cells].map(entry))];
+  return lines.map((line) => line.join(",") + "\r\n").join("");
+}
+
+document.getElementById("csv").addEventListener("click", () => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(["\ufeff", csv()], { type: "text/csv;charset=utf-8" }));
+  link.download = "cells.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+});
+
+/** Show the curve of a cell, all others pale; where there are no curves, its row in the table. */
+function reveal(figure, lr, lam) {
+  const curves = document.getElementById(figure.dataset.cells);
+  if (curves) {
+    curves.open = true;
+    const plots = [...curves.querySelectorAll(".plot")];
+    plots.filter((plot) => !plot.classList.contains("drawn")).forEach(draw);
+    plots.forEach((plot, row) => {
+      const { data } = read(plot.nextElementSibling);
+      const opacity = data.map((line) => (row === lr && line.meta === lam ? 1 : 0.12));
+      Plotly.restyle(plot, { opacity });
+      plot.closest("figure").classList.toggle("chosen", row === lr);
+    });
+    plots[lr].scrollIntoView({ block: "center" });
+    return;
+  }
+  const { study, optimizer } = figure.dataset;
+  const all = [...body.rows].filter((row) => row.dataset.optimizer === optimizer && (row.dataset.study ?? study) === study);
+  const row = all.find((one) => Number(one.dataset.row) === lr && Number(one.dataset.column) === lam);
+  if (!row) return;
+  filter.value = "";
+  page = Math.floor(chosen().indexOf(row) / PAGE);
+  show();
+  body.querySelectorAll(".found").forEach((one) => one.classList.remove("found"));
+  row.classList.add("found");
+  row.scrollIntoView({ block: "center" });
+}
