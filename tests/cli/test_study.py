@@ -165,7 +165,7 @@ def test_an_axis_ends_with_what_moves_along_it(tmp_path):
     assert "best at batch-size 100: lr" in result.output
     assert "Wang & Aitchison 2025" in result.output
     assert {"axis.png", "heatmap-batch-size-adamw-paper.png"} <= {p.name for p in tmp_path.iterdir()}
-    wrong = run("study", "ridge", "--axis", "batch-size=1", "--out", str(tmp_path))
+    wrong = run("study", "digits", "--axis", "batch-size=1", "--out", str(tmp_path))
     assert (wrong.exit_code, "two values or more" in wrong.output) == (2, True)
     preset = run("study", "timescale", "--axis", "epochs=1,2", "--out", str(tmp_path))
     assert (preset.exit_code, "a published setting" in preset.output) == (2, True)
