@@ -25,6 +25,9 @@ WARM_UP = 0.1
 CORNERS = {"warmup-cosine": (WARM_UP,)}
 """Where a schedule is not smooth: no block reaches across."""
 
+LONGEST = 10**18
+"""More steps than anybody takes."""
+
 SINGLY = 1 << 18
 """Up to this many steps are asked one by one, in one piece."""
 
@@ -69,8 +72,9 @@ def course(schedule: Schedule, steps: int | None) -> Course:
 
     Raises ``ValueError`` for an unknown name, for a schedule without an end, or for one that is negative or all 0.
     """
-    if steps is not None and not steps >= 1:
-        raise ValueError(f"steps must be at least 1, but {steps} was given; it is the number of steps of the run.")
+    if steps is not None and not 1 <= steps <= LONGEST:
+        wrong = "at least 1" if not steps >= 1 else f"at most {LONGEST:.0e}"
+        raise ValueError(f"steps must be {wrong}, but {steps} was given; it is the number of steps of the run.")
     if steps is None:
         if schedule is None or schedule == "constant":
             endless = Piece(np.zeros(1), np.ones(1), np.ones(1))
