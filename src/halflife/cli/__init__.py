@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
+
+from .letters import spell_what_is_lacking
 
 
 def main() -> None:
     """What the ``halflife`` script runs. Without the lab's packages it says how to get them, and exits with 1.
 
-    A letter that the terminal's encoding lacks, such as κ in Latin-1, is shown as a question mark.
+    A letter that the terminal's encoding lacks is spelled, κ as kappa in Latin-1.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    spell_what_is_lacking()
     try:
         from .app import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
