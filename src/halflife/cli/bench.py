@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from ..benchmark import ENTRIES, SETS, USUAL, BenchmarkReport, BenchmarkSettings, ParameterSet, run_benchmark
 from ..lab import StudyError
 from .bench_progress import reporter
 from .bench_table import remarks, tables
+from .terminal import console as terminal
+from .terminal import show_table, tell
 
 _DEFAULT = BenchmarkSettings()
 _THREADS, _MEMORY = "torch's choice", "what is free"
@@ -65,7 +66,7 @@ def bench(
             compiled=compiled,
             device=device,
         )
-        with reporter(_console()) as progress:
+        with reporter(terminal()) as progress:
             report = run_benchmark(settings, out, progress)
     except StudyError as error:
         _give_up(str(error), 2)
@@ -82,19 +83,13 @@ def _sets(names: Sequence[str]) -> tuple[ParameterSet, ...]:
 
 
 def _show(report: BenchmarkReport) -> None:
-    console = _console()
+    console = terminal()
     for table in tables(report.benchmark):
-        console.print(table)
+        show_table(console, table)
     for line in [*remarks(report.benchmark), f"results: {report.results}"]:
-        console.print(line, highlight=False, soft_wrap=True)
+        tell(console, line)
     if report.picture:
-        console.print(f"picture: {report.picture}", highlight=False, soft_wrap=True)
-
-
-def _console() -> Console:
-    """As wide as the terminal; wide enough for the tables where there is none."""
-    console = Console()
-    return console if console.is_terminal else Console(width=140, color_system=None)
+        tell(console, f"picture: {report.picture}")
 
 
 def _give_up(sentence: str, code: int) -> NoReturn:

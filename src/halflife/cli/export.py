@@ -15,7 +15,8 @@ from ..lab.load import load_study
 from ..lab.refinement import decision_of
 from ..lab.report import write_report
 from .study_table import meanings, results_table
-from .terminal import PLAIN, console
+from .terminal import console, show_table, tell
+from .wrapping import say
 
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The folder that `halflife study --out` wrote.")]
 Form = Annotated[str, typer.Option("--to", metavar="FORMAT", help=f"{', '.join(FORMATS)}; parquet needs pandas.")]
@@ -37,7 +38,7 @@ def export(study: Study, form: Form = "csv", out: Out = None) -> None:
         write_rows(rows, path, form)
     except StudyError as error:
         _give_up(error)
-    typer.echo(f"{len(rows)} networks: {path}")
+    say(f"{len(rows)} networks: {path}")
 
 
 def import_table(runs: Runs, out: Folder = Path("halflife-import"), unit: Unit = "error") -> None:
@@ -52,11 +53,11 @@ def import_table(runs: Runs, out: Folder = Path("halflife-import"), unit: Unit =
     except (StudyError, OSError) as error:
         _give_up(error)
     where = console()
-    where.print(results_table(result))
+    show_table(where, results_table(result))
     for line in (*meanings(result), *decision_words(decision_of(result))):
-        where.print(line, **PLAIN)
-    where.print(f"pictures: {', '.join(map(str, pictures))}", **PLAIN)
-    where.print(f"report: {report}", **PLAIN)
+        tell(where, line)
+    tell(where, f"pictures: {', '.join(map(str, pictures))}")
+    tell(where, f"report: {report}")
 
 
 def _give_up(error: Exception) -> NoReturn:

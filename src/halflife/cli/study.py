@@ -33,8 +33,8 @@ from ..lab.reproductions import PRESETS, SCALES, scale_named
 from ..lab.training.schedules import SCHEDULES
 from .study_progress import reporter
 from .study_table import meanings, results_table
-from .terminal import PLAIN
 from .terminal import console as terminal
+from .terminal import show_table, tell
 
 _DEFAULT = Settings()
 _OWN = "those of the scale or of the reproduction; of digits: "
@@ -193,7 +193,7 @@ def _plan(console: Console, target: str, scale: str, out: Path, how: ExecutionCo
     """Of each study of a reproduction, or of the one."""
     for title, settings in settings_named(target, scale_named(scale), given).items():
         for line in plan_words(plan(settings, out, how)):
-            console.print(f"{title}: {line}" if title else line, **PLAIN)
+            tell(console, f"{title}: {line}" if title else line)
 
 
 def _run(
@@ -207,39 +207,39 @@ def _run(
             return run_preset(target, scale_named(scale), out, progress, how, given, command)
         settings = settings_of(target, scale_named(scale), given)
         for remark in limits_of(settings):
-            console.print(remark, **PLAIN)
+            tell(console, remark)
         return run_study(settings, out, progress, how, command, refine)
 
 
 def _show(console: Console, outcome: Outcome, out: Path) -> None:
     for result in outcome.results:
         title = f"{result.title}: " if len(outcome.results) > 1 else ""
-        console.print(f"{title}{result.problem.description}.", **PLAIN)
-        console.print(results_table(result))
+        tell(console, f"{title}{result.problem.description}.")
+        show_table(console, results_table(result))
         for line in meanings(result):
-            console.print(line, **PLAIN)
+            tell(console, line)
         if not outcome.conclusion:
             _decide(console, result)
     if outcome.conclusion:
         holds = {True: "The claim holds", False: "The claim does not hold", None: "Undecided"}[outcome.conclusion.holds]
-        console.print(f"{holds}. {outcome.conclusion.sentence}", style="bold", **PLAIN)
+        tell(console, f"{holds}. {outcome.conclusion.sentence}", "bold")
     pictures = ", ".join(map(str, outcome.pictures))
     for line in (f"results: {outcome.results[0].ledger}", f"pictures: {pictures}", f"report: halflife report {out}"):
-        console.print(line, **PLAIN)
+        tell(console, line)
 
 
 def _decide(console: Console, result: Result) -> None:
     """What to do, at the end, where it is looked for."""
     decision = decision_of(result)
     first, *more = decision_words(decision)
-    console.print(first, style="bold", **PLAIN)
+    tell(console, first, "bold")
     for line in more:
-        console.print(line, **PLAIN)
+        tell(console, line)
     if result.note:
-        console.print(result.note, **PLAIN)
+        tell(console, result.note)
     if decision.is_open and "--refine" not in sys.argv:
         words = [word for word in ("cells" * bool(decision.edges), "seeds" * bool(decision.undecided)) if word]
-        console.print(f"Next: the same command with --refine adds the {' and the '.join(words)}.", **PLAIN)
+        tell(console, f"Next: the same command with --refine adds the {' and the '.join(words)}.")
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:

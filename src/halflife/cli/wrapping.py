@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from shutil import get_terminal_size
 from textwrap import TextWrapper
 from unicodedata import combining
@@ -12,6 +13,8 @@ from .letters import readable
 
 WIDEST = 120
 """Columns: longer lines than these are hard to read."""
+
+_GLUE = "\0"  # what stands between words that stay together
 
 
 def columns(text: str) -> int:
@@ -27,12 +30,27 @@ def folded(text: str, width: int, indent: int = 0) -> list[str]:
     return [part for line in readable(text).split("\n") for part in by_words.wrap(line) or [""]]
 
 
-def page_width() -> int | None:
-    """COLUMNS, or the columns of standard output's terminal, up to a page's width; None where there is neither."""
+def terminal_width() -> int | None:
+    """COLUMNS, or the columns of standard output's terminal; None where there is neither."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given) > 0:
-        return min(int(given), WIDEST)
-    return min(get_terminal_size().columns, WIDEST) if sys.stdout.isatty() else None
+        return int(given)
+    return get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def page_width() -> int | None:
+    """The same, up to a page's width."""
+    width = terminal_width()
+    return None if width is None else min(width, WIDEST)
+
+
+def stacked(headings: Sequence[str], cells: Sequence[str], width: int) -> list[str]:
+    """A table's row as lines: its name, and beneath it headings with their cells, folded between them first."""
+    name, *others = zip(headings, cells, strict=True)
+    pairs = [f"{heading} {cell}".strip().replace(" ", _GLUE) for heading, cell in others if cell]
+    lines = [line.replace(_GLUE, " ") for line in folded(f"{_GLUE}· ".join(pairs), width - 2)]
+    beneath = (f"  {part}" for line in lines for part in folded(line, width - 2))
+    return [*folded(name[1], width), *(line.rstrip() for line in beneath if line.strip())]
 
 
 def say(text: str, indent: int = 0, otherwise: int | None = None) -> None:
