@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from .bench_progress import reporter
 from .bench_table import remarks, tables
 from .terminal import console as terminal
 from .terminal import show_table, tell
+from .wrapping import give_up
 
 _DEFAULT = BenchmarkSettings()
 _THREADS, _MEMORY = "torch's choice", "what is free"
@@ -69,9 +70,9 @@ def bench(
         with reporter(terminal()) as progress:
             report = run_benchmark(settings, out, progress)
     except StudyError as error:
-        _give_up(str(error), 2)
+        give_up(str(error))
     except KeyboardInterrupt:
-        _give_up(f"stopped; the sets that were finished are in {out / 'benchmark.json'}.", 130)
+        give_up(f"stopped; the sets that were finished are in {out / 'benchmark.json'}.", 130)
     _show(report)
 
 
@@ -90,8 +91,3 @@ def _show(report: BenchmarkReport) -> None:
         tell(console, line)
     if report.picture:
         tell(console, f"picture: {report.picture}")
-
-
-def _give_up(sentence: str, code: int) -> NoReturn:
-    typer.echo(f"Error: {sentence}", err=True)
-    raise typer.Exit(code)

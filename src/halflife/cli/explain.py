@@ -11,6 +11,7 @@ from rich.console import Console
 
 from .explain_pages import show
 from .explain_paper import RichPaper
+from .wrapping import give_up
 
 WIDEST, WITHOUT_TERMINAL = 120, 100
 """Columns: longer lines than these are hard to read."""
@@ -31,8 +32,7 @@ def explain(name: Name = None, decay: Treatment = None) -> None:
         try:
             show(RichPaper(console), name, decay)
         except ValueError as error:
-            typer.echo(f"Error: {error}", err=True)
-            raise typer.Exit(2) from None
+            give_up(str(error))
     typer.echo(_BLANKS.sub("", page.get()), nl=False, color=console.color_system is not None)
 
 

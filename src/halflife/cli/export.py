@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ from ..lab.refinement import decision_of
 from ..lab.report import write_report
 from .study_table import meanings, results_table
 from .terminal import console, show_table, tell
-from .wrapping import say
+from .wrapping import give_up, say
 
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The folder that `halflife study --out` wrote.")]
 Form = Annotated[str, typer.Option("--to", metavar="FORMAT", help=f"{', '.join(FORMATS)}; parquet needs pandas.")]
@@ -37,7 +37,7 @@ def export(study: Study, form: Form = "csv", out: Out = None) -> None:
         rows = rows_of_results(load_study(study).results)
         write_rows(rows, path, form)
     except StudyError as error:
-        _give_up(error)
+        give_up(str(error))
     say(f"{len(rows)} networks: {path}")
 
 
@@ -51,15 +51,10 @@ def import_table(runs: Runs, out: Folder = Path("halflife-import"), unit: Unit =
             save(picture.figure, path)
         report = write_report([result], out / "report.html")
     except (StudyError, OSError) as error:
-        _give_up(error)
+        give_up(str(error))
     where = console()
     show_table(where, results_table(result))
     for line in (*meanings(result), *decision_words(decision_of(result))):
         tell(where, line)
     tell(where, f"pictures: {', '.join(map(str, pictures))}")
     tell(where, f"report: {report}")
-
-
-def _give_up(error: Exception) -> NoReturn:
-    typer.echo(f"Error: {error}", err=True)
-    raise typer.Exit(2) from None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from typing import NoReturn
 
 from .. import __version__
 from .doctor import doctor
 from .examples import EXAMPLES, SUMMARY, load_rules
 from .explain_pages import show
 from .paper import Paper
-from .wrapping import page_width
+from .wrapping import give_up, page_width
 
 OTHERS = ("study", "report", "export", "import", "bench", "convert")
 LAB = "pip install 'halflife-optim[lab]'"
@@ -57,9 +56,4 @@ def _explain(name: str | None, decay: str | None) -> None:
     try:
         show(Paper(page_width() or 100), name, decay)
     except ValueError as error:
-        _give_up(str(error))
-
-
-def _give_up(sentence: str) -> NoReturn:
-    print(f"Error: {sentence}", file=sys.stderr)
-    sys.exit(2)
+        give_up(str(error))

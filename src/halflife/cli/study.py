@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -35,6 +35,7 @@ from .study_progress import reporter
 from .study_table import meanings, results_table
 from .terminal import console as terminal
 from .terminal import show_table, tell
+from .wrapping import give_up
 
 _DEFAULT = Settings()
 _OWN = "those of the scale or of the reproduction; of digits: "
@@ -174,9 +175,9 @@ def _study(target: str, scale: str, out: Path, curves: bool, plan_only: bool, re
             return _plan(console, target, scale, out, how, given)
         outcome = _run(console, target, scale, out, how, given, refine)
     except StudyError as error:
-        _give_up(str(error), 2)
+        give_up(str(error))
     except KeyboardInterrupt:
-        _give_up(f"stopped; what was finished is in {out}, and the same command goes on from there.", 130)
+        give_up(f"stopped; what was finished is in {out}, and the same command goes on from there.", 130)
     _show(console, outcome, out)
 
 
@@ -269,8 +270,3 @@ def _seconds(text: str | None) -> float | None:
         return float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
     except ValueError:
         raise StudyError(f"--budget takes a time such as 10m, 2h or 90s, but got {text!r}.") from None
-
-
-def _give_up(sentence: str, code: int) -> NoReturn:
-    typer.echo(f"Error: {sentence}", err=True)
-    raise typer.Exit(code)

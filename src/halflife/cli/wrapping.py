@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from shutil import get_terminal_size
 from textwrap import TextWrapper
+from typing import NoReturn, TextIO
 from unicodedata import combining
 
 from .letters import readable
@@ -30,12 +31,12 @@ def folded(text: str, width: int, indent: int = 0) -> list[str]:
     return [part for line in readable(text).split("\n") for part in by_words.wrap(line) or [""]]
 
 
-def terminal_width() -> int | None:
-    """COLUMNS, or the columns of standard output's terminal; None where there is neither."""
+def terminal_width(stream: TextIO | None = None) -> int | None:
+    """COLUMNS, or the columns of standard output's (or another stream's) terminal; None where there is neither."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given) > 0:
         return int(given)
-    return get_terminal_size().columns if sys.stdout.isatty() else None
+    return get_terminal_size().columns if (stream or sys.stdout).isatty() else None
 
 
 def page_width() -> int | None:
@@ -60,3 +61,10 @@ def say(text: str, indent: int = 0, otherwise: int | None = None) -> None:
     """
     width = page_width() or otherwise
     print("\n".join(folded(text, width, indent)) if width else readable(text))
+
+
+def give_up(sentence: str, code: int = 2) -> NoReturn:
+    """Say on standard error what is wrong, and end with this status."""
+    text, width = f"Error: {sentence}", terminal_width(sys.stderr)
+    print("\n".join(folded(text, min(width, WIDEST))) if width else readable(text), file=sys.stderr)
+    sys.exit(code)
