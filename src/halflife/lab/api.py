@@ -14,6 +14,7 @@ from .config.task import training_of
 from .errors import StudyError
 from .execution.config import ExecutionConfig
 from .figures import Picture, figures_of, save
+from .notebook import usual_listener
 from .progress import Listener
 from .refinement import ROUNDS, beyond_edges, more_seeds
 from .reproductions import PRESETS, Conclusion, Condition, Preset, Scale
@@ -33,7 +34,7 @@ class Outcome(NamedTuple):
 def run_study(
     settings: Settings,
     folder: Path | str,
-    progress: Listener = lambda heard: None,
+    progress: Listener | None = None,
     how: ExecutionConfig | None = None,
     command: str = "",
     refine: bool = False,
@@ -42,10 +43,12 @@ def run_study(
 
     With ``refine`` cells are added where a best one lies at the grid's edge, and then, in a second result, seeds for
     those between whom they decide.
+    ``progress`` hears how far it is; without it a notebook shows a bar, and scripts print nothing.
     ``command`` is what to say to have it again, for the report. Raises ``StudyError`` if the settings cannot be met or
     the folder cannot be written.
     """
     folder = Path(folder)
+    progress = progress or usual_listener()
     results = [Study(settings, folder, how, origin={"command": command}).run(progress)]
     if refine:
         results = list(_refined(results[0], folder, progress, how, command))
@@ -71,7 +74,7 @@ def run_preset(
     preset: Preset | str,
     scale: Scale,
     folder: Path,
-    progress: Listener = lambda heard: None,
+    progress: Listener | None = None,
     how: ExecutionConfig | None = None,
     given: Mapping[str, Any] | None = None,
     command: str = "",
@@ -81,6 +84,7 @@ def run_preset(
     ``given`` replaces settings of each study. Raises ``StudyError`` as ``run_study`` does, and if an optimizer is left
     out that the claim speaks of.
     """
+    progress = progress or usual_listener()
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
     conditions = [_changed(chosen, condition, given or {}) for condition in chosen.conditions(scale)]
     origin = {"command": command, "preset": chosen.name, "scale": scale}
