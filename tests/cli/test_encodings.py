@@ -16,6 +16,13 @@ ENCODINGS = ["ascii", "cp1252", "latin-1"]
 TINY = ["--seeds", "2", "--epochs", "1", "--batch-size", "100", "--lrs", "1e-2,1e-3", "--lambdas", "0.1,1"]
 
 
+class Terminal(io.TextIOWrapper):
+    """A stream that says it is one."""
+
+    def isatty(self):
+        return True
+
+
 def printed(encoding, *arguments):
     """What the command prints, as bytes in that encoding and no other."""
     env = {**os.environ, "PYTHONIOENCODING": encoding}
@@ -55,7 +62,7 @@ def test_a_study_spells_its_table(encoding, tmp_path):
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_the_bar_is_drawn_in_signs_that_there_are(encoding):
     raw = io.BytesIO()
-    stream = io.TextIOWrapper(raw, encoding=encoding, errors=HANDLER)
+    stream = Terminal(raw, encoding=encoding, errors=HANDLER)
     with study_progress.reporter(Console(file=stream, force_terminal=True, width=100)) as show:
         show(Progress(done=5, total=10, trained=5, doing="κ of AdamP …", best=None))
     stream.flush()
