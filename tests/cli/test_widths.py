@@ -108,6 +108,7 @@ def test_a_benchmark_keeps_every_name(width):
         return console.file.getvalue()
 
     holds(printed(width), printed(300), width)
+    assert "" not in printed(width).splitlines()
     for name in contenders:
         assert name in " ".join(printed(width).split())
 

@@ -51,7 +51,8 @@ def stacked(headings: Sequence[str], cells: Sequence[str], width: int) -> list[s
     pairs = [f"{heading} {cell}".strip().replace(" ", _GLUE) for heading, cell in others if cell]
     lines = [line.replace(_GLUE, " ") for line in folded(f"{_GLUE}· ".join(pairs), width - 2)]
     beneath = (f"  {part}" for line in lines for part in folded(line, width - 2))
-    return [*folded(name[1], width), *(line.rstrip() for line in beneath if line.strip())]
+    named = folded(name[1], width) if name[1] else []  # a row that goes on with the name above
+    return [*named, *(line.rstrip() for line in beneath if line.strip())]
 
 
 def say(text: str, indent: int = 0, otherwise: int | None = None) -> None:
