@@ -37,7 +37,9 @@ HEAVY = {"typer", "rich", "matplotlib", "sklearn", "pandas", "scipy"}
 
 def room_of(path: Path) -> str:
     parts = path.relative_to(SOURCE).with_suffix("").parts
-    return "halflife" if parts[0] in ("__init__", "__main__") else parts[0]
+    if parts == ("__main__",):
+        return "cli"
+    return "halflife" if parts[0] == "__init__" else parts[0]
 
 
 def imports(path: Path) -> list[tuple[str, ...]]:

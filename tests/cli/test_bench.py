@@ -85,6 +85,7 @@ def test_help_shows_every_default():
 
 def test_a_terminal_gets_a_bar_and_other_outputs_get_lines():
     terminal, pipe = io.StringIO(), io.StringIO()
+    terminal.isatty = lambda: True
     for console in (Console(file=terminal, force_terminal=True, width=120), Console(file=pipe, width=120)):
         with bench_progress.reporter(console) as show:
             show(BenchmarkProgress(1, 4, "GPT-2 · Lion"))

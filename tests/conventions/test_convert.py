@@ -124,6 +124,7 @@ def test_no_decay_is_no_decay_in_any_form() -> None:
         ({"schedule": lambda k: -1.0, "steps": 5}, "at least 0 at each of the 5 steps"),
         ({"schedule": lambda k: 0.0, "steps": 5}, "not 0 at all of them"),
         ({"steps": 0}, "steps must be at least 1"),
+        ({"steps": 10**400}, "steps must be at most 1e.18"),
         ({"target": "loshchilov-hutter"}, "give steps="),
     ],
 )

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from io import TextIOWrapper
+from functools import partial
+
+from .letters import spell_what_is_lacking
 
 
 def main() -> None:
-    """What the ``halflife`` script runs. Without the lab's packages it says how to get them, and exits with 1.
+    """What the ``halflife`` script runs. Without the lab's packages it explains, and says how to get them for the rest.
 
-    A letter that the terminal's encoding lacks, such as κ in Latin-1, is shown as a question mark.
+    A letter that the terminal's encoding lacks is spelled, κ as kappa in Latin-1.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    spell_what_is_lacking()
     try:
         from .app import app  # noqa: PLC0415
+
+        command = partial(app, prog_name="halflife")
     except ModuleNotFoundError as error:
         package = (error.name or __name__).partition(".")[0]
         if package == __name__.partition(".")[0]:  # ours: a fault, and nothing to install
             raise
-        sys.exit(f"Error: the command needs {package}, which is not installed: pip install 'halflife-optim[lab]'")
-    app()
+        from . import front  # noqa: PLC0415
+
+        command = partial(front.main, package)
+    command()

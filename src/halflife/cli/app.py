@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from .. import registry
+from .. import __version__
 from .bench import bench
 from .convert import convert
 from .doctor import doctor
+from .examples import EXAMPLES, SUMMARY, load_rules
 from .explain import explain
 from .export import export, import_table
 from .report import report
@@ -16,28 +19,50 @@ from .suggest import suggest_decay
 
 app = typer.Typer(
     name="halflife",
-    help="PyTorch optimizers in which weight decay is done right, and the lab that shows how lr and λ are coupled.",
-    no_args_is_help=True,
+    help=SUMMARY,
+    epilog=f"\b\n{EXAMPLES}",  # \b: as it stands
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,  # errors as one plain line, not in a box
     pretty_exceptions_enable=False,
 )
-app.command()(study)
-app.command()(report)
-app.command()(export)
-app.command("import")(import_table)
-app.command()(doctor)
-app.command()(bench)
-app.command()(explain)
-app.command()(convert)
-app.command("suggest")(suggest_decay)
+
+
+def _doctor(
+    clear_cache: Annotated[bool, typer.Option("--clear-cache", help="Remove all compiled kernels, and end.")] = False,
+) -> None:
+    doctor(clear_cache)
+
+
+_doctor.__doc__ = doctor.__doc__
+for _name, _command in {
+    "study": study,
+    "report": report,
+    "export": export,
+    "import": import_table,
+    "doctor": _doctor,
+    "bench": bench,
+    "explain": explain,
+    "convert": convert,
+    "suggest": suggest_decay,
+}.items():
+    app.command(_name, short_help=_command.__doc__)(_command)  # in full, where click would cut it off
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"halflife {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def _commands() -> None:  # pyright: ignore[reportUnusedFunction]
-    """Before any command: know the rules that other installed distributions register."""
-    try:
-        registry.load_plugins()
-    except Exception as error:  # whatever a stranger's module does when it is imported
-        text = f"a distribution's rules (entry point halflife.rules) cannot be loaded ({type(error).__name__}: {error})"
-        typer.echo(f"Warning: {text}; halflife goes on without them.", err=True)
+def _commands(  # pyright: ignore[reportUnusedFunction]
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """Before any command: know the rules that other installed distributions register. Without one: help."""
+    load_rules()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

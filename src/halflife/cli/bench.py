@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..benchmark import ENTRIES, SETS, USUAL, BenchmarkReport, BenchmarkSettings, ParameterSet, run_benchmark
 from ..lab import StudyError
 from .bench_progress import reporter
 from .bench_table import remarks, tables
+from .terminal import console as terminal
+from .terminal import show_table, tell
+from .wrapping import give_up
 
 _DEFAULT = BenchmarkSettings()
 _THREADS, _MEMORY = "torch's choice", "what is free"
@@ -65,12 +67,12 @@ def bench(
             compiled=compiled,
             device=device,
         )
-        with reporter(_console()) as progress:
+        with reporter(terminal()) as progress:
             report = run_benchmark(settings, out, progress)
     except StudyError as error:
-        _give_up(str(error), 2)
+        give_up(str(error))
     except KeyboardInterrupt:
-        _give_up(f"stopped; the sets that were finished are in {out / 'benchmark.json'}.", 130)
+        give_up(f"stopped; the sets that were finished are in {out / 'benchmark.json'}.", 130)
     _show(report)
 
 
@@ -82,21 +84,10 @@ def _sets(names: Sequence[str]) -> tuple[ParameterSet, ...]:
 
 
 def _show(report: BenchmarkReport) -> None:
-    console = _console()
+    console = terminal()
     for table in tables(report.benchmark):
-        console.print(table)
+        show_table(console, table)
     for line in [*remarks(report.benchmark), f"results: {report.results}"]:
-        console.print(line, highlight=False, soft_wrap=True)
+        tell(console, line)
     if report.picture:
-        console.print(f"picture: {report.picture}", highlight=False, soft_wrap=True)
-
-
-def _console() -> Console:
-    """As wide as the terminal; wide enough for the tables where there is none."""
-    console = Console()
-    return console if console.is_terminal else Console(width=140, color_system=None)
-
-
-def _give_up(sentence: str, code: int) -> NoReturn:
-    typer.echo(f"Error: {sentence}", err=True)
-    raise typer.Exit(code)
+        tell(console, f"picture: {report.picture}")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
+from rich.progress import BarColumn, SpinnerColumn, TimeElapsedColumn
 
 from ..benchmark import BenchmarkProgress
+from .terminal import Bar, is_live, tell
 
 
 @contextmanager
@@ -18,10 +18,10 @@ def reporter(console: Console) -> Generator[Callable[[BenchmarkProgress], None],
 
     The bar moves only when it is told to: a thread that draws it now and then would take part in what is timed.
     """
-    if not console.is_terminal:
+    if not is_live(console):
         yield _Lines(console)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=28), TimeElapsedColumn())
+    columns = (SpinnerColumn(), BarColumn(bar_width=max(1, min(28, console.width - 12))), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True, auto_refresh=False) as bar:
         task = bar.add_task("measuring the memory's stream", total=None)
         bar.refresh()
@@ -42,4 +42,4 @@ class _Lines:
         if progress.doing != self.doing:
             self.doing = progress.doing
             line = f"{progress.done:.0f}/{progress.total} · {progress.doing}"
-            self.console.print(line, highlight=False, soft_wrap=True)
+            tell(self.console, line)

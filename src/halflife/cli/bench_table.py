@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from ..benchmark import CPU_STREAM, ENTRIES, SETS, Benchmark, Measurement, Speed, speeds
+from .letters import readable
 
 _HEADINGS = ("ms", "±", "× fused", "× foreach", "GB/s", "of stream", "bytes/parameter")
 _HELD = "held besides"
@@ -30,11 +31,11 @@ def _table(rows: list[tuple[Measurement, Speed]], stream: float) -> Table:
     title = SETS[first.set].title if first.set in SETS else first.set
     words = f"{title}: {first.parameters:,} parameters in {first.tensors} tensors, {_GRADIENTS[first.gradients]}"
     counted = any(m.temporary_bytes_per_parameter is not None for m, _ in rows)
-    table = Table(title=words, title_justify="left", title_style="bold")
+    table = Table(title=readable(words), title_justify="left", title_style="bold")
     table.add_column("optimizer")
     table.add_column("contender")
     for heading in (*_HEADINGS, _HELD) if counted else _HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(readable(heading), justify="right", no_wrap=True)
     last = ""
     for m, speed in rows:
         if m.optimizer != last:
@@ -43,8 +44,8 @@ def _table(rows: list[tuple[Measurement, Speed]], stream: float) -> Table:
         table.add_row(
             label,
             m.contender,
-            *_numbers(m, speed, stream),
-            *_held(m, counted),
+            *map(readable, _numbers(m, speed, stream)),
+            *map(readable, _held(m, counted)),
             style="bold" if m.role == "ours" else None,
         )
     return table

@@ -10,6 +10,7 @@ import typer
 from ..conventions import SCHEDULES
 from ..conventions import convert as converted
 from .convert_table import show_all, show_one
+from .wrapping import give_up
 
 Decay = Annotated[
     float, typer.Argument(metavar="WEIGHT_DECAY", help="The weight decay in the framework that it is from.")
@@ -43,8 +44,7 @@ def convert(
         into = partial(converted, weight_decay, source, betas=_betas(betas), **given)
         show_all(source, into) if target is None else show_one(into(target))
     except ValueError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from None
+        give_up(str(error))
 
 
 def _betas(text: str | None) -> tuple[float, float] | None:

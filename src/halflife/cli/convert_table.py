@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from textwrap import fill
 
 import typer
 
 from ..conventions import CONVENTIONS, Convention, Conversion, find
+from .letters import readable
+from .wrapping import columns, say, stacked, terminal_width
 
 WIDTH = 110
 COLUMNS = ("to", "weight decay", "lr", "ε", "", "decay off by", "step off by")
@@ -16,28 +17,33 @@ COLUMNS = ("to", "weight decay", "lr", "ε", "", "decay off by", "step off by")
 def show_one(result: Conversion) -> None:
     """The target's numbers, each on a line, what they do and how exactly; exits with 1 if there are none."""
     if result.settings is None:
-        typer.echo(fill(result.why, WIDTH))
+        say(result.why, otherwise=WIDTH)
         raise typer.Exit(1)
     numbers = {"weight_decay": result.weight_decay} | result.changes
     for name, value in numbers.items():
-        typer.echo(f"{name:<13} {value:.6g}")
-    typer.echo(f"{'update':<13} {result.target.update}")
-    typer.echo(fill(result.why, WIDTH))
+        say(f"{name:<13} {value:.6g}")
+    say(f"{'update':<13} {result.target.update}", indent=14)
+    say(result.why, otherwise=WIDTH)
     if result.verdict == "approximate":
         decay, step = result.decay_bound, result.step_bound
         text = f"Bounds: what is left of a weight is off by at most {decay:.2g} of it, a step by {step:.2g} of it; "
-        typer.echo(fill(f"{text}{result.order}.", WIDTH))
+        say(f"{text}{result.order}.", otherwise=WIDTH)
 
 
 def show_all(source: str, into: Callable[[str], Conversion]) -> None:
     """A row for each convention of the same rule; those that need the run's steps say so."""
     own = find(source)
-    rows = [COLUMNS, *(_row(name, into) for name, c in CONVENTIONS.items() if _belongs(c, own))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    typer.echo(f"{own}: {own.update}")
-    typer.echo("The differences are the largest: a step's is that of one where √v̂ is far below ε. --to NAME says why.")
+    found = [COLUMNS, *(_row(name, into) for name, c in CONVENTIONS.items() if _belongs(c, own))]
+    rows = [tuple(map(readable, row)) for row in found]
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    width = terminal_width() or WIDTH
+    if sum(widths) + 2 * (len(widths) - 1) <= width:
+        for row in rows:
+            print("  ".join(cell + " " * (w - columns(cell)) for cell, w in zip(row, widths, strict=True)).rstrip())
+    else:
+        print("\n".join(line for row in rows[1:] for line in stacked(rows[0], row, width)))
+    say(f"{own}: {own.update}")
+    say("The differences are the largest: a step's is that of one where √v̂ is far below ε. --to NAME says why.")
 
 
 def _belongs(convention: Convention, own: Convention) -> bool:

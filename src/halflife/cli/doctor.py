@@ -9,15 +9,14 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated
 
 import torch
-import typer
 
 from .. import __version__, registry
 from ..engines.cuda import cache, host, rtc
 from ..engines.library import Missing, load
 from .self_tests import MODELS, answers, outcome
+from .wrapping import say
 
 VARIABLES = {
     **{"HALFLIFE_NATIVE": "0", "HALFLIFE_LIBRARY": None, "HALFLIFE_COMPILE": "cpu", "HALFLIFE_CUDA": "0"},
@@ -26,12 +25,10 @@ VARIABLES = {
 """The environment variables that are read, each with the one word that it may have, if it is not to name something."""
 
 
-def doctor(
-    clear_cache: Annotated[bool, typer.Option("--clear-cache", help="Remove all compiled kernels, and end.")] = False,
-) -> None:
+def doctor(clear_cache: bool = False) -> None:
     """Print versions, devices and threads, which engine steps a small and a large model, and whether kernels work."""
     if clear_cache:
-        typer.echo(f"Removed {_size(cache.clear())} from {cache.place().path}.")
+        say(f"Removed {_size(cache.clear())} from {cache.place().path}.")
         return
     rows = [
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
@@ -53,7 +50,7 @@ def doctor(
 
 
 def _show(name: str, text: str) -> None:
-    typer.echo(f"{name:<12} {text}")
+    say(f"{name:<12} {text}", indent=13)
 
 
 def _settings() -> Iterator[str]:

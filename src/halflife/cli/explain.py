@@ -9,14 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ..decays import NAMED
-from ..explain import OptimizerText, Text, find
-from ..registry import RuleEntry
-from ..regularizers import L2
-from ..update import check
-from .explain_list import show_list
-from .explain_pages import show_page
-from .explain_paper import Paper
+from .explain_pages import show
+from .explain_paper import RichPaper
+from .wrapping import give_up
 
 WIDEST, WITHOUT_TERMINAL = 120, 100
 """Columns: longer lines than these are hard to read."""
@@ -32,28 +27,13 @@ Treatment = Annotated[
 
 def explain(name: Name = None, decay: Treatment = None) -> None:
     """Explain an optimizer, decay or regularizer: equations, a worked first step, when to use it, typical values."""
-    try:
-        text = None if name is None else find(name)
-        _check(text, decay)
-    except ValueError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from None
     console = _console()
     with console.capture() as page:
-        show_list(Paper(console)) if text is None else show_page(Paper(console), text, decay)
+        try:
+            show(RichPaper(console), name, decay)
+        except ValueError as error:
+            give_up(str(error))
     typer.echo(_BLANKS.sub("", page.get()), nl=False, color=console.color_system is not None)
-
-
-def _check(text: Text | None, decay: str | None) -> None:
-    if decay is None:
-        return
-    if not isinstance(text, OptimizerText | RuleEntry):
-        name = "the list" if text is None else text.name
-        raise ValueError(f"--decay goes with an optimizer, not with {name}: `halflife explain AdamW --decay proximal`.")
-    if decay not in NAMED:
-        raise ValueError(f"decay {decay!r} is not a treatment; choose among {', '.join(NAMED)}.")
-    if isinstance(text, RuleEntry):
-        check(text.rule, NAMED[decay], L2())
 
 
 def _console() -> Console:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from warnings import catch_warnings, simplefilter
 
-from rich.text import Text
 from torch import Tensor
 
 from ..explain import NOTEBOOK_AFTER, STEPS, Worked, WorkedLine, figure, worked
 from ..optim import Optimizer
-from .explain_paper import Paper, Step
+from .paper import Cell, Paper, Step
 
 ROUNDING = 1e-14
 """Differences up to here are rounding: the weights are about 1, in float64."""
@@ -17,7 +17,9 @@ ROUNDING = 1e-14
 
 def show_example(paper: Paper, optimizer: str | type[Optimizer], decay: str | None) -> None:
     """Work the example out, now, and print it: of an optimizer here, by its name, or of a class made elsewhere."""
-    result = worked(optimizer, decay)
+    with catch_warnings():
+        simplefilter("ignore")  # the example's λ is nobody's choice
+        result = worked(optimizer, decay)
     name = optimizer if isinstance(optimizer, str) else optimizer.__name__
     settings = ", ".join(f"{key}={value!r}" for key, value in result.settings.items())
     paper.heading("A worked step")
@@ -26,12 +28,12 @@ def show_example(paper: Paper, optimizer: str | type[Optimizer], decay: str | No
         "3w² in p2."
     )
     paper.prose(f"{name}({settings}), the weight p1[0,0] = {figure(float(result.before[0][0, 0]))}:")
-    paper.console.print()
+    paper.gap()
     show_lines(paper, result.lines)
-    paper.console.print()
+    paper.gap()
     own = f"halflife.{name}" if isinstance(optimizer, str) else f"{optimizer.__module__}.{name}"
     _compare(paper, own, result)
-    paper.console.print()
+    paper.gap()
     _weights(paper, result)
 
 
@@ -55,16 +57,16 @@ def _compare(paper: Paper, own: str, result: Worked) -> None:
     if result.twin is not None and result.twin_error is not None:
         values.append((theirs, result.twin, ""))
         errors.append(("halflife − torch", result.twin_error))
-    paper.pairs([(who, Text.assemble((repr(w), "bold"), (what, "dim"))) for who, w, what in values])
-    paper.console.print()
+    paper.pairs([(who, ((repr(w), "bold"), (what, "dim"))) for who, w, what in values])
+    paper.gap()
     paper.prose("Largest differences over all twelve weights, while lr falls by a tenth from step to step:")
     rows = [(who, *map(difference, pair)) for who, pair in errors]
     paper.figures(("", "1 step", f"{STEPS} steps"), rows)
 
 
-def difference(error: float) -> Text:
+def difference(error: float) -> Cell:
     """A difference, green where it is rounding and red where it is not."""
-    return Text(f"{error:.1e}" if error else "0", "green" if error <= ROUNDING else "bold red")
+    return ((f"{error:.1e}" if error else "0", "green" if error <= ROUNDING else "bold red"),)
 
 
 def _weights(paper: Paper, result: Worked) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len
-
 from ..decays import NAMED
 from ..explain import (
     DECAYS,
@@ -16,8 +14,9 @@ from ..explain import (
     rule_text,
     update_of,
 )
-from .explain_paper import Paper
 from .explain_rule import about
+from .paper import Paper
+from .wrapping import columns
 
 LINE = 46
 """Columns for an equation."""
@@ -46,7 +45,7 @@ def optimizer_line(name: str) -> str:
     lines = [""]
     for part in algebra.one_line(rule_text(update.rule), update.decay):
         longer = f"{lines[-1]},  {part}" if lines[-1] else part
-        lines[-1:] = [longer] if cell_len(longer) <= LINE else [lines[-1] + ",", part]
+        lines[-1:] = [longer] if columns(longer) <= LINE else [lines[-1] + ",", part]
     return "\n".join(lines)
 
 

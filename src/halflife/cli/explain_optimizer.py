@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 from ..decays import NAMED
 from ..explain import OptimizerText, RuleText, Setting, algebra, default, rule_text, update_of
 from .explain_example import show_example
-from .explain_paper import Paper
+from .paper import Cell, Paper
 
 _COMMON = (("lr, η", "learning rate in force, and lr/(base lr)"), ("λ, t", "weight decay; the step, from 1"))
 _METRIC = (("w, g", "a weight and its gradient"), ("u, D", "the direction, and the metric it is measured in"))
@@ -21,7 +19,7 @@ def show_optimizer(paper: Paper, text: OptimizerText, decay: str | None) -> None
     paper.title(text.name, text.title, f"{type(update.rule).__name__} × {decay or usual} × L2")
     paper.heading("Equations")
     paper.lines(algebra.in_full(rule, update.decay))
-    paper.console.print()
+    paper.gap()
     paper.pairs((*(_FLAT if rule.flat else _METRIC), *_COMMON, *rule.letters))
     show_example(paper, text.name, decay)
     _use(paper, text)
@@ -59,14 +57,14 @@ def _setting(optimizer: str, setting: Setting) -> tuple[str, str, str, str]:
 
 def _treatments(paper: Paper, text: OptimizerText, rule: RuleText, usual: str) -> None:
     paper.heading("Decay treatments", "decay=…, all legal with the ridge")
-    rows: list[tuple[Text, Text]] = []
+    rows: list[tuple[Cell, Cell]] = []
     for name, decay in NAMED.items():
         same = "   (D = 1: as proximal_lr)" if rule.flat and name == "euclidean" else ""
         remark = "   (default)" if name == usual else same
-        line = Text.assemble((algebra.beside(rule, decay), "bold" if name == usual else ""), (remark, "dim"))
-        rows.append((Text(name, "bold cyan" if name == usual else "cyan"), line))
+        line = ((algebra.beside(rule, decay), "bold" if name == usual else ""), (remark, "dim"))
+        rows.append((((name, "bold cyan" if name == usual else "cyan"),), line))
     paper.table(("", ""), rows)
-    paper.console.print()
+    paper.gap()
     paper.prose(text.decay)
     for names, regularizers in algebra.legality().items():
         treatments = "every treatment" if len(names) == len(NAMED) else ", ".join(names)

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from rich.text import Text as Styled
-
 from ..decays import NAMED, Decay
-from ..explain import RULES, THRESHOLD, DecayText, OptimizerText, RegularizerText, Text, algebra, figure, verified_prox
+from ..explain import (
+    RULES,
+    THRESHOLD,
+    DecayText,
+    OptimizerText,
+    RegularizerText,
+    Text,
+    algebra,
+    figure,
+    find,
+    verified_prox,
+)
 from ..registry import RuleEntry
+from ..regularizers import L2
+from ..update import check
 from .explain_example import show_example, show_lines
+from .explain_list import show_list
 from .explain_optimizer import show_optimizer
-from .explain_paper import Paper
 from .explain_rule import show_rule
+from .paper import Cell, Paper
 
 
-def show_page(paper: Paper, text: Text, decay: str | None = None) -> None:
-    """Print the page; ``decay`` is another treatment for an optimizer or a rule."""
-    if isinstance(text, OptimizerText):
+def show(paper: Paper, name: str | None, decay: str | None = None) -> None:
+    """Print the page of that name, or the list of all; ``decay`` is another treatment for an optimizer or a rule.
+
+    Raises ``ValueError`` for an unknown name or treatment before anything is printed.
+    """
+    text = None if name is None else find(name)
+    _check(text, decay)
+    if text is None:
+        show_list(paper)
+    elif isinstance(text, OptimizerText):
         show_optimizer(paper, text, decay)
     elif isinstance(text, DecayText):
         _decay(paper, text)
@@ -23,7 +42,20 @@ def show_page(paper: Paper, text: Text, decay: str | None = None) -> None:
         show_rule(paper, text, decay)
     else:
         _regularizer(paper, text)
-    paper.console.print()
+    if text is not None:
+        paper.gap()
+
+
+def _check(text: Text | None, decay: str | None) -> None:
+    if decay is None:
+        return
+    if not isinstance(text, OptimizerText | RuleEntry):
+        name = "the list" if text is None else text.name
+        raise ValueError(f"--decay goes with an optimizer, not with {name}: `halflife explain AdamW --decay proximal`.")
+    if decay not in NAMED:
+        raise ValueError(f"decay {decay!r} is not a treatment; choose among {', '.join(NAMED)}.")
+    if isinstance(text, RuleEntry):
+        check(text.rule, NAMED[decay], L2())
 
 
 def _decay(paper: Paper, text: DecayText) -> None:
@@ -73,20 +105,19 @@ def _prox(paper: Paper, text: RegularizerText) -> None:
     result = verified_prox(text.example, text.points, text.shape)
     paper.heading("A worked prox")
     paper.prose(f"{text.example!r} at τ = {figure(THRESHOLD)}: the x at which ½‖x − y‖² + τ·R(x) is least.")
-    paper.console.print()
+    paper.gap()
     paper.figures(
         ("y", "prox_τ(y)"), [(figure(y), figure(x)) for y, x in zip(result.points, result.values, strict=True)]
     )
-    paper.console.print()
+    paper.gap()
     if result.lines:
         paper.prose(f"The last of them, y = {figure(result.points[-1])}:")
-        paper.console.print()
+        paper.gap()
         show_lines(paper, result.lines)
-        paper.console.print()
+        paper.gap()
     more = result.elsewhere - result.objective
-    elsewhere = Styled(
-        f"{more:.1e} more, at the best of {result.tried:,} other points", "green" if more > 0 else "bold red"
-    )
+    words = f"{more:.1e} more, at the best of {result.tried:,} other points"
+    elsewhere: Cell = ((words, "green" if more > 0 else "bold red"),)
     paper.pairs(
         [
             ("least value", f"{result.objective:.10g} for all of them together"),

@@ -11,7 +11,7 @@ from ..registry import RuleEntry
 from ..regularizers import L2
 from ..update import check
 from .explain_example import show_example
-from .explain_paper import Paper
+from .paper import Paper
 
 
 def show_rule(paper: Paper, entry: RuleEntry, decay: str | None) -> None:

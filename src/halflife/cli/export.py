@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -15,7 +15,8 @@ from ..lab.load import load_study
 from ..lab.refinement import decision_of
 from ..lab.report import write_report
 from .study_table import meanings, results_table
-from .terminal import PLAIN, console
+from .terminal import console, show_table, tell
+from .wrapping import give_up, say
 
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The folder that `halflife study --out` wrote.")]
 Form = Annotated[str, typer.Option("--to", metavar="FORMAT", help=f"{', '.join(FORMATS)}; parquet needs pandas.")]
@@ -36,8 +37,8 @@ def export(study: Study, form: Form = "csv", out: Out = None) -> None:
         rows = rows_of_results(load_study(study).results)
         write_rows(rows, path, form)
     except StudyError as error:
-        _give_up(error)
-    typer.echo(f"{len(rows)} networks: {path}")
+        give_up(str(error))
+    say(f"{len(rows)} networks: {path}")
 
 
 def import_table(runs: Runs, out: Folder = Path("halflife-import"), unit: Unit = "error") -> None:
@@ -50,15 +51,10 @@ def import_table(runs: Runs, out: Folder = Path("halflife-import"), unit: Unit =
             save(picture.figure, path)
         report = write_report([result], out / "report.html")
     except (StudyError, OSError) as error:
-        _give_up(error)
+        give_up(str(error))
     where = console()
-    where.print(results_table(result))
+    show_table(where, results_table(result))
     for line in (*meanings(result), *decision_words(decision_of(result))):
-        where.print(line, **PLAIN)
-    where.print(f"pictures: {', '.join(map(str, pictures))}", **PLAIN)
-    where.print(f"report: {report}", **PLAIN)
-
-
-def _give_up(error: Exception) -> NoReturn:
-    typer.echo(f"Error: {error}", err=True)
-    raise typer.Exit(2) from None
+        tell(where, line)
+    tell(where, f"pictures: {', '.join(map(str, pictures))}")
+    tell(where, f"report: {report}")

@@ -10,6 +10,7 @@ import typer
 
 from ..lab import StudyError
 from ..lab.report import report_study
+from .wrapping import give_up, say
 
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The folder that `halflife study --out` wrote.")]
 Out = Annotated[
@@ -23,8 +24,7 @@ def report(study: Study, out: Out = None, open_it: Open = False) -> None:
     try:
         path = report_study(study, out or (study if study.is_dir() else study.parent) / "report.html")
     except StudyError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from None
-    typer.echo(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB, most of it plotly.js)")
+        give_up(str(error))
+    say(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB, most of it plotly.js)")
     if open_it:
         webbrowser.open(path.resolve().as_uri())

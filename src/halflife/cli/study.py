@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, NoReturn
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -37,8 +37,9 @@ from ..lab.reproductions import PRESETS, SCALES, Scale, scale_named
 from ..lab.training.schedules import SCHEDULES
 from .study_progress import reporter
 from .study_table import meanings, results_table
-from .terminal import PLAIN
 from .terminal import console as terminal
+from .terminal import show_table, tell
+from .wrapping import give_up
 
 _DEFAULT = Settings()
 _OWN = "those of the scale or of the reproduction; of digits: "
@@ -217,9 +218,9 @@ def _study(
             return _plan(console, settings_named(target, asked.scale, given, along), out, how)
         outcome = _run(console, asked, how, given)
     except StudyError as error:
-        _give_up(str(error), 2)
+        give_up(str(error))
     except KeyboardInterrupt:
-        _give_up(f"stopped; what was finished is in {out}, and the same command goes on from there.", 130)
+        give_up(f"stopped; what was finished is in {out}, and the same command goes on from there.", 130)
     _show(console, outcome, out)
 
 
@@ -242,7 +243,7 @@ def _plan(console: Console, studies: Mapping[str, Settings], out: Path, how: Exe
     """Of each study of a reproduction, of each point of an axis, or of the one."""
     for title, settings in studies.items():
         for line in plan_words(plan(settings, out, how)):
-            console.print(f"{title}: {line}" if title else line, **PLAIN)
+            tell(console, f"{title}: {line}" if title else line)
 
 
 def _run(console: Console, asked: Asked, how: ExecutionConfig, given: dict[str, Any]) -> Outcome:
@@ -254,42 +255,42 @@ def _run(console: Console, asked: Asked, how: ExecutionConfig, given: dict[str, 
             return run_preset(asked.target, asked.scale, asked.out, progress, how, given, command, asked.formats)
         settings = settings_of(asked.target, asked.scale, given)
         for remark in limits_of(settings):
-            console.print(remark, **PLAIN)
+            tell(console, remark)
         return run_study(settings, asked.out, progress, how, command, asked.refine, asked.axis, asked.formats)
 
 
 def _show(console: Console, outcome: Outcome, out: Path) -> None:
     for result in outcome.results:
         title = f"{result.title}: " if len(outcome.results) > 1 else ""
-        console.print(f"{title}{result.problem.description}.", **PLAIN)
-        console.print(results_table(result))
+        tell(console, f"{title}{result.problem.description}.")
+        show_table(console, results_table(result))
         for line in meanings(result):
-            console.print(line, **PLAIN)
+            tell(console, line)
         if not outcome.conclusion:
             _decide(console, result)
     for scaling in scalings(outcome.results):
         for line in scaling_words(scaling):
-            console.print(line, **PLAIN)
+            tell(console, line)
     if outcome.conclusion:
         holds = {True: "The claim holds", False: "The claim does not hold", None: "Undecided"}[outcome.conclusion.holds]
-        console.print(f"{holds}. {outcome.conclusion.sentence}", style="bold", **PLAIN)
+        tell(console, f"{holds}. {outcome.conclusion.sentence}", "bold")
     pictures = ", ".join(map(str, outcome.pictures))
     for line in (f"results: {outcome.results[0].ledger}", f"pictures: {pictures}", f"report: halflife report {out}"):
-        console.print(line, **PLAIN)
+        tell(console, line)
 
 
 def _decide(console: Console, result: Result) -> None:
     """What to do, at the end, where it is looked for."""
     decision = decision_of(result)
     first, *more = decision_words(decision)
-    console.print(first, style="bold", **PLAIN)
+    tell(console, first, "bold")
     for line in more:
-        console.print(line, **PLAIN)
+        tell(console, line)
     if result.note:
-        console.print(result.note, **PLAIN)
+        tell(console, result.note)
     if decision.is_open and "--refine" not in sys.argv and result.point is None:
         words = [word for word in ("cells" * bool(decision.edges), "seeds" * bool(decision.undecided)) if word]
-        console.print(f"Next: the same command with --refine adds the {' and the '.join(words)}.", **PLAIN)
+        tell(console, f"Next: the same command with --refine adds the {' and the '.join(words)}.")
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
@@ -319,8 +320,3 @@ def _seconds(text: str | None) -> float | None:
         return float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
     except ValueError:
         raise StudyError(f"--budget takes a time such as 10m, 2h or 90s, but got {text!r}.") from None
-
-
-def _give_up(sentence: str, code: int) -> NoReturn:
-    typer.echo(f"Error: {sentence}", err=True)
-    raise typer.Exit(code)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from ..lab import Progress
 from ..lab.units import error_text
+from .terminal import Bar, is_live, tell
 
 SILENCE = 30.0
 """Seconds between two lines where there is no terminal."""
@@ -20,10 +20,10 @@ SILENCE = 30.0
 @contextmanager
 def reporter(console: Console) -> Generator[Callable[[Progress], None], None, None]:
     """What the study calls with its progress."""
-    if not console.is_terminal:
+    if not is_live(console):
         yield _Lines(console)
         return
-    with Bar(*_columns(), console=console, transient=True) as bar:
+    with Bar(*_columns(console.width), console=console, transient=True) as bar:
         task, start = bar.add_task("preparing", total=None, runs="", pace="", best=""), time.monotonic()
 
         def show(progress: Progress) -> None:
@@ -40,16 +40,20 @@ def reporter(console: Console) -> Generator[Callable[[Progress], None], None, No
         yield show
 
 
-def _columns() -> list[ProgressColumn]:
-    return [
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=28),
-        TextColumn("{task.fields[runs]}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[pace]}"),
-        TextColumn("{task.fields[best]}", style="green"),
-    ]
+def _columns(width: int) -> list[ProgressColumn]:
+    """As many as fit: none is cut."""
+    columns = {
+        "spinner": (2, SpinnerColumn()),
+        "runs": (17, TextColumn("{task.fields[runs]}")),
+        "time": (8, TimeElapsedColumn()),
+        "pace": (28, TextColumn("{task.fields[pace]}")),
+    }
+    fitting: list[ProgressColumn] = []
+    for room, column in columns.values():
+        if width >= room:
+            fitting.append(column)
+            width -= room
+    return fitting if width < 6 else [fitting[0], BarColumn(bar_width=min(width - 1, 28)), *fitting[1:]]
 
 
 class _Lines:
@@ -65,7 +69,7 @@ class _Lines:
             return
         self.said, self.doing = now, progress.doing
         parts = [runs(progress), progress.doing, pace(progress, now), best(progress)]
-        self.console.print(" · ".join(part for part in parts if part), highlight=False, soft_wrap=True)
+        tell(self.console, " · ".join(part for part in parts if part))
 
 
 def runs(progress: Progress) -> str:

@@ -9,6 +9,7 @@ from ..lab.analysis import compare, comparison_words, self_test, self_test_words
 from ..lab.analysis.sentences import signed
 from ..lab.study import Result
 from ..lab.units import cost_text, error_text, plain
+from .letters import readable
 
 COLUMNS = ("best lr", "best λ", "test error", "κ (90 %)", "R", "ω²")
 CAPTION = (
@@ -19,13 +20,15 @@ CAPTION = (
 
 def results_table(result: Result) -> Table:
     """One row for each optimizer, and Adam without decay to compare with."""
-    table = Table(caption=CAPTION, caption_justify="left")
+    table = Table(caption=readable(CAPTION), caption_justify="left")
     table.add_column("optimizer")
     for heading in COLUMNS:
-        table.add_column(heading, justify="right", no_wrap=heading != "κ (90 %)")
+        table.add_column(readable(heading), justify="right", no_wrap=heading != "κ (90 %)")
     leader = min(result.findings, key=lambda found: found.val_error.mean)
     for found in result.findings:
-        table.add_row(*_scores(found), kappa(found), *_costs(found), style="bold" if found is leader else None)
+        table.add_row(
+            *_scores(found), readable(kappa(found)), *_costs(found), style="bold" if found is leader else None
+        )
     if (result.baseline.val == result.baseline.val).any():  # there is none of runs from elsewhere
         table.add_section()
         table.add_row(*_scores(result.baseline), "", "", "", style="dim")
@@ -34,7 +37,7 @@ def results_table(result: Result) -> Table:
 
 def _scores(found: Findings) -> list[str]:
     label, lr, lam = found.spec.label, f"{found.best_lr:g}", f"{found.best_lam:g}"
-    return [label, lr, lam, error_text(found.test_error.mean, found.unit, found.test_error.spread)]
+    return [label, lr, lam, readable(error_text(found.test_error.mean, found.unit, found.test_error.spread))]
 
 
 def kappa(found: Findings) -> str:

@@ -13,7 +13,7 @@ from ..lab.errors import StudyError
 from ..lab.laws import SECOND_MOMENT
 from ..lab.suggestion import Run, Suggestion, Tuned, suggest
 from .convert_table import show_all
-from .terminal import PLAIN, console
+from .wrapping import give_up, say
 
 Rate = Annotated[float, typer.Option("--lr", help="The peak learning rate.")]
 Batch = Annotated[float, typer.Option("--batch", help="Samples in a step, or with --tokens the tokens in a step.")]
@@ -60,14 +60,14 @@ def suggest_decay(
             raise StudyError("--tuned-lr, --tuned-batch, --tuned-data and --tuned-params go with --tuned-lambda.")
         found = suggest(run, tuned)
         for line in suggestion_words(found):
-            console().print(line, **PLAIN)
+            say(line)
         into = partial(converted, float(f"{found.lam:.3g}"), "torch", lr=lr, schedule=schedule, steps=run.steps)
-        typer.echo("\nThe same λ in every convention:")
+        say("\nThe same λ in every convention:")
         show_all("torch", into)
     except (StudyError, ValueError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from None
-    typer.echo(f"\nA study that would check it, with your problem in my.py:\n{found.command}")
+        give_up(str(error))
+    say("\nA study that would check it, with your problem in my.py:")
+    typer.echo(found.command)
 
 
 def suggestion_words(found: Suggestion) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import exp, isnan, log, log1p, sqrt
 
@@ -18,13 +18,14 @@ from .effective_update import (
     decay_per_step,
     effective_order,
     effective_update_of,
+    factors_at,
     numbers_per_step,
     step_factors,
 )
 from .explanations import explanation, growth_of_difference, impossibility
 from .framework_adam import FLOOR
 from .registry import find
-from .schedule import Array, Schedule, multipliers
+from .schedule import Array, Course, Schedule, course
 
 ROUNDING = 1e-13
 """Relative differences of one step's numbers up to here are rounding."""
@@ -54,14 +55,14 @@ def convert(
     """
     source, target = find(source), find(target)
     given = source.settings(weight_decay=weight_decay, lr=lr, betas=betas, eps=eps, momentum=momentum)
-    eta = multipliers(schedule, steps)
-    check(source, given, eta)
-    obstacle = impossibility(source, target, given, moves=_moves(eta))
+    run = course(schedule, steps)
+    check(source, given, run)
+    obstacle = impossibility(source, target, given, moves=run.moves)
     if obstacle:
         return Conversion(source, target, given, None, "impossible", f"Impossible: {obstacle}.", 1.0, 1.0)
-    if "normalized" in (source.amount, target.amount) and eta is None:
+    if "normalized" in (source.amount, target.amount) and run.steps is None:
         raise ValueError(NORMALIZED.format(source if source.amount == "normalized" else target))
-    return _compared(source, target, given, step_factors(eta, given.betas), ends=eta is not None)
+    return _compared(source, target, given, run)
 
 
 NORMALIZED = (
@@ -70,14 +71,9 @@ NORMALIZED = (
 )
 
 
-def _moves(eta: Array | None) -> bool:
-    return eta is not None and bool((eta != eta[0]).any())
-
-
-def check(source: Convention, given: Settings, eta: Array | None) -> None:
+def check(source: Convention, given: Settings, run: Course) -> None:
     """Raise ``ValueError`` where an explicit decay removes a whole weight or more in one step."""
-    factors = step_factors(np.ones(1) if eta is None else eta, given.betas)
-    x = float(decay_per_step(source, given, factors).max())
+    x = max(float(decay_per_step(source, given, factors).max()) for factors in step_factors(run, given.betas))
     if effective_order(source, given.momentum) in ("before", "after") and x >= 1:
         raise ValueError(
             f"weight_decay={given.weight_decay} at lr={given.lr} removes {x:.4g} of each weight in one step of "
@@ -86,40 +82,60 @@ def check(source: Convention, given: Settings, eta: Array | None) -> None:
         )
 
 
-def _compared(source: Convention, target: Convention, given: Settings, factors: StepFactors, ends: bool) -> Conversion:
+def _compared(source: Convention, target: Convention, given: Settings, run: Course) -> Conversion:
     """Constant numbers for the target, and how far what they do is from what the source does."""
-    whole = factors if ends else factors.settled
-    new = constant_settings(target, effective_update_of(source, given, whole), whole, given)
-    ours, theirs = effective_update_of(source, given, factors), effective_update_of(target, new, factors)
+
+    def factors() -> Iterator[StepFactors]:
+        return step_factors(run, given.betas)
+
+    def ours(f: StepFactors) -> EffectiveUpdate:
+        return effective_update_of(source, given, f)
+
+    def own(f: StepFactors) -> NumbersPerStep:
+        return numbers_per_step(target, ours(f), f, new.lr, given.momentum)
+
+    new = constant_settings(target, ours, lambda: (f if run.steps else f.settled for f in factors()), given)
     form = _form(source, target, given, new)
-    apart = Difference.of(ours, theirs, form)
-    each_step = None if form else _each_step(numbers_per_step(target, ours, factors, new.lr, given.momentum))
+    apart = Difference.of(((ours(f), effective_update_of(target, new, f), f) for f in factors()), form)
+    follows = not form and all(own(f).is_legal for f in factors())
+    each_step = _each_step(own, run, given.betas) if follows else None
     verdict = "exact" if apart.is_rounding else "approximate"
-    words = explanation(source, target, exact=verdict == "exact", each_step=each_step is not None)
+    words = explanation(source, target, exact=verdict == "exact", each_step=follows)
     if verdict == "exact":
         return Conversion(source, target, given, new, verdict, words, each_step=each_step)
     bounds = (_share(apart.drift), _share(apart.step))
-    order = growth_of_difference(source, target, moves=_moves(factors.eta))
+    order = growth_of_difference(source, target, moves=run.moves)
     return Conversion(source, target, given, new, verdict, words, *bounds, order, each_step)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two updates are from each other, in logarithms of ratios: of what is left of a weight, of rate, of ε."""
+    """How far two updates are from each other, in logarithms of ratios: of what is left of a weight, of rate, of ε.
+
+    ``total`` is that of what the whole run leaves: it is rounded at each step, which a long run adds up.
+    """
 
     drift: float
     step: float
+    total: float
 
     @classmethod
-    def of(cls, a: EffectiveUpdate, b: EffectiveUpdate, form: float) -> Difference:
+    def of(cls, parts: Iterable[tuple[EffectiveUpdate, EffectiveUpdate, StepFactors]], form: float) -> Difference:
+        """Of two updates over the parts of a run, in order."""
+        now, total, most = 0.0, 0.0, np.zeros(4)
         with np.errstate(all="ignore"):
-            drift = np.concatenate([[0.0], np.cumsum(np.log1p(-b.removed) - np.log1p(-a.removed))])
-            step = _ratio(a.rate, b.rate) + _ratio(a.eps, b.eps) + form
-        return cls(float(drift.max() - drift.min()), step)
+            for a, b, factors in parts:
+                left = np.log1p(-a.removed)
+                drift = now + np.cumsum((np.log1p(-b.removed) - left) * factors.count)
+                ends = -drift.min(), drift.max(), _ratio(a.rate, b.rate), _ratio(a.eps, b.eps)
+                most = np.maximum(most, ends)  # NaN where one is
+                now, total = float(drift[-1]), total - float(factors.totals(left)[0])
+        fall, rise, rate, eps = map(float, most)
+        return cls(fall + rise, rate + eps + form, total)
 
     @property
     def is_rounding(self) -> bool:
-        return self.drift + self.step <= ROUNDING * 1e2
+        return self.drift / max(1.0, self.total) + self.step <= ROUNDING * 1e2
 
 
 def _share(logarithm: float) -> float:
@@ -144,13 +160,13 @@ def _form(source: Convention, target: Convention, given: Settings, new: Settings
     return total
 
 
-def _each_step(own: NumbersPerStep) -> Callable[[int], Numbers] | None:
-    """The numbers of each step; None if some step has none."""
-    rows = np.stack([own.lr, own.weight_decay, own.eps])
-    if not (np.isfinite(rows).all() and (rows >= 0).all()):
-        return None
-
+def _each_step(
+    own: Callable[[StepFactors], NumbersPerStep], run: Course, betas: tuple[float, float]
+) -> Callable[[int], Numbers]:
     def at(step: int) -> Numbers:
-        return Numbers(*map(float, rows[:, min(step, rows.shape[1] - 1)]))
+        if step < 0:
+            raise ValueError(f"steps are counted from 0, but {step} was given.")
+        now = own(factors_at(run, betas, step))
+        return Numbers(float(now.lr[0]), float(now.weight_decay[0]), float(now.eps[0]))
 
     return at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import isclose, sqrt
 
@@ -9,26 +10,35 @@ import numpy as np
 
 from ..decays.scale import SCALES
 from .convention import Convention, Settings
-from .schedule import Array
+from .schedule import Array, Course, Piece
 
 
 @dataclass(frozen=True)
 class StepFactors:
-    """Each step's η, and how far the moments' bias is gone by then: 1 − β₁ᵗ and 1 − β₂ᵗ."""
+    """Each step's η, and how far the moments' bias is gone by then: 1 − β₁ᵗ and 1 − β₂ᵗ.
+
+    ``count``: how many of the run's ``steps`` each stands for.
+    """
 
     eta: Array
     c1: Array
     c2: Array
+    count: Array
+    steps: int
 
     @property
     def settled(self) -> StepFactors:
         """The same steps with the bias as it is at the end."""
-        return StepFactors(self.eta, np.full_like(self.c1, self.c1[-1]), np.full_like(self.c2, self.c2[-1]))
+        return replace(self, c1=np.full_like(self.c1, self.c1[-1]), c2=np.full_like(self.c2, self.c2[-1]))
 
     @property
     def raw(self) -> Array:
         """What leaving out the bias correction multiplies the step by."""
         return self.c1 / np.sqrt(self.c2)
+
+    def totals(self, *rows: Array) -> Array:
+        """The sum of each over the steps that these stand for."""
+        return (np.stack(rows) * self.count).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -49,18 +59,34 @@ class NumbersPerStep:
     weight_decay: Array
     eps: Array
 
+    @property
+    def is_legal(self) -> bool:
+        """Whether there are numbers for every step."""
+        return all(bool((np.isfinite(row) & (row >= 0)).all()) for row in (self.lr, self.weight_decay, self.eps))
 
-def step_factors(eta: Array | None, betas: tuple[float, float]) -> StepFactors:
-    """The factors of a run; without an end, as many steps as it takes until no bias is left."""
-    if eta is None:
+
+def step_factors(course: Course, betas: tuple[float, float]) -> Iterator[StepFactors]:
+    """The factors of a run, piece by piece; without an end, as many steps as it takes until no bias is left."""
+    if course.steps is None:
         longest = max(betas)
-        eta = np.ones(int(min(2e5, 2 + 40 / (1 - longest))))
-        t = np.arange(1.0, len(eta) + 1)
-        t[-1] = np.inf
+        step = np.arange(float(int(min(2e5, 2 + 40 / (1 - longest)))))
+        step[-1] = np.inf
+        yield _factors(Piece(step, np.ones_like(step), np.ones_like(step)), len(step), betas)
     else:
-        t = np.arange(1.0, len(eta) + 1)
-    c1, c2 = (1 - np.power(β, t) for β in betas)
-    return StepFactors(eta, c1, c2)
+        for piece in course.pieces():
+            yield _factors(piece, course.steps, betas)
+
+
+def factors_at(course: Course, betas: tuple[float, float], step: int) -> StepFactors:
+    """Those of one step of the run, counted from 0; after its end, those of the last."""
+    k = step if course.steps is None else min(step, course.steps - 1)
+    piece = Piece(np.array([float(k)]), np.array([course.eta_at(k)], dtype=np.float64), np.ones(1))
+    return _factors(piece, course.steps or 1, betas)
+
+
+def _factors(piece: Piece, steps: int, betas: tuple[float, float]) -> StepFactors:
+    c1, c2 = (1 - np.power(β, piece.step + 1) for β in betas)
+    return StepFactors(piece.eta, c1, c2, piece.count, steps)
 
 
 def decay_factor(convention: Convention, lr: Array, eta: Array) -> Array:
@@ -107,26 +133,30 @@ def numbers_per_step(
 
 
 def constant_settings(
-    convention: Convention, update: EffectiveUpdate, factors: StepFactors, like: Settings
+    convention: Convention,
+    update: Callable[[StepFactors], EffectiveUpdate],
+    factors: Callable[[], Iterable[StepFactors]],
+    like: Settings,
 ) -> Settings:
     """Constant numbers that take the convention as far over the whole run, and remove as much.
 
-    α = Σlr/Ση, λ = Σx/Σfactor, and ε as it is at the end: exact where each step asks for the same.
+    α = Σlr/Ση, λ = Σx/Σfactor, and ε as it is at the end: exact where each step asks for the same. ``factors`` gives
+    those of the run, ``update`` what they are to come to.
     """
-    lr, eps = _rate_and_eps(convention, update, factors, like.momentum)
-    x = _decay_needed(convention, update, like.momentum)
-    base = _unrounded(float(lr.sum() / factors.eta.sum()), like.lr)
-    if x is None:
-        λ = update.inner
+    totals, eps, inner, normalization = np.zeros(3), like.eps, 0.0, 1.0
+    for f in factors():
+        now, normalization = update(f), _normalization(convention, f)
+        lr, row = _rate_and_eps(convention, now, f, like.momentum)
+        x = _decay_needed(convention, now, like.momentum)
+        totals += f.totals(lr, f.eta, np.zeros_like(lr) if x is None else x)
+        eps, inner = float(row[-1]), now.inner
+    base = _unrounded(float(totals[0] / totals[1]), like.lr)
+    if effective_order(convention, like.momentum) == "coupled":
+        λ = inner
     else:
-        λ = float(
-            x.sum()
-            / decay_factor(convention, base * factors.eta, factors.eta).sum()
-            * _normalization(convention, factors)
-        )
-    return replace(
-        like, lr=base, weight_decay=_unrounded(λ, like.weight_decay), eps=_unrounded(float(eps[-1]), like.eps)
-    )
+        whole = sum(float(f.totals(decay_factor(convention, base * f.eta, f.eta))[0]) for f in factors())
+        λ = float(totals[2]) / whole * normalization
+    return replace(like, lr=base, weight_decay=_unrounded(λ, like.weight_decay), eps=_unrounded(eps, like.eps))
 
 
 def _rate_and_eps(
@@ -146,7 +176,7 @@ def _decay_needed(convention: Convention, update: EffectiveUpdate, momentum: flo
 
 
 def _normalization(convention: Convention, factors: StepFactors) -> float:
-    return sqrt(len(factors.eta)) if convention.amount == "normalized" else 1.0
+    return sqrt(factors.steps) if convention.amount == "normalized" else 1.0
 
 
 def _unrounded(x: float, to: float) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 RECOMMENDATIONS: tuple[str, ...] = (
     "Start with AdamW; for convolutional networks on images try SGD with momentum 0.9 beside it; for exact zeros or "
     "bounds take ProxAdam.",
-    "Tune lr first, by factors of 3, with warm-up and a cosine schedule; then λ, by factors of 3 to 10.",
+    "Begin with lr, by factors of 3, with warm-up and a cosine schedule; then λ, by factors of 3 to 10; then try lr "
+    "anew around what was found, as the best lr and the best λ may hang together.",
     "Where decay is `decoupled`, a new lr is a new decay per step: lr·λ. Where it is `independent` or `proximal`, "
     "the decay per step stays as it is.",
     "That a form has no lr in its decay factor is algebra. Whether the best λ moves with lr is measured, and differs "

@@ -16,6 +16,7 @@ from .config.task import training_of
 from .errors import StudyError
 from .execution.config import ExecutionConfig
 from .figures import Picture, figures_of, save
+from .notebook import usual_listener
 from .progress import Listener
 from .refinement import ROUNDS, beyond_edges, more_seeds
 from .reproductions import PRESETS, Conclusion, Condition, Preset, Scale
@@ -37,7 +38,7 @@ class Outcome(NamedTuple):
 def run_study(
     settings: Settings,
     folder: Path | str,
-    progress: Listener = lambda heard: None,
+    progress: Listener | None = None,
     how: ExecutionConfig | None = None,
     command: str = "",
     refine: bool = False,
@@ -49,12 +50,13 @@ def run_study(
     With ``axis`` it is run at each of its points, all in one ledger, a result for each.
     With ``refine`` cells are added where a best one lies at the grid's edge, and then, in a second result, seeds for
     those between whom they decide.
+    ``progress`` hears how far it is; without it a notebook shows a bar, and scripts print nothing.
     ``command`` is what to say to have it again, for the report; ``formats`` what the pictures are written as: png, svg,
-    pdf. Raises ``StudyError`` if the settings cannot be met or
-    the folder cannot be written.
+    pdf. Raises ``StudyError`` if the settings cannot be met or the folder cannot be written.
     """
     folder = Path(folder)
     check_formats(formats)
+    progress = progress or usual_listener()
     if axis is not None:
         if refine:
             raise StudyError("--refine goes with one study: refine the one at a point of the axis, without --axis.")
@@ -86,7 +88,7 @@ def run_preset(
     preset: Preset | str,
     scale: Scale,
     folder: Path,
-    progress: Listener = lambda heard: None,
+    progress: Listener | None = None,
     how: ExecutionConfig | None = None,
     given: Mapping[str, Any] | None = None,
     command: str = "",
@@ -98,6 +100,7 @@ def run_preset(
     out that the claim speaks of.
     """
     check_formats(formats)
+    progress = progress or usual_listener()
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
     conditions = [_changed(chosen, condition, given or {}) for condition in chosen.conditions(scale)]
     origin = {"command": command, "preset": chosen.name, "scale": scale}

@@ -1,4 +1,4 @@
-"""Loshchilov & Hutter's Figure 2: with decoupled decay, lr and λ can be tuned apart."""
+"""Loshchilov & Hutter's Figure 2, and its claim put to the test: with decoupled decay lr and λ can be tuned apart."""
 
 from __future__ import annotations
 

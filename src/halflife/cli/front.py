@@ -1,0 +1,59 @@
+"""The command where typer, rich or another of the lab's packages is missing: ``doctor`` and ``explain`` by argparse."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+from .. import __version__
+from .doctor import doctor
+from .examples import EXAMPLES, SUMMARY, load_rules
+from .explain_pages import show
+from .paper import Paper
+from .wrapping import give_up, page_width
+
+OTHERS = ("study", "report", "export", "import", "bench", "convert")
+LAB = "pip install 'halflife-optim[lab]'"
+
+
+def main(missing: str) -> None:
+    """Run one of the two commands; the others end with how to get the package that is missing, and 1."""
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in OTHERS:
+        sys.exit(f"Error: halflife {arguments[0]} needs {missing}, which is not installed: {LAB}")
+    parser = _parser(missing)
+    given = parser.parse_args(arguments)
+    load_rules()
+    if given.command == "doctor":
+        doctor(given.clear_cache)
+    elif given.command == "explain":
+        _explain(given.name, given.decay)
+    else:
+        parser.print_help()
+
+
+def _parser(missing: str) -> ArgumentParser:
+    others = f"{', '.join(OTHERS)} need {missing}: {LAB}"
+    parser = ArgumentParser(
+        "halflife",
+        description=SUMMARY,
+        epilog=f"{others}\n\n{EXAMPLES}",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"halflife {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    one = commands.add_parser("doctor", help=doctor.__doc__, description=doctor.__doc__)
+    one.add_argument("--clear-cache", action="store_true", help="Remove all compiled kernels, and end.")
+    words = "Explain an optimizer, decay or regularizer: equations, a worked first step, when to use it."
+    two = commands.add_parser("explain", help=words, description=words)
+    two.add_argument("name", nargs="?", metavar="NAME", help="in any case; without it, a list of all")
+    two.add_argument("--decay", metavar="NAME", help="Work an optimizer's example under this treatment.")
+    return parser
+
+
+def _explain(name: str | None, decay: str | None) -> None:
+    try:
+        show(Paper(page_width() or 100), name, decay)
+    except ValueError as error:
+        give_up(str(error))

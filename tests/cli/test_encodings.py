@@ -1,0 +1,90 @@
+"""Where a terminal's encoding lacks Greek letters, arrows and lines, they are spelled, and nothing fails."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from halflife.cli import study_progress
+from halflife.cli.letters import HANDLER, readable
+from halflife.lab import Progress
+
+ENCODINGS = ["ascii", "cp1252", "latin-1"]
+TINY = ["--seeds", "2", "--epochs", "1", "--batch-size", "100", "--lrs", "1e-2,1e-3", "--lambdas", "0.1,1"]
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that says it is one."""
+
+    def isatty(self):
+        return True
+
+
+def printed(encoding, *arguments):
+    """What the command prints, as bytes in that encoding and no other."""
+    env = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "halflife", *arguments]
+    done = subprocess.run(command, env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "?" not in done.stderr.decode(encoding)
+    return done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["study", "--help"], ["explain", "AdamW"], ["explain"], ["convert", "0.01", "--from", "torch"]],
+    ids=" ".join,
+)
+def test_greek_letters_are_spelled(arguments, encoding):
+    text = printed(encoding, *arguments)
+    assert "?" not in text
+    assert "lambda" in text or arguments[0] == "convert"
+    assert "λ" not in text
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_doctor_spells_its_signs(encoding):
+    assert "?" not in printed(encoding, "doctor")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_study_spells_its_table(encoding, tmp_path):
+    text = printed(encoding, "study", "--out", str(tmp_path / "new"), "--optimizer", "adam-p", "--workers", "1", *TINY)
+    assert "?" not in text
+    for word in ("AdamP", "best lambda", "kappa", "omega"):
+        assert word in text
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_bar_is_drawn_in_signs_that_there_are(encoding):
+    raw = io.BytesIO()
+    stream = Terminal(raw, encoding=encoding, errors=HANDLER)
+    with study_progress.reporter(Console(file=stream, force_terminal=True, width=100)) as show:
+        show(Progress(done=5, total=10, trained=5, doing="κ of AdamP …", best=None))
+    stream.flush()
+    bar = raw.getvalue().decode(encoding)
+    assert "?" not in bar.replace("\x1b[?", "")  # which hides and shows the cursor
+    assert "kappa of AdamP" in bar
+    assert "---" in bar
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("w ← (1 − lr·λ)·w − lr·m̂/(√v̂ + ε)", "w <- (1 - lr*lambda)*w - lr*m_hat/(sqrt v_hat + eps)"),
+        ("λw, 2λ, αβ", "lambda w, 2 lambda, alpha beta"),
+        ("10⁻², β₁ᵗ, wᵀw, ‖w‖² ≤ ½", "10^-2, beta1^t, w^Tw, ||w||^2 <= 1/2"),
+        ("━━╸ ⠋ é", "--- * e"),
+    ],
+)
+def test_letters_are_spelled_as_one_would_type_them(text, spelled):
+    assert text.encode("ascii", HANDLER).decode() == spelled
+
+
+def test_nothing_is_spelled_where_every_letter_is_there(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    assert readable("κ ← λ") == "κ ← λ"
