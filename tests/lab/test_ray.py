@@ -6,7 +6,9 @@ import gc
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -136,3 +138,39 @@ def test_a_cluster_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_ray.ray, "cluster_resources", lambda: {"CPU": 4})
     with pytest.raises(StudyError, match="the Ray cluster has no GPU; leave --device out"):
         by_ray._gpu_share()
+
+
+class KillsTheBoard:
+    """A job that ends the process in which Ray keeps how far all are."""
+
+    def __call__(self, item: int, progress: Callable[[float], None]) -> int:
+        progress(0.5)
+        if item == 0:
+            for process in Path("/proc").glob("[0-9]*"):
+                with suppress(OSError):
+                    if b"_Board" in (process / "cmdline").read_bytes():
+                        os.kill(int(process.name), signal.SIGKILL)
+        time.sleep(1.0)
+        return 10 * item
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for the process in /proc")
+def test_without_its_board_a_study_goes_on() -> None:
+    from halflife.lab.execution.ray import shared_out_by_ray
+
+    heard: list[list[float]] = []
+
+    def body() -> dict[int, int]:
+        done = shared_out_by_ray(KillsTheBoard(), range(4), heard.append, workers=2)
+        return {index: result for index, result, _ in done}
+
+    assert patiently(body) == {0: 0, 1: 10, 2: 20, 3: 30}
+
+
+def test_a_refused_connection_names_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def init(**_: object) -> None:
+        raise ConnectionError("Unauthenticated")
+
+    monkeypatch.setattr(by_ray.ray, "init", init)
+    with pytest.raises(StudyError, match=r"Unauthenticated.*reads it from RAY_AUTH_TOKEN"):
+        run_study(SETTINGS, tmp_path, how=ExecutionConfig("ray", address="here:6379"))

@@ -64,7 +64,7 @@ Executor = Annotated[
     str,
     typer.Option(
         help="vectorised: in stacks where a short trial says that it pays; processes: each network by itself; ray: on "
-        "a Ray cluster."
+        "a Ray cluster; slurm: as jobs of a Slurm cluster."
     ),
 ]
 Workers = Annotated[int | None, typer.Option(show_default="as there are cores", help="Worker processes.")]
@@ -74,6 +74,16 @@ Memory = Annotated[
 ]
 Address = Annotated[
     str | None, typer.Option(show_default="start one here", help="The Ray cluster's, such as auto or host:6379.")
+]
+Slurm = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        metavar="KEY=VALUE",
+        show_default="none",
+        help="For the jobs of --executor slurm, repeatedly: time=MINUTES, mem=GIGABYTES, cpus=N, gpus=N, any option of "
+        "sbatch, such as partition=gpu; cluster=local tries it here.",
+    ),
 ]
 DataDir = Annotated[
     Path | None, typer.Option(show_default="HALFLIFE_DATA, or downloads", help="Folder of the problem's files.")
@@ -177,6 +187,7 @@ def study(
     budget: BudgetTime = None,
     axis: AxisText = None,
     pictures: Formats = "png",
+    slurm: Slurm = None,
 ) -> None:
     """Train every lr × λ × seed and show how lr and λ are coupled. The same command again goes on where it stopped."""
     _study(**locals())
@@ -209,7 +220,8 @@ def _study(
         along = None if axis is None else _axis(axis, target)
         formats = tuple(check_formats([part.strip() for part in pictures.split(",")]))
         asked = Asked(target, scale_named(scale), out, refine, along, formats)
-        names = ("executor", "workers", "memory", "address", "data_dir", "device", "budget")
+        names = ("executor", "workers", "memory", "address", "data_dir", "device", "budget", "slurm")
+        options["slurm"] = _pairs(options["slurm"])
         options["memory"] = _bytes(options["memory"])
         options["budget"] = _seconds(options["budget"])
         how = ExecutionConfig(**{name: options.pop(name) for name in names})
@@ -298,6 +310,14 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
         return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError:
         raise StudyError(f"{option} takes numbers separated by commas, such as 1e-3,1e-2, but got {text!r}.") from None
+
+
+def _pairs(texts: list[str] | None) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts or []]
+    for key, equals, value in pairs:
+        if not (key and equals and value):
+            raise StudyError(f"--slurm takes KEY=VALUE, such as partition=gpu, but got {key + equals + value!r}.")
+    return {key.strip().replace("-", "_"): value.strip() for key, _, value in pairs}
 
 
 def _bytes(text: str | None) -> int | None:

@@ -1,11 +1,11 @@
-"""Where the networks of a study are trained: in worker processes here, or on a Ray cluster."""
+"""Where the networks of a study are trained: in worker processes here, on a Ray cluster, or under Slurm."""
 
 from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,7 +18,7 @@ from ..errors import StudyError
 from ..training import Training, TrialBatch
 from .dispatch import CellFailed, ShareOut, TrainingMode, execute, run_jobs, shared_out
 
-ExecutorName = Literal["vectorised", "processes", "ray"]
+ExecutorName = Literal["vectorised", "processes", "ray", "slurm"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class ExecutionConfig:
 
     ``vectorised`` trains them in stacks where a short trial says that this pays, ``processes`` each by itself, in as
     many worker processes as ``workers`` says (None: as there are cores); ``ray`` shares them out, cut and stacked as
-    for ``vectorised``, to the Ray cluster at ``address``, one that it starts itself if that is None. ``memory``, in
+    for ``vectorised``, to the Ray cluster at ``address``, one that it starts itself if that is None; ``slurm`` to jobs
+    of a cluster whose machines see the study's folder, with the options ``slurm`` (``execution.slurm``). ``memory``, in
     bytes, bounds all stacks together. ``data_dir`` holds the problem's files. ``device`` is torch's name of where
     weights and data lie, "cuda" say: each network is then trained by itself, and the workers share the device.
     ``budget``, in seconds, bounds the time: seeds that do not fit are left out, and trained by the same call later.
@@ -41,6 +42,7 @@ class ExecutionConfig:
     data_dir: Path | None = None
     device: str = "cpu"
     budget: float | None = None
+    slurm: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         if self.executor not in get_args(ExecutorName):
@@ -50,7 +52,9 @@ class ExecutionConfig:
             value = getattr(self, name)
             if value is not None and not value >= 1:
                 raise StudyError(f"{name} must be at least 1, but {value} was given.")
-        if self.executor != "ray" and self.lacks_device:  # with it the workers' machines must have one
+        if self.slurm and self.executor != "slurm":
+            raise StudyError("--slurm gives options to the executor slurm: add --executor slurm.")
+        if self.executor not in ("ray", "slurm") and self.lacks_device:  # with it the workers' machines must have one
             raise StudyError(
                 f"there is no device {self.device!r} here ({self.lacks_device}); leave --device out to use the CPU."
             )
@@ -70,13 +74,19 @@ class ExecutionConfig:
             return self.workers
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    def share_out(self) -> ShareOut:
-        """What gives jobs to workers."""
+    def share_out(self, folder: Path) -> ShareOut:
+        """What gives jobs to workers; what it must write lies in the study's ``folder``."""
         if self.executor == "ray":
             from .ray import shared_out_by_ray  # noqa: PLC0415 (an extra)
 
             on_gpu = self.device.startswith("cuda")
             return partial(shared_out_by_ray, address=self.address, workers=self.workers, on_gpu=on_gpu)
+        if self.executor == "slurm":
+            from .slurm import shared_out_by_slurm  # noqa: PLC0415 (an extra)
+
+            return partial(
+                shared_out_by_slurm, folder=(folder / "slurm").resolve(), workers=self.workers, options=self.slurm
+            )
         return partial(shared_out, workers=self.n_workers)
 
 
@@ -89,10 +99,11 @@ def trained(
     checkpoints: Path,
 ) -> Iterator[tuple[int, Any, float]]:
     """The index of a batch, what came out of it and the seconds that it took, as they are finished."""
+    share_out = how.share_out(checkpoints.parent)
     if isinstance(training, Training):
-        return execute(training, batches, way, how.share_out(), progress, checkpoints)
+        return execute(training, batches, way, share_out, progress, checkpoints)
     configs = [training.config(p.spec, p.lrs[0], p.lams[0], p.seeds[0]) for p in batches]
-    return run_jobs(Call(training), configs, how.share_out(), progress)
+    return run_jobs(Call(training), configs, share_out, progress)
 
 
 @dataclass(frozen=True)

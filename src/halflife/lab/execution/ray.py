@@ -2,6 +2,8 @@
 
 Start one on the first machine by ``ray start --head --port 6379``, on each other one by
 ``ray start --address FIRST:6379``; halflife must be installed on all of them. The driver alone writes the ledger.
+Where the cluster asks for a token (Ray 2.60 and later, RAY_AUTH_MODE=token), all of them and the driver need the same
+``RAY_AUTH_TOKEN``.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -24,7 +26,14 @@ from .worker import Job
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 try:
     import ray
-    from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
+    from ray.exceptions import (
+        NodeDiedError,
+        ObjectLostError,
+        OutOfMemoryError,
+        RayActorError,
+        RayTaskError,
+        WorkerCrashedError,
+    )
 except ModuleNotFoundError as error:
     raise StudyError("the executor ray needs Ray, which is not installed: pip install 'halflife-optim[ray]'") from error
 
@@ -48,16 +57,26 @@ def shared_out_by_ray(
     with _connected(address, workers):
         board = _Board.remote(len(items))
         shipped, work = ray.put(job), _work.options(num_gpus=_gpu_share() if on_gpu else 0)
+        shares = [0.0] * len(items)
         futures = {work.remote(shipped, item, index, board): index for index, item in enumerate(items)}
         try:
             while futures:
                 ready, _ = ray.wait(list(futures), timeout=HEARTBEAT)
                 for future in ready:
                     yield futures.pop(future), *_result(future)
-                progress(ray.get(board.shares.remote()))
+                shares = _shares(board, shares)
+                progress(shares)
         finally:
             for future in futures:
                 ray.cancel(future, force=True)
+
+
+def _shares(board: Any, known: list[float]) -> list[float]:
+    """What the board says; as it was, where the machine that holds it is gone: the display stops, the training not."""
+    try:
+        return ray.get(board.shares.remote())
+    except RayActorError:
+        return known
 
 
 @contextmanager
@@ -77,7 +96,8 @@ def _connected(address: str | None, workers: int | None) -> Generator[None, None
             raise StudyError(f"Ray does not start here ({reason}).") from error
         raise StudyError(
             f"there is no Ray cluster at {address} ({reason}); start one with 'ray start --head' and give its "
-            "address, or leave --address out to start one here."
+            "address, or leave --address out to start one here. A cluster that asks for a token (Ray 2.60 and later) "
+            "reads it from RAY_AUTH_TOKEN."
         ) from error
     try:
         yield
@@ -98,10 +118,10 @@ def _result(future: Any) -> tuple[Any, float]:
         return ray.get(future)
     except RayTaskError as error:
         raise error.cause from error
-    except (WorkerCrashedError, OutOfMemoryError) as error:
+    except (WorkerCrashedError, OutOfMemoryError, ObjectLostError, NodeDiedError) as error:
         raise StudyError(
-            f"a Ray worker died {TRIES} times on the same networks; if it was killed for want of memory, train fewer "
-            "at a time (--memory)."
+            f"a Ray worker, or its machine, died {TRIES} times on the same networks; what is finished is "
+            "kept, and the same command goes on. If it was killed for want of memory, train fewer at a time (--memory)."
         ) from error
 
 
