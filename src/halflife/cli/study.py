@@ -112,6 +112,14 @@ Schedule = Annotated[
     str | None,
     typer.Option(metavar="NAME", show_default=_OWN + _DEFAULT.schedule, help=f"Of the lr: {', '.join(SCHEDULES)}."),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        show_default=_OWN + "fp32",
+        help="fp32, or bf16: forward passes in bfloat16, images with channels last, weights and optimizer in fp32.",
+    ),
+]
 Lrs = Annotated[
     str | None,
     typer.Option(
@@ -188,6 +196,7 @@ def study(
     axis: AxisText = None,
     pictures: Formats = "png",
     slurm: Slurm = None,
+    precision: Precision = None,
 ) -> None:
     """Train every lr × λ × seed and show how lr and λ are coupled. The same command again goes on where it stopped."""
     _study(**locals())

@@ -19,7 +19,7 @@ from .figures import Picture, figures_of, save
 from .notebook import usual_listener
 from .progress import Listener
 from .refinement import ROUNDS, beyond_edges, more_seeds
-from .reproductions import PRESETS, Conclusion, Condition, Preset, Scale
+from .reproductions import PRESETS, Conclusion, Condition, Preset, Scale, check_scale
 from .reproductions.page import Drawn, page
 from .result import Result
 from .study import Study
@@ -102,6 +102,7 @@ def run_preset(
     check_formats(formats)
     progress = progress or usual_listener()
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
+    check_scale(chosen, scale)
     conditions = [_changed(chosen, condition, given or {}) for condition in chosen.conditions(scale)]
     origin = {"command": command, "preset": chosen.name, "scale": scale}
     results = list(_run_each(conditions, folder, progress, how, origin))
@@ -134,6 +135,7 @@ def settings_named(
     if target not in PRESETS:
         settings = settings_of(target, scale, given)
         return {"": settings} if axis is None else {one.title: one.settings for one in conditions_along(settings, axis)}
+    check_scale(PRESETS[target], scale)
     return {one.title: replace(one.settings, **given) for one in PRESETS[target].conditions(scale)}
 
 

@@ -89,6 +89,8 @@ class Study:
         """
         if not isinstance(self.training, Training):
             return "singly", "its own function trains each network"
+        if self.settings.precision != "fp32":
+            return "singly", f"in {self.settings.precision} each network is trained by itself"
         key, device = f"way of {self.names}", ledger.settle(f"device of {self.names}", self.how.device)
         settled = ledger.settled(key)
         if settled is None and self.how.executor == "processes":

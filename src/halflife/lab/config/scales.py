@@ -11,6 +11,7 @@ from .settings import Settings
 SCALED: dict[Scale, dict[str, Any]] = {
     "smoke": {"optimizers": ("adamw-torch", "adamw-paper"), "lrs": (1e-3, 1e-2), "seeds": 1, "epochs": 1},
     "small": {},
+    "medium": {"seeds": 8},
     "paper": {"seeds": 8, "epochs": 300, "curves": True},
 }
 """Beside the defaults of ``Settings``, which are the small scale: two minutes for digits on two cores."""

@@ -13,14 +13,16 @@ from ..models.fitting import MODELS
 from ..problems import PROBLEMS, Problem
 from ..training import Recipe
 from ..training.schedules import SCHEDULES
+from ..training.training import PRECISIONS
 from .optimizer_names import optimizer_spec
 from .optimizers import DEFAULT, OptimizerSpec
 from .user_code import is_own
 
 LRS = (5e-4, 1.1e-3, 2.3e-3, 5e-3, 1.1e-2, 2.3e-2, 5e-2)
 """The usual learning rates: Adam's."""
-LATER = ("samples", "options")
-"""Fields that older ledgers lack: stored where they say something, so that a study is the same study as it was."""
+LATER: dict[str, Any] = {"precision": "fp32", "samples": None, "options": {}}
+"""Fields that older ledgers lack, and what they then are: stored where they say something else, so that a study stays
+the study that it was."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,10 @@ class Settings:
     those that no name tells. ``lrs`` is None where every optimizer takes the usual ones times its own factor, ``lams``
     where it takes its own λ (``OptimizerSpec``); both may be a mapping by the optimizer's name. Seeds are 0, 1, …,
     ``seeds`` − 1.
-    ``eps`` replaces the ε of every optimizer that has one. ``schedule``, ``loss_scale`` and ``curves`` are of the
-    ``Recipe``. ``samples`` is how many of the training samples are learned from, the first ones; None is all.
-    ``options`` are keywords of the model, or of the problem: its function's, or those that ``train(config)`` reads in
-    ``config.options``.
+    ``eps`` replaces the ε of every optimizer that has one. ``schedule``, ``loss_scale``, ``curves`` and ``precision``
+    are of the ``Recipe``. ``samples`` is how many of the training samples are learned from, the first ones; None is
+    all. ``options`` are keywords of the model, or of the problem: its function's, or those that ``train(config)`` reads
+    in ``config.options``.
     Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
     """
 
@@ -52,6 +54,7 @@ class Settings:
     loss_scale: float = 1.0
     eps: float | None = None
     curves: bool = False
+    precision: str = "fp32"
     samples: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     specs: Mapping[str, OptimizerSpec] = field(default_factory=dict[str, OptimizerSpec], repr=False, compare=False)
@@ -67,6 +70,7 @@ class Settings:
         )
         _known("model", [self.model] if self.model else [], MODELS)
         _known("schedule", [self.schedule], SCHEDULES)
+        _known("precision", [self.precision], PRECISIONS)
         _grid("optimizers", self.optimizers)
         for what, one, given in (("learning rates", "learning rate", self.lrs), ("λ", "λ", self.lams)):
             for grid in given.values() if isinstance(given, Mapping) else [given]:
@@ -88,7 +92,7 @@ class Settings:
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(self.epochs, self.batch_size, self.schedule, self.loss_scale, self.curves)
+        return Recipe(self.epochs, self.batch_size, self.schedule, self.loss_scale, self.curves, self.precision)
 
     def optimizer_specs(self) -> list[OptimizerSpec]:
         return [self.adapted(self.specs[name]) for name in self.optimizers]
@@ -115,7 +119,7 @@ class Settings:
         """All of it as JSON can hold it, but for what is known of the optimizers; the problem by its name."""
         shared = self.lrs is None and all(spec.lr_factor == 1 for spec in self.specs.values())
         values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "specs"}
-        values = {name: value for name, value in values.items() if value or name not in LATER}
+        values = {name: value for name, value in values.items() if name not in LATER or value != LATER[name]}
         return {**values, "lrs": LRS if shared else self.lrs}
 
 

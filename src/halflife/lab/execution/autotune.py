@@ -44,6 +44,8 @@ def choose_mode(training: Training, spec: OptimizerSpec) -> AutotuneDecision:
     """Measured in a thread of its own, whatever this process has set; nothing of it is kept."""
     if training.device != "cpu":
         return AutotuneDecision("singly", f"stacks are for CPUs, and this is trained on {training.device}")
+    if training.recipe.precision != "fp32":
+        return AutotuneDecision("singly", f"in {training.recipe.precision} each network is trained by itself")
     with ThreadPoolExecutor(1, initializer=set_up_thread) as pool:
         return pool.submit(_try, training, spec).result()
 

@@ -143,7 +143,7 @@ def deviations(loaded: Loaded) -> str:
         return ""
     if loaded.records[0].scale == "smoke":
         return "A smoke run: it shows that everything runs, and says nothing of the claim."
-    return f"Differs from the publication: {loaded.preset.deviations}."
+    return f"Differs from the publication: {loaded.preset.differs(loaded.records[0].scale)}."
 
 
 def _heatmap(info: HeatmapSpec, scale: ColourScale, name: str) -> Panel:

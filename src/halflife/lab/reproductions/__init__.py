@@ -7,7 +7,7 @@ from .batch_size import BATCH_SIZE
 from .batchnorm import BATCHNORM
 from .blog_resnet20 import BLOG_RESNET20
 from .decoupling import DECOUPLING
-from .preset import SCALES, Conclusion, Condition, Preset, Scale, scale_named
+from .preset import SCALES, Conclusion, Condition, Preset, Scale, check_scale, scale_named
 from .ridge import RIDGE
 from .scale_free import SCALE_FREE
 from .scarce_data import SCARCE_DATA
@@ -23,4 +23,4 @@ PRESETS: dict[str, Preset] = {
     )
 }
 
-__all__ = ["PRESETS", "SCALES", "Conclusion", "Condition", "Preset", "Scale", "scale_named"]
+__all__ = ["PRESETS", "SCALES", "Conclusion", "Condition", "Preset", "Scale", "check_scale", "scale_named"]

@@ -25,7 +25,8 @@ def page(
 ) -> str:
     """In Markdown, with the pictures beside it."""
     seconds = sum(run.seconds for result in results for runs in result.runs.values() for run in runs if run)
-    deviations = f"**How this differs from the source.** {_sentence(preset.deviations)}\n" if scale == "small" else ""
+    differs = preset.differs(scale)
+    deviations = f"**How this differs from the source.** {_sentence(differs)}\n" if differs else ""
     parts = [
         f"# {preset.title}\n",
         f"**Claim.** {preset.claim}\n\n**Source.** {preset.source}.\n",

@@ -18,9 +18,10 @@ from ..result import Result
 from ..training import Training
 from ..units import error_text
 
-Scale = Literal["smoke", "small", "paper"]
+Scale = Literal["smoke", "small", "medium", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
-"""Does it run at all (seconds); does the claim show on two cores (minutes); the published setting (a GPU)."""
+"""Does it run at all (seconds); does the claim show on two cores (minutes); nearer to the publication (an hour or more;
+only some have it); the published setting (a GPU)."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Preset:
     """``conditions`` gives each scale's studies; ``conclude`` reads their results, in that order; ``draw`` adds
     pictures to those of ``figures_of``.
 
-    ``claim`` and ``source`` are of the publication; ``deviations`` says how "small" differs from it, ``cost`` how long
-    each scale takes.
+    ``claim`` and ``source`` are of the publication; ``deviations`` says how "small" differs from it, ``medium`` how
+    that scale does where there is one; ``cost`` how long each scale takes: those that it names are the ones there are.
     """
 
     name: str
@@ -65,6 +66,17 @@ class Preset:
     conditions: Callable[[Scale], list[Condition]]
     conclude: Callable[[list[Result]], Conclusion]
     draw: Callable[[list[Result], list[Training | OwnTraining]], Iterator[Picture]] = no_more
+    medium: str = ""
+
+    def differs(self, scale: str) -> str:
+        """How what is run at this scale differs from the publication; empty where it does not, or proves nothing."""
+        return {"small": self.deviations, "medium": self.medium}.get(scale, "")
+
+
+def check_scale(preset: Preset, scale: Scale) -> None:
+    """Raises ``StudyError`` if the reproduction has no such scale."""
+    if scale not in preset.cost:
+        raise StudyError(f"{preset.name} has no scale {scale!r}; choose among {', '.join(preset.cost)}.")
 
 
 def scale_named(name: str) -> Scale:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ class Keys:
     """The ledger's key of each network of a training: a hash of everything that its result depends on."""
 
     def __init__(self, training: Training | OwnTraining, settings: Settings) -> None:
-        self.common: dict[str, Any] = {"recipe": asdict(settings.recipe), **numerics()}
+        self.common: dict[str, Any] = {"recipe": settings.recipe.key, **numerics()}
         if isinstance(training, Training):
             problem, model = training.problem, training.model()
             self.common |= {"problem": [problem.name, problem.fingerprint], "model": str(model)}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from .trainer import Progress, Trainer, measured, seeded
@@ -45,7 +45,7 @@ class SequentialTrainer(Trainer):
     def __init__(self, training: Training, replicas: TrialBatch) -> None:
         super().__init__(training, replicas)
         (self.lr,), (lam,), (seed,) = replicas.lrs, replicas.lams, replicas.seeds
-        self.model = seeded(training, seed)
+        self.model: nn.Module = seeded(training, seed)
         self.optimizer = replicas.spec.build(self.model.parameters(), self.lr, lam)
         self.t, self.finite = 0, True
 
@@ -62,7 +62,7 @@ class SequentialTrainer(Trainer):
             group["lr"] = self.lr * self.training.multiplier(self.t)
         self.optimizer.zero_grad()
         with torch.enable_grad():
-            loss = problem.loss(self.model(inputs), targets) * recipe.loss_scale
+            loss = problem.loss(self.training.outputs(self.model, inputs), targets) * recipe.loss_scale
             self.finite = bool(loss.isfinite())
             if self.finite:
                 loss.backward()
@@ -75,7 +75,8 @@ class SequentialTrainer(Trainer):
 
     @torch.no_grad()
     def measure(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        loss, error = measured(self.model.eval(), self.training.problem, inputs, targets)
+        model = self.model.eval()
+        loss, error = measured(lambda x: self.training.outputs(model, x), self.training.problem, inputs, targets)
         return loss.reshape(1), error.reshape(1)
 
     def norm(self) -> Tensor:

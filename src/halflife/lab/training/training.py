@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,12 +16,13 @@ from ..problems import Problem, Split
 from .schedules import SCHEDULES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recipe:
     """How long and in what steps. ``schedule`` names η_t in ``lab.schedules``; the lr in force is lr·η_t.
 
     The loss is multiplied by ``loss_scale`` before its gradient is taken. ``curves`` asks for what is measured after
-    every epoch.
+    every epoch. ``precision`` "bf16" lets torch's autocast do the forward pass in bfloat16, images with their channels
+    last; weights, loss, optimizer and its states stay as they are.
     """
 
     epochs: int
@@ -29,6 +30,19 @@ class Recipe:
     schedule: str = "cosine"
     loss_scale: float = 1.0
     curves: bool = False
+    precision: str = "fp32"
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What of it a network's result depends on, by name; as older ledgers have it where nothing new is asked."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("precision", "fp32")}
+
+    def __repr__(self) -> str:
+        """Checkpoints are known by it."""
+        return f"Recipe({', '.join(f'{name}={value!r}' for name, value in self.key.items())})"
+
+
+PRECISIONS = ("fp32", "bf16")
 
 
 class Splits(NamedTuple):
@@ -53,6 +67,16 @@ class Training:
         """On the device; carried there once a process."""
         problem = self.problem
         return Splits(*(split.to(self.device) for split in (problem.train, problem.val, problem.test)))
+
+    def outputs(self, model: nn.Module, inputs: Tensor) -> Tensor:
+        """The model's, in this recipe's precision; in the inputs' own where that is bfloat16's result."""
+        if self.recipe.precision == "fp32":
+            return model(inputs)
+        if inputs.dim() == 4:
+            inputs = inputs.to(memory_format=torch.channels_last)
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16):
+            outputs = model(inputs)
+        return outputs.float() if outputs.dtype is torch.bfloat16 else outputs
 
     @property
     def forked(self) -> list[str]:

@@ -38,6 +38,7 @@ class VectorizedTrainer(Trainer):
 
     def __init__(self, training: Training, replicas: TrialBatch) -> None:
         super().__init__(training, replicas)
+        assert training.recipe.precision == "fp32", "in bf16 each network is trained by itself"
         self.stack, n = Stack(training, replicas), len(replicas.seeds)
         lrs, lams, eta = replicas.lrs * n, replicas.lams * n, training.multiplier(0)
         update = replicas.spec.update
