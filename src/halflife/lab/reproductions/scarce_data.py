@@ -42,7 +42,7 @@ SCARCE_DATA = Preset(
     source=SCARCE.source,
     deviations="a perceptron on 75 to 600 of scikit-learn's digits, the same number of steps for all, where theirs are "
     "language models of up to 1.4 billion parameters on 200 million tokens",
-    cost={"smoke": "seconds", "small": "about 8 minutes on 2 cores", "paper": "not measured yet"},
+    cost={"smoke": "seconds", "small": "about 5 minutes on 2 cores", "paper": "not measured yet"},
     conditions=conditions,
     conclude=conclude,
 )

@@ -37,7 +37,7 @@ SCHEDULE = Preset(
     source=f"{LAW.source}: the timescale with the mean lr in it",
     deviations="a perceptron on 600 of scikit-learn's digits; the source does not vary the schedule: this is what its "
     "law implies",
-    cost={"smoke": "seconds", "small": "about 5 minutes on 2 cores", "paper": "not measured yet"},
+    cost={"smoke": "seconds", "small": "about 3 minutes on 2 cores", "paper": "not measured yet"},
     conditions=conditions,
     conclude=conclude,
 )

@@ -23,7 +23,7 @@ TIMESCALE = Preset(
     source=LAW.source,
     deviations="a perceptron on 75 to 600 of scikit-learn's digits, 30 % of their labels redrawn so that decay "
     "matters, for ResNet-18 and vision transformers on CIFAR-10 and ImageNet; at the same lr, where theirs follows μP",
-    cost={"smoke": "seconds", "small": "about 8 minutes on 2 cores", "paper": "not measured yet"},
+    cost={"smoke": "seconds", "small": "about 10 minutes on 2 cores", "paper": "not measured yet"},
     conditions=conditions,
     conclude=conclude_by_law,
 )
