@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from halflife.cli.app import app
 from halflife.lab import ExecutionConfig, Settings, StudyError, run_study
-from halflife.lab.export import import_runs
+from halflife.lab.analysis.scaling import scalings
+from halflife.lab.importer import import_runs
+from halflife.lab.load import load_study
 
 SETTINGS = Settings(optimizers=("adamw",), lrs=(1e-3, 1e-2), lams=(0.1, 1.0), seeds=2, epochs=1, batch_size=100)
 
@@ -58,7 +60,7 @@ def table(path: Path, kappa: float = -1.0, header: str = "learning_rate,wd,seed,
 
 @pytest.mark.parametrize("kappa", [-1.0, 0.0, 0.5])
 def test_anyones_runs_give_kappa(tmp_path: Path, kappa: float) -> None:
-    (found,) = import_runs(table(tmp_path / "theirs.csv", kappa)).findings
+    (found,) = import_runs(table(tmp_path / "theirs.csv", kappa))[0].findings
     assert abs(found.kappa.value - kappa) < 0.1
     assert not found.missing
 
@@ -83,6 +85,8 @@ def test_the_command_prints_a_verdict_and_draws(tmp_path: Path) -> None:
         ("lr,wd,error\n", "has no run"),
         ("lr,wd,error\n1e-3,x,1", "line 2, cannot be read"),
         ("lr,wd,error\n1e-3,0,1", "must be above 0"),
+        ("lr,wd,error\n1e-3,-1,1", "must be above 0"),
+        ("lr,wd,error\n0,1,1", "must be above 0"),
     ],
 )
 def test_a_table_that_is_none_is_explained(tmp_path: Path, text: str, words: str) -> None:
@@ -95,7 +99,52 @@ def test_a_table_that_is_none_is_explained(tmp_path: Path, text: str, words: str
 def test_rows_without_a_seed_are_counted_and_nan_has_diverged(tmp_path: Path) -> None:
     path = tmp_path / "plain.csv"
     path.write_text("lr,lambda,error\n1e-3,0.1,2\n1e-3,0.1,3\n1e-2,0.1,nan\n1e-2,0.1,5\n", encoding="utf-8")
-    (found,) = import_runs(path).findings
+    (found,) = import_runs(path)[0].findings
     assert found.val.shape == (2, 2, 1)
     assert found.diverged.sum() == 1
     assert found.val[0, 1, 0] == 5.0, "as bad as the worst that is known"
+
+
+def test_what_was_exported_comes_back_with_its_runs_without_decay(study: Path, tmp_path: Path) -> None:
+    CliRunner().invoke(app, ["export", str(study), "--out", str(tmp_path / "runs.csv")])
+    (back,) = import_runs(tmp_path / "runs.csv", "misclassified")
+    ours = load_study(study).results[0]
+    assert (back.found("adamw").val == ours.found("adamw").val).all()
+    assert (back.baseline.val == ours.baseline.val).all()
+    assert back.found("adamw").test_error == ours.found("adamw").test_error
+
+
+def test_a_third_axis_is_a_column(tmp_path: Path) -> None:
+    lines, draw = ["batch size,lr,wd,seed,error"], np.random.default_rng(0)
+    for batch in (32, 8, 64, 16):
+        for seed in range(4):
+            for lr in np.geomspace(1e-4, 1e-2, 4):
+                for lam in np.geomspace(1e-3, 10, 9):
+                    u = np.log(lam) - np.log(0.1 * batch / 24)
+                    error = 0.1 * np.exp(0.15 * u**2 + 0.2 * np.log(lr / 1e-3) ** 2 + draw.normal(0, 0.01))
+                    lines.append(f"{batch},{lr},{lam},{seed},{error}")
+    path = tmp_path / "theirs.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    results = import_runs(path, axis="Batch Size")
+    assert [result.point.value for result in results] == [8, 16, 32, 64]
+    (scaling,) = scalings(results)
+    assert scaling.exponents.lam_at_lr.value == pytest.approx(1.0, abs=0.1)
+    done = CliRunner().invoke(app, ["import", str(path), "--axis", "batch size", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert "along batch size: the best λ at the same lr: batch size^+1.0" in done.output.replace(
+        "batch-size", "batch size"
+    )
+    assert (tmp_path / "out" / "axis.png").exists()
+    lost = CliRunner().invoke(app, ["import", str(path), "--axis", "width", "--out", str(tmp_path / "out")])
+    assert (lost.exit_code, "lacks a column width" in lost.stderr) == (2, True)
+
+
+def test_results_are_a_frame_and_parquet(study: Path, tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = load_study(study).results[0].to_frame()
+    assert len(frame) == 12
+    assert {"optimizer", "lr", "weight_decay", "seed", "val_error"} <= set(frame.columns)
+    done = CliRunner().invoke(app, ["export", str(study), "--to", "parquet", "--out", str(tmp_path / "runs.parquet")])
+    assert done.exit_code == 0, done.output
+    assert (pandas.read_parquet(tmp_path / "runs.parquet").val_error.to_numpy() == frame.val_error.to_numpy()).all()

@@ -54,7 +54,7 @@ class Axis:
         name, equals, values = text.partition("=")
         if not (name.strip() and equals and values.strip(" ,")):
             raise StudyError(f"--axis takes a name and values, as in {FORM}, but got {text!r}.")
-        return cls(name.strip(), tuple(_value(part.strip()) for part in values.split(",") if part.strip()))
+        return cls(name.strip(), tuple(value_of(part.strip()) for part in values.split(",") if part.strip()))
 
     def points(self) -> list[AxisPoint]:
         """In increasing order, words as they were given."""
@@ -65,7 +65,8 @@ class Axis:
         return [(point, at(settings, point)) for point in self.points()]
 
 
-def _value(text: str) -> Value:
+def value_of(text: str) -> Value:
+    """A whole number, a number, or a word."""
     for kind in (int, float):
         try:
             return kind(text)
