@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from math import sqrt
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from halflife.cli.app import app
 from halflife.lab import Run, StudyError, Tuned, suggest
-from halflife.lab.laws import SCARCE
+from halflife.lab.laws import SCARCE, TIMESCALE, Law
 
 
 def test_the_averaging_time_lies_between_one_epoch_and_all() -> None:
@@ -112,3 +114,14 @@ def test_the_commands_errors_are_sentences(more: list[str], sentence: str) -> No
     answer = CliRunner().invoke(app, ["suggest", "--lr", "1e-3", "--batch", "128", *more])
     assert answer.exit_code == 2
     assert sentence in answer.output
+
+
+PAGES = Path(__file__).parents[2] / "docs" / "reproductions"
+
+
+@pytest.mark.parametrize(("law", "pages"), [(TIMESCALE, ("timescale", "batch-size")), (SCARCE, ("scarce-data",))])
+def test_what_we_say_of_a_law_is_what_we_published(law: Law, pages: tuple[str, ...]) -> None:
+    text = "".join((PAGES / page / "reproduction.md").read_text(encoding="utf-8") for page in pages)
+    said = re.findall(r"[a-z-]+\^[+−][0-9.]+[0-9]", law.here)
+    assert said
+    assert all(f"{words} (" in text for words in said)

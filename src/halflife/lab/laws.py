@@ -39,6 +39,8 @@ TIMESCALE = Law(
     "Wang & Aitchison 2025, https://arxiv.org/abs/2405.13698",
     exponents={"batch-size": 1.0, "samples": -1.0, "epochs": 0.0, "width": 0.0, "depth": 0.0},
     factors={name: 1 / mean for name, mean in MEAN_RATE.items()},
+    here="on digits the best λ goes as batch-size^+0.23 and samples^−0.13 at the same lr, and as epochs^+0.21: there "
+    "the law does not hold (`halflife study timescale` and `batch-size`)",
 )
 """The factors take its lr for the mean over the schedule."""
 
@@ -56,6 +58,7 @@ SCARCE = Law(
     "with little data and many epochs the best λ is up to 30 times the usual one",
     "λ* up to 30·λ_usual",
     "Kim et al. 2025, https://arxiv.org/abs/2509.14786",
+    here="on digits, with as many steps, the best λ goes as samples^−0.52 (`halflife study scarce-data`)",
 )
 SCARCE_FACTOR = 30.0
 
