@@ -21,9 +21,13 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from halflife.lab.config.grids import grids_of
 from halflife.lab.config.optimizers import OPTIMIZER_SPECS
 from halflife.lab.config.settings import Settings
-from halflife.lab.execution import batches_of, run_jobs, shared_out
+from halflife.lab.config.task import training_of
+from halflife.lab.execution import batches_of, choose_mode, run_jobs, shared_out
+from halflife.lab.execution.agreement import disagreement
+from halflife.lab.execution.config import ExecutionConfig
 from halflife.lab.models import mlp
 from halflife.lab.models.resnet import resnet
 from halflife.lab.problems.digits import digits
@@ -78,7 +82,7 @@ def timed(training: Training, item: tuple[str, TrialBatch, int], progress: Calla
 def compare(training: Training, rounds: int, few: int) -> tuple[dict[str, tuple[float, float]], int]:
     """Median wall and CPU seconds a network of both sides, and how many networks our stacks have."""
     workers, spec, settings = os.cpu_count() or 1, OPTIMIZER_SPECS["adamw-torch"], Settings()
-    lrs, lams = zip(*product(settings.lrs, spec.lams), strict=True)
+    lrs, lams = zip(*product(settings.lrs_of(spec), spec.lams), strict=True)
     whole = TrialBatch(spec, lrs, lams, tuple(range(settings.seeds)))
     batch = batches_of(training, whole, workers)[0]
     warm = [(whose, TrialBatch(spec, lrs[:2], lams[:2], (0,)), 1) for whose in ("ours", "theirs") * workers]
@@ -90,6 +94,21 @@ def compare(training: Training, rounds: int, few: int) -> tuple[dict[str, tuple[
 
 def _medians(rows: list[tuple[float, float]]) -> tuple[float, float]:
     return median(wall for wall, _ in rows), median(cpu for _, cpu in rows)
+
+
+def comparison(rounds: int = 5) -> None:
+    """Print what it costs to compare a stack with a network alone before it is believed, of the default study."""
+    settings = Settings()
+    training, spec = training_of(settings, ExecutionConfig()), OPTIMIZER_SPECS["adamw-torch"]
+    taken = list[float]()
+    for _ in range(rounds):
+        start = time.thread_time()
+        disagreement(training, spec)
+        taken.append(time.thread_time() - start)
+    networks = sum(map(len, grids_of(settings)))
+    whole = networks * training.steps * choose_mode(training, spec).seconds
+    share = median(taken) / whole
+    print(f"comparing a stack with a network alone: {median(taken):.2f} s of a core, {share:.1%} of the default study")
 
 
 def main() -> None:
@@ -115,3 +134,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    comparison()
