@@ -80,6 +80,6 @@ def suggestion_words(found: Suggestion) -> list[str]:
     if found.beta2 is not None:
         lines.append(f"β₂ {found.beta2:.6g}: {SECOND_MOMENT.statement}.")
     for law in found.laws:
-        lines.append(f"{law.name}: {law.equation}. {law.source}.{f' Here: {law.here}' if law.here else ''}")
+        lines.append(f"{law.name}: {law.equation}. {law.source}.{f' Here: {law.here}.' if law.here else ''}")
     lines.append("These laws are other people's measurements on other problems: a start for a study, not its result.")
     return lines
