@@ -59,16 +59,28 @@ Executor = Annotated[
     str,
     typer.Option(
         help="vectorised: in stacks where a short trial says that it pays; processes: each network by itself; ray: on "
-        "a Ray cluster."
+        "a Ray cluster; slurm: each network by itself, as a job under Slurm."
     ),
 ]
-Workers = Annotated[int | None, typer.Option(show_default="as there are cores", help="Worker processes.")]
+Workers = Annotated[
+    int | None, typer.Option(show_default="as there are cores", help="Worker processes, or jobs at a time.")
+]
 Memory = Annotated[
     str | None,
     typer.Option(metavar="SIZE", show_default="half of the machine's", help="Bound for all stacks, such as 8G, 500M."),
 ]
 Address = Annotated[
     str | None, typer.Option(show_default="start one here", help="The Ray cluster's, such as auto or host:6379.")
+]
+SlurmOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        metavar="KEY=VALUE",
+        show_default="none",
+        help="Of Slurm's jobs: partition=gpu, time=60 (minutes), cpus=2, gpus=1, mem=8G, …; cluster=local tries it "
+        "here. May be given repeatedly.",
+    ),
 ]
 DataDir = Annotated[
     Path | None, typer.Option(show_default="HALFLIFE_DATA, or downloads", help="Folder of the problem's files.")
@@ -143,6 +155,7 @@ def study(
     workers: Workers = None,
     memory: Memory = None,
     address: Address = None,
+    slurm: SlurmOptions = None,
     data_dir: DataDir = None,
     device: Device = "cpu",
     model: Model = None,
@@ -165,9 +178,10 @@ def study(
 def _study(target: str, scale: str, out: Path, curves: bool, plan_only: bool, refine: bool, **options: Any) -> None:
     console = terminal()
     try:
-        names = ("executor", "workers", "memory", "address", "data_dir", "device", "budget")
+        names = ("executor", "workers", "memory", "address", "slurm", "data_dir", "device", "budget")
         options["memory"] = _bytes(options["memory"])
         options["budget"] = _seconds(options["budget"])
+        options["slurm"] = _pairs("--slurm", options["slurm"] or [])
         how = ExecutionConfig(**{name: options.pop(name) for name in names})
         given = _given(curves or None, **options)
         if plan_only:
@@ -247,6 +261,13 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
         return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError:
         raise StudyError(f"{option} takes numbers separated by commas, such as 1e-3,1e-2, but got {text!r}.") from None
+
+
+def _pairs(option: str, texts: list[str]) -> dict[str, str]:
+    for text in texts:
+        if not all(part.strip() for part in text.partition("=")):
+            raise StudyError(f"{option} takes KEY=VALUE, such as partition=gpu or time=60, but got {text!r}.")
+    return {key.strip(): value.strip() for key, _, value in (text.partition("=") for text in texts)}
 
 
 def _bytes(text: str | None) -> int | None:
