@@ -6,7 +6,9 @@ import gc
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,6 +103,51 @@ def test_a_killed_worker_is_retried(tmp_path: Path) -> None:
 def test_a_worker_that_dies_again_is_named(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="died 2 times on the same networks"):
         patiently(lambda: shared_out(Frail(tmp_path, 9)))
+
+
+class Killer:
+    """A job that ends the actor which hears of progress, as Ray names its process, and reports before and after."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: int, progress: Callable[[float], None]) -> int:
+        progress(0.25)
+        time.sleep(1)
+        if item == 0:
+            for pid in actors():
+                os.kill(pid, signal.SIGKILL)
+                (self.folder / str(pid)).touch()
+        for _ in range(10):
+            time.sleep(0.5)
+            progress(0.5)
+        return 10 * item
+
+
+def actors() -> list[int]:
+    found = subprocess.run(["pgrep", "-u", str(os.getuid()), "-f", "ray::_Board"], capture_output=True, text=True)  # noqa: PLW1510
+    return [int(pid) for pid in found.stdout.split() if Path(f"/proc/{pid}/environ").exists() and ours(int(pid))]
+
+
+def ours(pid: int) -> bool:
+    """Of this test's cluster: others may run beside it. Ray's workers have their cluster's folder as HOME says."""
+    home = f"HOME={os.environ['HOME']}".encode()
+    return home in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+
+def test_an_actor_that_dies_is_a_sentence_and_no_result_is_lost(tmp_path: Path) -> None:
+    heard: list[list[float]] = []
+
+    def share() -> dict[int, int]:
+        heard.clear()
+        found = by_ray.shared_out_by_ray(Killer(tmp_path), range(2), lambda x: heard.append(list(x)), workers=2)
+        return {index: result for index, result, _ in found}
+
+    with pytest.warns(RuntimeWarning, match=r"actor that hears of progress has died .*; the training goes on"):
+        assert patiently(share) == {0: 0, 1: 10}
+    assert list(tmp_path.iterdir()), "nobody was killed"
+    assert any(0.5 in shares for shares in heard), "the actor did not come back"
+    assert all(a <= b for one, other in pairwise(heard) for a, b in zip(one, other, strict=True))
 
 
 def test_a_cluster_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,9 +58,9 @@ def test_the_same_ledger_as_processes(tmp_path: Path, options: dict[str, Any]) -
 
 OWN = """
 def train(config):
-    if config["lam"] == 1.0:
+    if config.weight_decay == 1.0:
         raise ZeroDivisionError("a fault in the model")
-    return {"val_error": config["lr"]}
+    return {"val_error": config.lr}
 """
 
 
@@ -101,8 +101,7 @@ def test_a_job_that_dies_again_is_a_sentence(tmp_path: Path) -> None:
         shared_out(Frail(tmp_path / "told", 9), tmp_path)
 
 
-@pytest.mark.parametrize("options", [LOCAL, DEBUG])
-def test_an_error_and_a_warning_reach_the_caller(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_an_error_and_a_warning_reach_the_caller(tmp_path: Path) -> None:
     def job(item: int, progress: Callable[[float], None]) -> int:
         warnings.warn("as it should", UserWarning, stacklevel=1)
         if item:
@@ -113,7 +112,7 @@ def test_an_error_and_a_warning_reach_the_caller(tmp_path: Path, options: dict[s
         pytest.warns(RuntimeWarning, match="as it should"),
         pytest.raises(ZeroDivisionError, match="a fault") as caught,
     ):
-        shared_out(job, tmp_path, 2, options)
+        shared_out(job, tmp_path)
     assert "in job" in str(caught.value.__cause__)
 
 
