@@ -183,3 +183,38 @@ def test_a_cluster_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_ray.ray, "cluster_resources", lambda: {"CPU": 4})
     with pytest.raises(StudyError, match="the Ray cluster has no GPU; leave --device out"):
         by_ray._gpu_share()
+
+
+class Waiting:
+    """A job whose first try tells its process and waits to be ended with its machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: int, progress: Callable[[float], None]) -> int:
+        if item == 1 and not (self.folder / "begun").exists():
+            (self.folder / "begun").touch()
+            time.sleep(600)
+        return 10 * item
+
+
+def test_a_machine_that_is_lost_is_retried_on_another(tmp_path: Path) -> None:
+    """Two machines of one core, on this one: the one that trains the waiting network goes."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        machines = [cluster.add_node(num_cpus=1)]
+        by_ray.ray.init(address=cluster.address, log_to_driver=False)
+
+        def lose(shares: list[float]) -> None:
+            if machines and (tmp_path / "begun").exists():
+                cluster.add_node(num_cpus=1)
+                cluster.remove_node(machines.pop(), allow_graceful=False)
+
+        found = by_ray.shared_out_by_ray(Waiting(tmp_path), range(3), lose)
+        assert {index: result for index, result, _ in found} == {0: 0, 1: 10, 2: 20}
+        assert not machines
+    finally:
+        by_ray.ray.shutdown()
+        cluster.shutdown()
