@@ -70,7 +70,7 @@ def test_a_cell_that_raises_is_named_and_the_rest_goes_on(tmp_path: Path) -> Non
         problem=f"{tmp_path}/my.py:train", optimizers=("adam-p",), lrs=(1e-2,), lams=(0.1, 1.0), seeds=1
     )
     with pytest.warns(RuntimeWarning, match=r"1 of 3 networks failed .* λ 1, .*a fault in the model"):
-        run_study(settings, tmp_path / "out", how=ExecutionConfig("slurm", slurm=DEBUG))
+        run_study(settings, tmp_path / "out", how=ExecutionConfig("slurm", workers=3, slurm=LOCAL))
     assert len(rows(tmp_path / "out")) == 2
 
 
