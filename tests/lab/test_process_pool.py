@@ -122,3 +122,11 @@ def test_large_tensors_are_sent_as_files_and_come_back_whole(tmp_path):
     assert got["again"] is got["large"]
     got["large"].zero_()
     assert torch.equal(pickle.loads(sent)["large"], large), "what one writes another reads"
+
+
+def test_what_is_packed_in_one_folder_stays_apart(tmp_path):
+    import pickle
+
+    job, item = torch.zeros(600, 500), torch.ones(600, 500)
+    sent = [pack(thing, tmp_path) for thing in (job, item)]
+    assert [pickle.loads(one).mean().item() for one in sent] == [0, 1]

@@ -64,10 +64,12 @@ Executor = Annotated[
     str,
     typer.Option(
         help="vectorised: in stacks where a short trial says that it pays; processes: each network by itself; ray: on "
-        "a Ray cluster; slurm: as jobs of a Slurm cluster."
+        "a Ray cluster; slurm: each network by itself, as a job under Slurm."
     ),
 ]
-Workers = Annotated[int | None, typer.Option(show_default="as there are cores", help="Worker processes.")]
+Workers = Annotated[
+    int | None, typer.Option(show_default="as there are cores", help="Worker processes, or jobs at a time.")
+]
 Memory = Annotated[
     str | None,
     typer.Option(metavar="SIZE", show_default="half of the machine's", help="Bound for all stacks, such as 8G, 500M."),
@@ -75,14 +77,14 @@ Memory = Annotated[
 Address = Annotated[
     str | None, typer.Option(show_default="start one here", help="The Ray cluster's, such as auto or host:6379.")
 ]
-Slurm = Annotated[
+SlurmOptions = Annotated[
     list[str] | None,
     typer.Option(
         "--slurm",
         metavar="KEY=VALUE",
         show_default="none",
-        help="For the jobs of --executor slurm, repeatedly: time=MINUTES, mem=GIGABYTES, cpus=N, gpus=N, any option of "
-        "sbatch, such as partition=gpu; cluster=local tries it here.",
+        help="Of Slurm's jobs: partition=gpu, time=60 (minutes), cpus=2, gpus=1, mem=8G, …; cluster=local tries it "
+        "here. May be given repeatedly.",
     ),
 ]
 DataDir = Annotated[
@@ -179,6 +181,7 @@ def study(
     workers: Workers = None,
     memory: Memory = None,
     address: Address = None,
+    slurm: SlurmOptions = None,
     data_dir: DataDir = None,
     device: Device = "cpu",
     model: Model = None,
@@ -195,7 +198,6 @@ def study(
     budget: BudgetTime = None,
     axis: AxisText = None,
     pictures: Formats = "png",
-    slurm: Slurm = None,
     precision: Precision = None,
 ) -> None:
     """Train every lr × λ × seed and show how lr and λ are coupled. The same command again goes on where it stopped."""
@@ -230,9 +232,9 @@ def _study(
         formats = tuple(check_formats([part.strip() for part in pictures.split(",")]))
         asked = Asked(target, scale_named(scale), out, refine, along, formats)
         names = ("executor", "workers", "memory", "address", "data_dir", "device", "budget", "slurm")
-        options["slurm"] = _pairs(options["slurm"])
         options["memory"] = _bytes(options["memory"])
         options["budget"] = _seconds(options["budget"])
+        options["slurm"] = _pairs("--slurm", options["slurm"] or [])
         how = ExecutionConfig(**{name: options.pop(name) for name in names})
         given = _given(curves or None, **options)
         if plan_only:
@@ -321,12 +323,11 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
         raise StudyError(f"{option} takes numbers separated by commas, such as 1e-3,1e-2, but got {text!r}.") from None
 
 
-def _pairs(texts: list[str] | None) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts or []]
-    for key, equals, value in pairs:
-        if not (key and equals and value):
-            raise StudyError(f"--slurm takes KEY=VALUE, such as partition=gpu, but got {key + equals + value!r}.")
-    return {key.strip().replace("-", "_"): value.strip() for key, _, value in pairs}
+def _pairs(option: str, texts: list[str]) -> dict[str, str]:
+    for text in texts:
+        if not all(part.strip() for part in text.partition("=")):
+            raise StudyError(f"{option} takes KEY=VALUE, such as partition=gpu or time=60, but got {text!r}.")
+    return {key.strip(): value.strip() for key, _, value in (text.partition("=") for text in texts)}
 
 
 def _bytes(text: str | None) -> int | None:

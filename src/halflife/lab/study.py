@@ -93,7 +93,7 @@ class Study:
             return "singly", f"in {self.settings.precision} each network is trained by itself"
         key, device = f"way of {self.names}", ledger.settle(f"device of {self.names}", self.how.device)
         settled = ledger.settled(key)
-        if settled is None and self.how.executor == "processes":
+        if settled is None and self.how.is_singly:
             settled = ledger.settle(key, "singly|in worker processes, as asked")
         if settled is None:
             total = sum(map(len, self.grids))
@@ -101,7 +101,7 @@ class Study:
             decision = choose_mode(self.training, self.grids[0].spec)
             settled = ledger.settle(key, f"{decision.way}|{decision.why}")
         way, _, why = settled.partition("|")
-        if way == "stacked" and self.how.executor == "processes":
+        if way == "stacked" and self.how.is_singly:
             self._warn_of_mixing("trained in stacks", "each by itself")
             way, why = "singly", "in worker processes, as asked"
         if device != self.how.device:

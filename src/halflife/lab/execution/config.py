@@ -1,4 +1,4 @@
-"""Where the networks of a study are trained: in worker processes here, on a Ray cluster, or under Slurm."""
+"""Where the networks of a study are trained: in worker processes here, or on a Ray or Slurm cluster."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ class ExecutionConfig:
 
     ``vectorised`` trains them in stacks where a short trial says that this pays, ``processes`` each by itself, in as
     many worker processes as ``workers`` says (None: as there are cores); ``ray`` shares them out, cut and stacked as
-    for ``vectorised``, to the Ray cluster at ``address``, one that it starts itself if that is None; ``slurm`` to jobs
-    of a cluster whose machines see the study's folder, with the options ``slurm`` (``execution.slurm``). ``memory``, in
-    bytes, bounds all stacks together. ``data_dir`` holds the problem's files. ``device`` is torch's name of where
-    weights and data lie, "cuda" say: each network is then trained by itself, and the workers share the device.
+    for ``vectorised``, to the Ray cluster at ``address``, one that it starts itself if that is None; ``slurm`` makes
+    each network, by itself as for ``processes``, a task of a job array with the options ``slurm``, say
+    ``{"partition": "gpu", "time": 60}``, ``workers`` of them at a time. ``memory``, in bytes, bounds all stacks
+    together. ``data_dir`` holds the problem's files. ``device`` is torch's name of where weights and data lie, "cuda"
+    say: each network is then trained by itself, and the workers share the device.
     ``budget``, in seconds, bounds the time: seeds that do not fit are left out, and trained by the same call later.
     Raises ``StudyError`` for an unknown executor, numbers below 1, and a device that is not there.
     """
@@ -42,7 +43,7 @@ class ExecutionConfig:
     data_dir: Path | None = None
     device: str = "cpu"
     budget: float | None = None
-    slurm: Mapping[str, str] = field(default_factory=dict[str, str])
+    slurm: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         if self.executor not in get_args(ExecutorName):
@@ -53,8 +54,10 @@ class ExecutionConfig:
             if value is not None and not value >= 1:
                 raise StudyError(f"{name} must be at least 1, but {value} was given.")
         if self.slurm and self.executor != "slurm":
-            raise StudyError("--slurm gives options to the executor slurm: add --executor slurm.")
-        if self.executor not in ("ray", "slurm") and self.lacks_device:  # with it the workers' machines must have one
+            raise StudyError(f"--slurm is for --executor slurm, but the executor is {self.executor!r}.")
+        if (
+            self.executor not in ("ray", "slurm") and self.lacks_device
+        ):  # with these the workers' machines must have one
             raise StudyError(
                 f"there is no device {self.device!r} here ({self.lacks_device}); leave --device out to use the CPU."
             )
@@ -74,19 +77,22 @@ class ExecutionConfig:
             return self.workers
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+    @property
+    def is_singly(self) -> bool:
+        """Whether this executor trains each network by itself, and tries no stacks."""
+        return self.executor in ("processes", "slurm")
+
     def share_out(self, folder: Path) -> ShareOut:
-        """What gives jobs to workers; what it must write lies in the study's ``folder``."""
+        """What gives jobs to workers; ``folder`` is the study's, for the logs of those that write any."""
+        if self.executor == "slurm":
+            from .slurm import shared_out_by_slurm  # noqa: PLC0415 (an extra)
+
+            return partial(shared_out_by_slurm, folder=folder / "slurm", options=self.slurm, workers=self.workers)
         if self.executor == "ray":
             from .ray import shared_out_by_ray  # noqa: PLC0415 (an extra)
 
             on_gpu = self.device.startswith("cuda")
             return partial(shared_out_by_ray, address=self.address, workers=self.workers, on_gpu=on_gpu)
-        if self.executor == "slurm":
-            from .slurm import shared_out_by_slurm  # noqa: PLC0415 (an extra)
-
-            return partial(
-                shared_out_by_slurm, folder=(folder / "slurm").resolve(), workers=self.workers, options=self.slurm
-            )
         return partial(shared_out, workers=self.n_workers)
 
 

@@ -1,9 +1,8 @@
 """Many machines: jobs shared out to the workers of a Ray cluster.
 
 Start one on the first machine by ``ray start --head --port 6379``, on each other one by
-``ray start --address FIRST:6379``; halflife must be installed on all of them. The driver alone writes the ledger.
-Where the cluster asks for a token (Ray 2.60 and later, RAY_AUTH_MODE=token), all of them and the driver need the same
-``RAY_AUTH_TOKEN``.
+``ray start --address FIRST:6379``; halflife must be installed on all of them. Where Ray asks for a token, all of
+them and this one need ``RAY_AUTH_MODE=token`` and the same ``RAY_AUTH_TOKEN``. The driver alone writes the ledger.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -26,14 +25,7 @@ from .worker import Job
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 try:
     import ray
-    from ray.exceptions import (
-        NodeDiedError,
-        ObjectLostError,
-        OutOfMemoryError,
-        RayActorError,
-        RayTaskError,
-        WorkerCrashedError,
-    )
+    from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError, WorkerCrashedError
 except ModuleNotFoundError as error:
     raise StudyError("the executor ray needs Ray, which is not installed: pip install 'halflife-optim[ray]'") from error
 
@@ -55,28 +47,20 @@ def shared_out_by_ray(
     if not items:
         return
     with _connected(address, workers):
-        board = _Board.remote(len(items))
+        display = _Display(len(items))
         shipped, work = ray.put(job), _work.options(num_gpus=_gpu_share() if on_gpu else 0)
-        shares = [0.0] * len(items)
-        futures = {work.remote(shipped, item, index, board): index for index, item in enumerate(items)}
+        futures = {work.remote(shipped, item, index, display.board): index for index, item in enumerate(items)}
         try:
             while futures:
                 ready, _ = ray.wait(list(futures), timeout=HEARTBEAT)
                 for future in ready:
-                    yield futures.pop(future), *_result(future)
-                shares = _shares(board, shares)
-                progress(shares)
+                    index = futures.pop(future)
+                    yield index, *_result(future)
+                    display.shares[index] = 1.0
+                progress(display.look())
         finally:
             for future in futures:
                 ray.cancel(future, force=True)
-
-
-def _shares(board: Any, known: list[float]) -> list[float]:
-    """What the board says; as it was, where the machine that holds it is gone: the display stops, the training not."""
-    try:
-        return ray.get(board.shares.remote())
-    except RayActorError:
-        return known
 
 
 @contextmanager
@@ -96,8 +80,8 @@ def _connected(address: str | None, workers: int | None) -> Generator[None, None
             raise StudyError(f"Ray does not start here ({reason}).") from error
         raise StudyError(
             f"there is no Ray cluster at {address} ({reason}); start one with 'ray start --head' and give its "
-            "address, or leave --address out to start one here. A cluster that asks for a token (Ray 2.60 and later) "
-            "reads it from RAY_AUTH_TOKEN."
+            "address, or leave --address out to start one here. If it is there and asks for a token, set "
+            "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) here to what it was started with."
         ) from error
     try:
         yield
@@ -118,14 +102,48 @@ def _result(future: Any) -> tuple[Any, float]:
         return ray.get(future)
     except RayTaskError as error:
         raise error.cause from error
-    except (WorkerCrashedError, OutOfMemoryError, ObjectLostError, NodeDiedError) as error:
+    except (WorkerCrashedError, OutOfMemoryError) as error:
         raise StudyError(
-            f"a Ray worker, or its machine, died {TRIES} times on the same networks; what is finished is "
-            "kept, and the same command goes on. If it was killed for want of memory, train fewer at a time (--memory)."
+            f"a Ray worker died {TRIES} times on the same networks; if it was killed for want of memory, train fewer "
+            "at a time (--memory)."
+        ) from error
+    except RayError as error:  # a machine of it, or what lay on one
+        reason = str(error).partition("\n")[0]
+        raise StudyError(
+            f"the Ray cluster lost what it was training {TRIES} times ({reason}); what was finished is in the ledger, "
+            "and the same command goes on from there."
         ) from error
 
 
-@ray.remote(num_cpus=0)
+class _Display:
+    """The last that was heard of progress. No result depends on its actor: one that dies is begun anew, by Ray."""
+
+    def __init__(self, n: int) -> None:
+        self.shares, self.board, self.warned = [0.0] * n, _Board.remote(n), False
+        self.asked = self.board.shares.remote()
+
+    def look(self) -> list[float]:
+        """Without waiting: an actor whose machine hangs must not hold up the results of others."""
+        if ray.wait([self.asked], timeout=0)[0]:
+            try:
+                self.shares = list(map(max, self.shares, ray.get(self.asked)))
+            except RayActorError as error:
+                self._warn(str(error).partition("\n")[0])
+            self.asked = self.board.shares.remote()
+        return self.shares
+
+    def _warn(self, reason: str) -> None:
+        if not self.warned:
+            warnings.warn(
+                f"the Ray actor that hears of progress has died ({reason}); the training goes on, and Ray starts it "
+                "again.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self.warned = True
+
+
+@ray.remote(num_cpus=0, max_restarts=-1)
 class _Board:
     """What the workers say of their progress."""
 

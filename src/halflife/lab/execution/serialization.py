@@ -7,6 +7,7 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import cloudpickle
 import torch
@@ -29,13 +30,12 @@ def pack(thing: object, folder: Path) -> bytes:
 class _Packer(cloudpickle.Pickler):
     def __init__(self, buffer: BytesIO, folder: Path) -> None:
         super().__init__(buffer)
-        self.folder, self.files = folder, 0
+        self.folder = folder
 
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) is not Tensor or obj.nbytes < LARGE or not _plain(obj):
             return super().reducer_override(obj)
-        path = self.folder / f"tensor-{self.files}.bin"
-        self.files += 1
+        path = self.folder / f"tensor-{uuid4().hex}.bin"  # a job and each of its items are packed in the same folder
         obj.contiguous().flatten().view(torch.uint8).numpy().tofile(path)
         return _mapped, (str(path), obj.dtype, tuple(obj.shape))
 

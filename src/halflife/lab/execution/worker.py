@@ -45,7 +45,7 @@ def main() -> None:
     except Exception as error:
         return tell(Failed(error, traceback.format_exc()))
     while True:
-        tell(_done(job, pickle.loads(inbox.get()), lambda share: tell(Share(share))))
+        tell(do(job, pickle.loads(inbox.get()), lambda share: tell(Share(share))))
 
 
 def _read(source: BinaryIO, inbox: SimpleQueue[bytes]) -> None:
@@ -57,7 +57,8 @@ def _read(source: BinaryIO, inbox: SimpleQueue[bytes]) -> None:
     os._exit(1)
 
 
-def _done(job: Job, item: Any, progress: Callable[[float], None]) -> Message:
+def do(job: Job, item: Any, progress: Callable[[float], None]) -> Message:
+    """The item's result, or how it failed."""
     start = time.perf_counter()
     try:
         return Done(job(item, progress), time.perf_counter() - start)
