@@ -153,6 +153,86 @@ list(shared_out_by_slurm(job, [0], lambda shares: None, Path({str(tmp_path)!r}, 
     assert gone([int((tmp_path / "pid").read_text(encoding="ascii"))])
 
 
+STAND_INS = {
+    "sbatch": """
+n=$(cat count 2>/dev/null || echo 100); echo $((n + 1)) > count
+last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$1")
+for i in $(seq 0 ${last:-0}); do
+    of_array=${last:+SLURM_ARRAY_JOB_ID=$n SLURM_ARRAY_TASK_ID=$i}
+    setsid env $of_array SLURM_JOB_ID=$n SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 bash "$1" > /dev/null 2>&1 &
+    echo $! > job-$n${last:+_$i}
+done
+echo Submitted batch job $n""",
+    "srun": """
+while [[ $1 == -* ]]; do
+    [[ $1 == --error ]] && log=${2//%A/$SLURM_ARRAY_JOB_ID} && log=${log//%a/$SLURM_ARRAY_TASK_ID}
+    log=${log//%j/$SLURM_JOB_ID}
+    [[ $1 == --output || $1 == --error ]] && shift; shift
+done
+cd "$OLDPWD" && exec "$@" > /dev/null 2> "${log//%t/0}" """,
+    "sacct": """
+[[ -e no-accounting ]] && exit 1
+echo "JobID|State|NodeList"
+for job in job-*; do
+    if kill -0 $(cat $job) 2>/dev/null; then state=RUNNING; else state=FAILED; fi
+    echo "${job#job-}|$state|here"
+done""",
+    "scancel": """
+echo "$1" >> cancelled
+for job in job-$1 job-$1_*; do [[ -e $job ]] && kill -9 -- -$(cat $job) 2>/dev/null; done; exit 0""",
+}
+"""Slurm's commands for submitit's own client of them, where there is no Slurm: jobs are processes of this machine."""
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which they keep what they know."""
+    if not shutil.which("setsid"):
+        pytest.skip("the stand-ins for Slurm's commands need setsid")
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    for name, text in STAND_INS.items():
+        (folder / name).write_text(f"#!/bin/bash\ncd {folder}\n{text}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setitem(by_slurm.PACES, "slurm", by_slurm.Pace(0.1, 0.5, 1.0))
+    monkeypatch.setattr(by_slurm, "LARGEST_ARRAY", 2)
+    return folder
+
+
+def test_arrays_one_after_the_other(tmp_path: Path, commands: Path) -> None:
+    """Of two tasks and of one; the job that is killed is in the second one again."""
+    assert shared_out(Frail(tmp_path, 1), tmp_path / "slurm", 3, {"time": "5"}) == {0: 0, 1: 10, 2: 20}
+    assert {file.name for file in commands.glob("job-*")} == {"job-100_0", "job-100_1", "job-101_0", "job-101_1"}
+
+
+def test_a_death_that_no_accounting_tells_of(tmp_path: Path, commands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (commands / "no-accounting").touch()
+    monkeypatch.setattr(by_slurm, "SILENCE", 20.0)  # a busy machine may take ten to import
+    assert shared_out(Frail(tmp_path, 1), tmp_path / "slurm", 2, {"time": "5"}) == {0: 0, 1: 10}
+
+
+def test_an_array_is_cancelled_by_one_command(tmp_path: Path, commands: Path) -> None:
+    def job(item: int, progress: Callable[[float], None]) -> None:
+        (tmp_path / f"pid-{os.getpid()}").touch()
+        time.sleep(300)
+
+    def interrupt(shares: Any) -> None:
+        if len(list(tmp_path.glob("pid-*"))) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(by_slurm.shared_out_by_slurm(job, range(3), interrupt, tmp_path / "slurm", {}, workers=2))
+    assert gone([int(file.name[4:]) for file in tmp_path.glob("pid-*")])
+    assert (commands / "cancelled").read_text(encoding="utf-8") == "100\n"
+
+
+def test_what_sbatch_refuses(tmp_path: Path, commands: Path) -> None:
+    (commands / "sbatch").write_text("#!/bin/sh\necho 'invalid partition specified: x' >&2; exit 1\n", encoding="utf-8")
+    with pytest.raises(StudyError, match=r"sbatch refused the jobs \(.*invalid partition specified: x"):
+        shared_out(Frail(tmp_path, 0), tmp_path / "slurm", 2, {"partition": "x"})
+
+
 def test_without_sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(StudyError, match=r"there is no sbatch on this machine: .*--slurm cluster=local"):

@@ -211,6 +211,8 @@ class _Jobs:
         """A job that has ended and left no result is dead, and so is one that is silent and unknown to the cluster."""
         for index, job in list(self.running.items()):
             now = time.monotonic()
+            if index not in self.heard and job.paths.stderr.exists():
+                self.heard[index] = "", now  # it has begun
             if job.done():
                 ended = self.ended.setdefault(index, now)
                 if now - ended < self.pace.grace or read_result(self.run, index) is not None:
