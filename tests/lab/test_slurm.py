@@ -155,11 +155,11 @@ list(shared_out_by_slurm(job, [0], lambda shares: None, Path({str(tmp_path)!r}, 
 
 STAND_INS = {
     "sbatch": """
-n=$(cat count 2>/dev/null || echo 100); echo $((n + 1)) > count
+n=$(cat count 2>/dev/null || echo 100); echo $((n + 1)) > count; cp "$1" script-$n
 last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$1")
 for i in $(seq 0 ${last:-0}); do
     of_array=${last:+SLURM_ARRAY_JOB_ID=$n SLURM_ARRAY_TASK_ID=$i}
-    setsid env $of_array SLURM_JOB_ID=$n SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 bash "$1" > /dev/null 2>&1 &
+    setsid env $of_array SLURM_JOB_ID=$n SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 bash script-$n > /dev/null 2>&1 &
     echo $! > job-$n${last:+_$i}
 done
 echo Submitted batch job $n""",
