@@ -21,6 +21,8 @@ from halflife.lab import ExecutionConfig, Settings, StudyError, run_study
 from .processes import gone
 
 pytest.importorskip("submitit")
+from submitit.slurm.slurm import SlurmJob
+
 from halflife.lab.execution import slurm as by_slurm
 
 LOCAL, DEBUG = {"cluster": "local"}, {"cluster": "debug"}
@@ -195,6 +197,8 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).write_text(f"#!/bin/bash\ncd {folder}\n{text}\n", encoding="utf-8")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    watcher = type(SlurmJob.watcher)()  # one for a process remembers jobs of the same number in the test before
+    monkeypatch.setattr(SlurmJob, "watcher", watcher)
     monkeypatch.setitem(by_slurm.PACES, "slurm", by_slurm.Pace(0.1, 0.5, 1.0))
     monkeypatch.setattr(by_slurm, "LARGEST_ARRAY", 2)
     return folder
