@@ -198,6 +198,7 @@ class Waiting:
         return 10 * item
 
 
+@pytest.mark.filterwarnings("ignore:the Ray actor that hears of progress")  # it may lie on that machine
 def test_a_machine_that_is_lost_is_retried_on_another(tmp_path: Path) -> None:
     """Two machines of one core, on this one: the one that trains the waiting network goes."""
     from ray.cluster_utils import Cluster
