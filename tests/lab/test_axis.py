@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from halflife.lab import Axis, ExecutionConfig, Problem, Settings, Split, StudyError, run_study
+from halflife.lab import Axis, ExecutionConfig, Problem, Settings, Split, StudyError, run_preset, run_study
+from halflife.lab.api import settings_named
 from halflife.lab.config.task import training_of
 from halflife.lab.load import load_study
 from halflife.lab.report import report_study
@@ -147,3 +149,27 @@ def test_a_problem_that_is_made_already_takes_no_keywords(tmp_path: Path) -> Non
 def test_an_axis_is_not_refined(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="--refine goes with one study"):
         run_study(Settings(**TINY), tmp_path, how=HERE, axis=Axis("epochs", (1, 2)), refine=True)
+
+
+@pytest.mark.parametrize("axis", [Axis("samples", (10, 20)), Axis("schedule", ("constant", "drops"))])
+def test_an_axis_that_ones_own_training_does_not_hear_of_is_refused(tmp_path: Path, axis: Axis) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN, encoding="utf-8")
+    with pytest.raises(StudyError, match=f"does not hear of {axis.name}"):
+        run_study(Settings(f"{file}:train", **TINY), tmp_path / "a", how=HERE, axis=axis)
+
+
+def test_a_setting_in_which_the_studies_of_a_preset_differ_cannot_be_given(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"timescale compares studies that differ in epochs \(.*\), so it cannot"):
+        run_preset("timescale", "smoke", tmp_path, given={"epochs": 5})
+    with pytest.raises(StudyError, match="decoupling compares studies that differ in schedule"):
+        settings_named("decoupling", "small", {"schedule": "constant"})
+    assert len(settings_named("timescale", "smoke", {"seeds": 2})) == 6
+
+
+def test_the_points_of_an_axis_share_a_budget(tmp_path: Path) -> None:
+    """One that is spent leaves each further point its first seed."""
+    settings = Settings(**{**TINY, "seeds": 2, "epochs": 20})
+    results = run_study(settings, tmp_path, how=replace(HERE, budget=1.0), axis=Axis("epochs", (20, 21))).results
+    assert len(results) == 2
+    assert all(result.findings[0].complete[0] == 0 for result in results)

@@ -103,6 +103,7 @@ def run_preset(
     progress = progress or usual_listener()
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
     check_scale(chosen, scale)
+    _check_given(chosen, scale, given or {})
     conditions = [_changed(chosen, condition, given or {}) for condition in chosen.conditions(scale)]
     origin = {"command": command, "preset": chosen.name, "scale": scale}
     results = list(_run_each(conditions, folder, progress, how, origin))
@@ -136,6 +137,7 @@ def settings_named(
         settings = settings_of(target, scale, given)
         return {"": settings} if axis is None else {one.title: one.settings for one in conditions_along(settings, axis)}
     check_scale(PRESETS[target], scale)
+    _check_given(PRESETS[target], scale, given)
     return {one.title: replace(one.settings, **given) for one in PRESETS[target].conditions(scale)}
 
 
@@ -173,6 +175,19 @@ def _drawn(picture: Picture, folder: Path, form: str = "png") -> Drawn:
     return Drawn(picture.title, path)
 
 
+def _check_given(preset: Preset, scale: Scale, given: Mapping[str, Any]) -> None:
+    """Raises ``StudyError`` for a setting in which the studies differ: given to all, it would make them one."""
+    studies = [condition.settings for condition in preset.conditions(scale)]
+    for name in given:
+        values = [getattr(one, name) for one in studies]
+        if any(value != values[0] for value in values):
+            each = ", ".join(dict.fromkeys(map(str, values)))
+            raise StudyError(
+                f"{preset.name} compares studies that differ in {name.replace('_', ' ')} ({each}), so it cannot be "
+                "given; run a study of the problem by itself."
+            )
+
+
 def _changed(preset: Preset, condition: Condition, given: Mapping[str, Any]) -> Condition:
     """The study with the settings that were given."""
     settings = replace(condition.settings, **given)
@@ -201,8 +216,8 @@ def _run_each(
             progress(heard._replace(doing=heard.doing.replace(name, title, 1)))
 
         if how is not None and how.budget is not None:
-            left = max(how.budget - (monotonic() - begun), 0.0) / (len(conditions) - number + 1)
-            here = replace(how, budget=left)
+            left = (how.budget - (monotonic() - begun)) / (len(conditions) - number + 1)
+            here = replace(how, budget=max(left, 1.0))
         else:
             here = how
         yield Study(condition.settings, folder, here, condition.title, origin, condition.point).run(hear)

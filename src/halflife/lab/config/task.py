@@ -36,6 +36,7 @@ def training_of(settings: Settings, how: ExecutionConfig) -> Training | OwnTrain
             "function that returns one."
         )
     if isinstance(problem, OwnTraining):
+        _check_own(problem, settings)
         return replace(problem, epochs=settings.epochs, batch_size=settings.batch_size)
     problem = _cut(problem, settings.samples)
     _check_data(problem, settings.batch_size)
@@ -45,6 +46,18 @@ def training_of(settings: Settings, how: ExecutionConfig) -> Training | OwnTrain
     if settings.options:
         _check_options_fit(model, settings.options)
     return Training(problem, model, settings.recipe, how.device)
+
+
+def _check_own(own: OwnTraining, settings: Settings) -> None:
+    """Raises ``StudyError`` for a setting that its function is not told: results would be said to have it."""
+    usual = Settings()
+    for name in ("model", "samples", "schedule", "loss_scale", "precision"):
+        given = getattr(settings, name)
+        if given != getattr(usual, name):
+            raise StudyError(
+                f"{own.name} trains by its own function, which does not hear of {name.replace('_', ' ')} {given}: leave "
+                "that out. What it reads in config.options may vary (--axis NAME=VALUES)."
+            )
 
 
 def _shared_out(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
