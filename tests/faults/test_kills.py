@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ..lab.ledger_rows import rows
 from ..lab.processes import gone
 
 STUDY = [
@@ -37,15 +38,6 @@ def finish(folder: Path, executor: str, epochs: int) -> None:
     process = start(folder, executor, epochs)
     output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
-
-
-def rows(folder: Path) -> list[tuple[object, ...]]:
-    """All of the ledger but how long it took."""
-    ledger = sqlite3.connect(folder / "study.db")
-    names = [row[1] for row in ledger.execute("PRAGMA table_info(runs)") if row[1] != "seconds"]
-    found = ledger.execute(f"SELECT {', '.join(names)} FROM runs ORDER BY key").fetchall()
-    ledger.close()
-    return found
 
 
 def workers_of(driver: int) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 
 from halflife.lab import ExecutionConfig, Settings, StudyError, run_study
 
+from .ledger_rows import rows
 from .processes import gone
 
 pytest.importorskip("submitit")
@@ -30,15 +30,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in.*DEBUG_.*_l
 SETTINGS = Settings(
     optimizers=("adam-p",), lrs=(1e-2,), lams=(0.1, 1.0), seeds=1, epochs=2, batch_size=100, curves=True
 )
-
-
-def rows(folder: Path) -> list[tuple[object, ...]]:
-    """All of the ledger but how long it took."""
-    ledger = sqlite3.connect(folder / "study.db")
-    names = [row[1] for row in ledger.execute("PRAGMA table_info(runs)") if row[1] != "seconds"]
-    found = ledger.execute(f"SELECT {', '.join(names)} FROM runs ORDER BY key").fetchall()
-    ledger.close()
-    return found
 
 
 def shared_out(job: Any, folder: Path, n: int = 2, options: Any = None) -> dict[int, Any]:

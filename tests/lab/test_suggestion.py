@@ -11,12 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from halflife.cli.app import app
-from halflife.lab import Run, StudyError, Tuned, suggest
+from halflife.lab import StudyError, TrainingSetup, Tuned, suggest
 from halflife.lab.laws import SCARCE, TIMESCALE, Law
 
 
 def test_the_averaging_time_lies_between_one_epoch_and_all() -> None:
-    found = suggest(Run(lr=1e-3, batch=100, data=50_000, epochs=100))
+    found = suggest(TrainingSetup(lr=1e-3, batch=100, data=50_000, epochs=100))
     steps = 500
     assert found.high == pytest.approx(1 / (1e-3 * steps))
     assert found.low == pytest.approx(1 / (1e-3 * steps * 100))
@@ -25,42 +25,42 @@ def test_the_averaging_time_lies_between_one_epoch_and_all() -> None:
 
 
 def test_the_laws_proportions() -> None:
-    base = suggest(Run(1e-3, 100, 50_000, 100)).lam
-    assert suggest(Run(2e-3, 100, 50_000, 100)).lam == pytest.approx(base / 2)
-    assert suggest(Run(1e-3, 200, 50_000, 100)).lam == pytest.approx(base * 2)
-    assert suggest(Run(1e-3, 100, 100_000, 100)).lam == pytest.approx(base / 2)
+    base = suggest(TrainingSetup(1e-3, 100, 50_000, 100)).lam
+    assert suggest(TrainingSetup(2e-3, 100, 50_000, 100)).lam == pytest.approx(base / 2)
+    assert suggest(TrainingSetup(1e-3, 200, 50_000, 100)).lam == pytest.approx(base * 2)
+    assert suggest(TrainingSetup(1e-3, 100, 100_000, 100)).lam == pytest.approx(base / 2)
 
 
 def test_tokens_per_parameter() -> None:
-    found = suggest(Run(6e-4, 5e5, 2e9, params=1e8, tokens=True))
+    found = suggest(TrainingSetup(6e-4, 5e5, 2e9, params=1e8, tokens=True))
     share = 1.084 * 20**-0.527
     assert found.lam == pytest.approx(5e5 / (6e-4 * 2e9 * share))
     assert found.low == pytest.approx(found.lam / 2)
 
 
 def test_scarce_tokens_seen_again_lengthen_the_range_upward() -> None:
-    once, often = (suggest(Run(6e-4, 5e5, 2e8, epochs, 1e8, tokens=True)) for epochs in (1, 8))
+    once, often = (suggest(TrainingSetup(6e-4, 5e5, 2e8, epochs, 1e8, tokens=True)) for epochs in (1, 8))
     assert SCARCE not in once.laws
     assert SCARCE in often.laws
     assert often.high == pytest.approx(30 * often.lam)
 
 
 def test_what_was_tuned_is_moved_by_lr_batch_and_data() -> None:
-    found = suggest(Run(2e-3, 512, 100_000), Tuned(Run(1e-3, 128, 50_000), 0.1, 0.999))
+    found = suggest(TrainingSetup(2e-3, 512, 100_000), Tuned(TrainingSetup(1e-3, 128, 50_000), 0.1, 0.999))
     assert found.lam == pytest.approx(0.1 / 2 * 4 / 2)
     assert found.beta2 == pytest.approx(0.999**4)
-    same = suggest(Run(1e-3, 128, 50_000), Tuned(Run(1e-3, 128, 50_000), 0.1))
+    same = suggest(TrainingSetup(1e-3, 128, 50_000), Tuned(TrainingSetup(1e-3, 128, 50_000), 0.1))
     assert (same.lam, same.beta2) == (0.1, 0.999)
 
 
 def test_a_larger_model_on_the_same_tokens_takes_more_tokens_per_parameter_into_account() -> None:
-    before = Run(1e-3, 1e5, 2e9, params=1e8, tokens=True)
-    found = suggest(Run(1e-3, 1e5, 2e9, params=4e8, tokens=True), Tuned(before, 0.1))
+    before = TrainingSetup(1e-3, 1e5, 2e9, params=1e8, tokens=True)
+    found = suggest(TrainingSetup(1e-3, 1e5, 2e9, params=4e8, tokens=True), Tuned(before, 0.1))
     assert found.lam == pytest.approx(0.1 * 4**-0.527)
 
 
 def test_the_study_that_would_check_it_is_a_command_that_is_understood() -> None:
-    found = suggest(Run(1e-3, 128, 50_000, 90))
+    found = suggest(TrainingSetup(1e-3, 128, 50_000, 90))
     assert found.lams[0] < found.low < found.high < found.lams[-1]
     assert len(found.lrs) == 4
     words = shlex.split(found.command)
@@ -83,7 +83,7 @@ def test_the_study_that_would_check_it_is_a_command_that_is_understood() -> None
 )
 def test_what_is_no_training(given: dict[str, float], sentence: str) -> None:
     with pytest.raises(StudyError, match=sentence):
-        Run(**{"lr": 1e-3, "batch": 10, "data": 100, **given})
+        TrainingSetup(**{"lr": 1e-3, "batch": 10, "data": 100, **given})
 
 
 def test_the_command_prints_range_law_conventions_and_check() -> None:

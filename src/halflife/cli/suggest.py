@@ -11,7 +11,7 @@ from ..conventions import SCHEDULES
 from ..conventions import convert as converted
 from ..lab.errors import StudyError
 from ..lab.laws import SECOND_MOMENT
-from ..lab.suggestion import Run, Suggestion, Tuned, suggest
+from ..lab.suggestion import Suggestion, TrainingSetup, Tuned, suggest
 from .convert_table import show_all
 from .wrapping import give_up, say
 
@@ -49,10 +49,10 @@ def suggest_decay(
     try:
         if (samples is None) == (tokens is None):
             raise StudyError("one of --samples and --tokens is needed: how much there is to learn from.")
-        run = Run(lr, batch, samples or tokens or 0.0, epochs, params, tokens is not None)
+        run = TrainingSetup(lr, batch, samples or tokens or 0.0, epochs, params, tokens is not None)
         tuned = None
         if tuned_lambda is not None:
-            before = Run(
+            before = TrainingSetup(
                 tuned_lr or lr, tuned_batch or batch, tuned_data or run.data, 1.0, tuned_params or params, run.tokens
             )
             tuned = Tuned(before, tuned_lambda, tuned_beta2)

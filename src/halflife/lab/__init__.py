@@ -16,7 +16,7 @@ from .problems import PROBLEMS, Problem, Split
 from .progress import Progress
 from .result import Result
 from .study import Study
-from .suggestion import Run, Suggestion, Tuned, suggest
+from .suggestion import Suggestion, TrainingSetup, Tuned, suggest
 
 __all__ = [
     "BASELINE",
@@ -36,12 +36,12 @@ __all__ = [
     "Problem",
     "Progress",
     "Result",
-    "Run",
     "Settings",
     "Split",
     "Study",
     "StudyError",
     "Suggestion",
+    "TrainingSetup",
     "Tuned",
     "coupling",
     "plan",

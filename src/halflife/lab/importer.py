@@ -28,7 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 """What the columns may be called, in any case."""
 
 
-class Row(NamedTuple):
+class ImportedRun(NamedTuple):
     """A run, and the text in the column of the axis."""
 
     run: RunRecord
@@ -101,7 +101,7 @@ def _grid(rows: Sequence[RunRecord], lrs: Sequence[float], lams: Sequence[float]
     return [at.get((seed, lr, lam)) for seed in range(seeds) for lr in lrs for lam in lams]
 
 
-def _read(path: Path, axis: str | None) -> Iterator[Row]:
+def _read(path: Path, axis: str | None) -> Iterator[ImportedRun]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -135,7 +135,7 @@ def _row(
     counts: dict[tuple[str, str, float, float], int],
     path: Path,
     line: int,
-) -> Row:
+) -> ImportedRun:
     try:
         lr, lam = (float(row[columns[what]]) for what in ("lr", "lam"))
         error = float(row[columns["error"]] or nan)
@@ -151,7 +151,7 @@ def _row(
     key = key_of({"axis": axis, "optimizer": name, "lr": lr, "lam": lam, "seed": seed})
     facts = key, path.stem, "own", name, lr, lam, seed, 0, ""
     scores = nan, nan, nan, error, nan, test, nan
-    return Row(RunRecord(*facts, *scores, diverged=not isfinite(error), seconds=nan), axis)
+    return ImportedRun(RunRecord(*facts, *scores, diverged=not isfinite(error), seconds=nan), axis)
 
 
 def _not_here(*_: Any, **__: Any) -> Any:

@@ -18,7 +18,7 @@ ENOUGH_TOKENS = 20.0
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingSetup:
     """A training: the peak ``lr``, and the samples (or tokens) in a batch, in the data, and how often each is seen.
 
     ``params`` is the number of the model's parameters. ``tokens`` says that batch and data are counted in tokens, as
@@ -59,7 +59,7 @@ class Run:
 class Tuned:
     """Another training of the same problem, and the λ and β₂ that were found best for it."""
 
-    run: Run
+    run: TrainingSetup
     lam: float
     beta2: float = 0.999
 
@@ -78,7 +78,7 @@ class Suggestion:
     ``laws`` are those that the value and the range rest on; ``reasons`` say how, a sentence each.
     """
 
-    run: Run
+    run: TrainingSetup
     lam: float
     low: float
     high: float
@@ -106,7 +106,7 @@ class Suggestion:
         return f"halflife study my.py:problem --optimizer adamw-torch --lrs {lrs} --lambdas {lams}{batch}{epochs}"
 
 
-def suggest(run: Run, tuned: Tuned | None = None) -> Suggestion:
+def suggest(run: TrainingSetup, tuned: Tuned | None = None) -> Suggestion:
     """From what was tuned elsewhere, else from tokens per parameter, else from how long the weights should average.
 
     Equations: τ = 1/(lr·λ) steps. Tuned: λ = λ₀·(lr₀/lr)·(batch/batch₀)·(data₀/data). Tokens: batch/(lr·λ·tokens) =
@@ -121,7 +121,7 @@ def suggest(run: Run, tuned: Tuned | None = None) -> Suggestion:
     return _scarce(found)
 
 
-def _from_tuned(run: Run, tuned: Tuned) -> Suggestion:
+def _from_tuned(run: TrainingSetup, tuned: Tuned) -> Suggestion:
     before = tuned.run
     lam = tuned.lam * (before.lr / run.lr) * (run.batch / before.batch) * (before.data / run.data)
     laws, words = (TIMESCALE, SECOND_MOMENT), "the averaging time of what was tuned is kept, in epochs"
@@ -134,7 +134,7 @@ def _from_tuned(run: Run, tuned: Tuned) -> Suggestion:
     return Suggestion(run, lam, lam / ALLOWANCE, lam * ALLOWANCE, laws, (reason,), beta2)
 
 
-def _from_tokens(run: Run, params: float) -> Suggestion:
+def _from_tokens(run: TrainingSetup, params: float) -> Suggestion:
     per_parameter = run.data / params
     share = TOKENS_CONSTANT * per_parameter**TOKENS_EXPONENT
     lam = run.batch / (run.lr * run.data * share)
@@ -145,7 +145,7 @@ def _from_tokens(run: Run, params: float) -> Suggestion:
     return Suggestion(run, lam, lam / ALLOWANCE, lam * ALLOWANCE, (TOKENS,), (reason,))
 
 
-def _from_epochs(run: Run) -> Suggestion:
+def _from_epochs(run: TrainingSetup) -> Suggestion:
     once = 1 / (run.lr * run.steps_per_epoch)
     longest = max(run.epochs, 1.0)
     middle = sqrt(longest)

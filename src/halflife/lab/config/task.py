@@ -55,8 +55,8 @@ def _check_own(own: OwnTraining, settings: Settings) -> None:
         given = getattr(settings, name)
         if given != getattr(usual, name):
             raise StudyError(
-                f"{own.name} trains by its own function, which does not hear of {name.replace('_', ' ')} {given}: leave "
-                "that out. What it reads in config.options may vary (--axis NAME=VALUES)."
+                f"{own.name} trains by its own function, which does not hear of {name.replace('_', ' ')} {given}: "
+                "leave that out. What it reads in config.options may vary (--axis NAME=VALUES)."
             )
 
 

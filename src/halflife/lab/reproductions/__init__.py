@@ -18,8 +18,17 @@ from .timescale import TIMESCALE
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        *(DECOUPLING, BATCHNORM, SCALE_FREE, ADAMW_VS_PROXADAM, BLOG_RESNET20, RIDGE, SHAKE_SHAKE),
-        *(TIMESCALE, BATCH_SIZE, SCARCE_DATA, SCHEDULE),
+        DECOUPLING,
+        BATCHNORM,
+        SCALE_FREE,
+        ADAMW_VS_PROXADAM,
+        BLOG_RESNET20,
+        RIDGE,
+        SHAKE_SHAKE,
+        TIMESCALE,
+        BATCH_SIZE,
+        SCARCE_DATA,
+        SCHEDULE,
     )
 }
 

@@ -26,8 +26,12 @@ SCALED: dict[Scale, dict[str, Any]] = {
     "smoke": {"seeds": 1, "epochs": 1, "batch_size": 25, "lrs": (1e-3, 1e-2), "lams": (1e-2, 1e-1, 1.0)},
     "small": {"lrs": LRS, "lams": LAMS, "seeds": 8},
     "paper": {
-        **{"problem": "cifar10", "model": "resnet20", "seeds": 3, "batch_size": 128},
-        **{"lrs": (5e-4, 1e-3, 2e-3, 4e-3), "lams": (1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)},
+        "problem": "cifar10",
+        "model": "resnet20",
+        "seeds": 3,
+        "batch_size": 128,
+        "lrs": (5e-4, 1e-3, 2e-3, 4e-3),
+        "lams": (1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0),
     },
 }
 

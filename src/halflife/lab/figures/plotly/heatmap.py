@@ -69,7 +69,10 @@ def _hatching(panel: HeatmapSpec) -> list[dict[str, Any]]:
     parts = [(np.argwhere(panel.diverged & ~lost), "#fff"), (np.argwhere(panel.diverged & lost), "@muted")]
     return [
         {
-            **{"type": "scatter", "mode": "lines", "hoverinfo": "skip", "line": {"color": colour, "width": 1}},
+            "type": "scatter",
+            "mode": "lines",
+            "hoverinfo": "skip",
+            "line": {"color": colour, "width": 1},
             "x": [x for _, j in found for a, b in SLANTS for x in (j + a, j + b, None)],
             "y": [y for i, _ in found for a, b in SLANTS for y in (i - b, i - a, None)],
         }

@@ -41,7 +41,11 @@ def _decades(ends: tuple[float, float]) -> list[float]:
 def _lines(info: PairedSpec, i: int) -> list[dict[str, Any]]:
     return [
         {
-            **{"type": "scatter", "mode": "lines+markers", "x": info.lams[k], "y": values[k][i], "yaxis": axis},
+            "type": "scatter",
+            "mode": "lines+markers",
+            "x": info.lams[k],
+            "y": values[k][i],
+            "yaxis": axis,
             "line": {"color": category_colour(k), "width": 2},
             "marker": {"symbol": ("circle", "square")[k], "size": 6, "color": category_colour(k)},
             "hovertemplate": f"{info.titles[k]}, λ %{{x}}<br>{name} <b>%{{y:.3g}}</b><extra></extra>",

@@ -51,6 +51,11 @@ def _near(panel: ScalingSpec) -> dict[str, Any]:
     x = [place for place in panel.places for _ in range(3)]
     y = [value for ends in zip(low, high, strict=True) for value in (*ends, None)]
     return {
-        **{"type": "scatter", "x": x, "y": y, "mode": "lines", "name": "near the best", "hoverinfo": "skip"},
+        "type": "scatter",
+        "x": x,
+        "y": y,
+        "mode": "lines",
+        "name": "near the best",
+        "hoverinfo": "skip",
         "line": {"color": "@line", "width": 8},
     }
