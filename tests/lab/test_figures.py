@@ -152,3 +152,14 @@ def test_kappa_that_is_not_identified_is_no_headline():
     figure = draw([panel], colour_scale([flat], baseline()), "")
     words = next(text for text in figure.axes[0].texts if text.get_text() == "κ not identified")
     assert words.get_fontweight() == "normal"
+
+
+def test_the_colours_end_where_nine_tenths_of_the_cells_lie():
+    one = found(0.0)
+    one.val[:] = np.linspace(0.1, 0.15, 35).reshape(5, 7)
+    one.val[:, -1, -1] = 0.29
+    nothing = Findings(
+        BASELINE, LRS, (0.0,), np.full((2, 5, 1), np.nan), np.full((2, 5, 1), np.nan), np.zeros((2, 5, 1), bool)
+    )
+    assert colour_scale([one], nothing).high == pytest.approx(np.quantile(one.error, 0.9))
+    assert colour_scale([one], baseline()).high == pytest.approx(0.2)  # as far as Adam without decay reaches

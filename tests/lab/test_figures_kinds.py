@@ -164,6 +164,11 @@ def test_error_beside_norm_of_adamw_and_adamp():
     assert np.isnan(info.errors[0][0][~alive]).all()
     assert info.norms[1][0][0] == pytest.approx(result.column(result.found("adam-p"), "weight_norm")[:, row, 0].mean())
     assert info.finding.startswith("At the best cell: AdamW (paper) ")
+    first.diverged[0, row, 2] = True
+    lost = paired_spec(result)
+    assert np.isnan(lost.errors[0][0][2])
+    assert np.isnan(lost.norms[0][0][2])
+    assert np.isfinite(lost.errors[1][0][2])
     assert paired_spec(fabricated(SMALL)) is None
     assert "paired" in [picture.name for picture in figures_of([result])]
 

@@ -38,6 +38,11 @@ def test_tokens_per_parameter() -> None:
     assert found.low == pytest.approx(found.lam / 2)
 
 
+def test_the_share_is_of_the_whole_training() -> None:
+    once, twice = (suggest(TrainingSetup(6e-4, 5e5, 2e9, epochs, 1e8, tokens=True)) for epochs in (1, 2))
+    assert twice.lam == pytest.approx(once.lam / 2)
+
+
 def test_scarce_tokens_seen_again_lengthen_the_range_upward() -> None:
     once, often = (suggest(TrainingSetup(6e-4, 5e5, 2e8, epochs, 1e8, tokens=True)) for epochs in (1, 8))
     assert SCARCE not in once.laws

@@ -137,7 +137,7 @@ def _from_tuned(run: TrainingSetup, tuned: Tuned) -> Suggestion:
 def _from_tokens(run: TrainingSetup, params: float) -> Suggestion:
     per_parameter = run.data / params
     share = TOKENS_CONSTANT * per_parameter**TOKENS_EXPONENT
-    lam = run.batch / (run.lr * run.data * share)
+    lam = run.batch / (run.lr * run.data * run.epochs * share)
     reason = (
         f"{per_parameter:.3g} tokens per parameter: the weights should average over {share:.2g} of the training, as "
         "fitted on models under μP with an lr that falls to 0."
