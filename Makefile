@@ -15,7 +15,7 @@ PRELOADED = LD_PRELOAD="$$(g++ -print-file-name=lib$(1).so) $$(g++ -print-file-n
 # Where there is g++, C++ that does not build is an error.
 export HALFLIFE_NEEDS_NATIVE := $(shell test "$$(uname -s)" = Linux && command -v g++ >/dev/null && echo 1)
 
-.PHONY: study test test-slow test-random conventions trainers bench sanitize sanitize-threads cuda-text gpu lint clean
+.PHONY: study test test-slow test-random conventions trainers bench sanitize sanitize-threads distributed cuda-text gpu lint clean
 
 study: .venv/lab.stamp           ## train the grid on digits, draw the heatmaps, print the table
 	$(BIN)/halflife study --out study
@@ -47,6 +47,9 @@ sanitize: .venv/test.stamp $(SANITIZED) ## the native engine under the address a
 sanitize-threads: .venv/test.stamp $(THREADED) ## the native engine's threads under ThreadSanitizer
 	$(call PRELOADED,tsan) TSAN_OPTIONS="halt_on_error=1 ignore_noninstrumented_modules=1" \
 	HALFLIFE_LIBRARY="$(CURDIR)/$(THREADED)" $(BIN)/python -m pytest --capture=sys tests/native/test_threads.py
+
+distributed: .venv/test.stamp    ## sharded parameters, on 2 and 4 processes of this machine
+	$(BIN)/python -m pytest -m distributed tests/sharded
 
 cuda-text: .venv/test.stamp      ## generated kernels: by g++ against the equations, and by NVRTC for three chips
 	$(BIN)/python -m pytest --numprocesses auto -m "slow or not slow" -k "not all_of_the_cells and not its_clock" \

@@ -20,8 +20,9 @@ ROOMS: dict[str, set[str]] = {
     "regularizers": {"arithmetic"},
     "registry": {"rules"},
 }
+ROOMS["sharded"] = {"arithmetic", "rules", "regularizers"}
 ROOMS["update"] = {"arithmetic", "rules", "decays", "regularizers"}
-ROOMS["engines"] = ROOMS["update"] | {"update", "registry", "caller"}
+ROOMS["engines"] = ROOMS["update"] | {"update", "registry", "caller", "sharded"}
 ROOMS["optim"] = ROOMS["engines"] | {"engines"}
 ROOMS["schedules"] = {"decays"}
 ROOMS["conventions"] = ROOMS["optim"] | {"optim"}

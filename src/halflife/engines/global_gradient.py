@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from ..rules import Scalar
+from ..sharded.reduction import Reduction, squares
 from .group_step import as_real
 
 
@@ -39,11 +41,16 @@ STEP = StepDecision("step")
 FastNorm = Callable[[], float]
 """A faster way to the norm of all gradients than the one here."""
 
+FindReduction = Callable[[], Reduction | None]
+"""What says over which processes the gradients lie; None where they are all here."""
+
 
 class StepGuard(Protocol):
     """Asked once before each step, with all gradients, whether it is to be made and by what factor."""
 
-    def __call__(self, grads: Sequence[Tensor], fast_norm: FastNorm | None, /) -> StepDecision: ...
+    def __call__(
+        self, grads: Sequence[Tensor], fast_norm: FastNorm | None, reduction: FindReduction, /
+    ) -> StepDecision: ...
 
 
 @dataclass(frozen=True)
@@ -62,30 +69,60 @@ class GlobalGradOptions:
     found: Any = None
     read: bool = True
 
-    def decide(self, grads: Sequence[Tensor], fast_norm: FastNorm | None = None) -> StepDecision:
-        """What is to be done with these gradients."""
+    def decide(
+        self, grads: Sequence[Tensor], fast_norm: FastNorm | None = None, reduction: Reduction | None = None
+    ) -> StepDecision:
+        """What is to be done with these gradients; with a ``reduction``, on all of its processes the same."""
         if not self.read:
-            return self._decide_unread(grads)
-        if self.found is not None and float(self.found):
+            return self._decide_unread(grads, reduction)
+        found = self.found is not None and bool(_plain(self.found))
+        factor = 1.0 if self.scale is None else 1.0 / float(_plain(self.scale))
+        looks = self.max_norm is not None or self.nonfinite == "skip"
+        if found and reduction is None:
             return StepDecision("skip")
-        factor = 1.0 if self.scale is None else 1.0 / float(self.scale)
-        if self.max_norm is None and self.nonfinite == "step":
+        if not looks and (reduction is None or self.found is None):
             return StepDecision("step", factor)
-        parts = [_real_values(g) for g in grads]
-        norm = (fast_norm() if fast_norm else total_norm(parts, read=self.read)) * factor
-        if self.nonfinite == "skip" and not _all_finite(norm, parts):
+        norm, bad, found = self._read(grads if looks else [], fast_norm if looks else None, found, reduction)
+        if found:
+            return StepDecision("skip")
+        norm *= factor
+        if bad:
             return StepDecision("skip", norm=norm)
-        return StepDecision(
-            "step", factor if self.max_norm is None else factor * clip_factor(norm, self.max_norm), norm
-        )
+        if self.max_norm is not None:
+            factor *= float(clip_factor(norm, self.max_norm))
+        return StepDecision("step", factor, norm if looks else None)
 
-    def _decide_unread(self, grads: Sequence[Tensor]) -> StepDecision:
+    def _read(
+        self, grads: Sequence[Tensor], fast_norm: FastNorm | None, found: bool, reduction: Reduction | None
+    ) -> tuple[float, bool, bool]:
+        """The norm of all gradients, whether one is not finite that must be, and whether a scaler found one."""
+        parts = [_real_values(g) for g in grads]
+        if reduction is None:
+            norm = fast_norm() if fast_norm else float(total_norm(parts, read=True))
+            return norm, self.nonfinite == "skip" and not _all_finite(norm, parts), found
+        here = float(
+            squares(lambda some: total_norm(some, read=True), fast_norm, parts, reduction.copies[: len(parts)])
+        )
+        bad = self.nonfinite == "skip" and not _all_finite(here, parts)
+        square, *verdicts = map(float, reduction.total([here, bad, found]))
+        return square**0.5, bool(verdicts[0]), bool(verdicts[1])
+
+    def _decide_unread(self, grads: Sequence[Tensor], reduction: Reduction | None) -> StepDecision:
         """The same in tensors of one number: a sum of squares in float64 overflows with the gradients alone."""
-        skip = None if self.found is None else torch.as_tensor(self.found).reshape(()) != 0
-        factor = 1.0 if self.scale is None else 1.0 / torch.as_tensor(self.scale).reshape(()).double()
-        if self.max_norm is None and self.nonfinite == "step":
+        skip = None if self.found is None else torch.as_tensor(_plain(self.found)).reshape(()) != 0
+        factor = 1.0 if self.scale is None else 1.0 / torch.as_tensor(_plain(self.scale)).reshape(()).double()
+        looks = self.max_norm is not None or self.nonfinite == "skip"
+        norm: Scalar = 0.0
+        if looks and reduction is None:
+            norm = total_norm([_real_values(g) for g in grads], read=False)
+        elif reduction is not None and (looks or skip is not None):
+            parts = [_real_values(g) for g in grads] if looks else []
+            here = squares(partial(total_norm, read=False), None, parts, reduction.copies[: len(parts)])
+            square, found = reduction.total([here, 0.0 if skip is None else skip])
+            norm, skip = square.sqrt(), None if skip is None else found != 0
+        if not looks:
             return StepDecision("step", factor, skip=skip)
-        norm = total_norm([_real_values(g) for g in grads], read=False) * factor
+        norm = norm * factor
         if self.nonfinite == "skip":
             bad = ~torch.as_tensor(norm).isfinite()
             skip = bad if skip is None else skip.to(bad.device) | bad
@@ -130,6 +167,11 @@ def _all_finite(norm: Scalar, parts: Sequence[Tensor]) -> bool:
     if bool(torch.as_tensor(norm, device=None if isinstance(norm, Tensor) else "cpu").isfinite()):
         return True
     return all(bool(x.isfinite().all()) for x in parts)
+
+
+def _plain(x: Any) -> Any:
+    """What a ``GradScaler`` gives, as a tensor that lies here whole."""
+    return x.full_tensor() if hasattr(x, "full_tensor") else x
 
 
 def _real_values(g: Tensor) -> Tensor:

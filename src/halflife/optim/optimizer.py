@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 from ..decays import named
 from ..decays.schedule import WeightDecaySchedule
 from ..engines import Choice, GlobalGradOptions, StepDecision
-from ..engines.global_gradient import STEP, FastNorm
+from ..engines.global_gradient import STEP, FastNorm, FindReduction
 from ..registry import RuleFactory, by_fields, entry_of
 from ..rules import Rule, Scalar
 from . import checkpoints, signature
@@ -257,11 +257,11 @@ class Optimizer(torch.optim.Optimizer):
         read = plain and all(p.is_cpu for group in self.param_groups for p in group["params"])
         return GlobalGradOptions(norm, "skip" if skip else "step", scale, found, read=read)
 
-    def _guard(self, grads: Sequence[Tensor], fast_norm: FastNorm | None) -> StepDecision:
+    def _guard(self, grads: Sequence[Tensor], fast_norm: FastNorm | None, reduction: FindReduction) -> StepDecision:
         options = self.global_grad_options()
         if options is None:
             return STEP
-        decision = options.decide(grads, fast_norm)
+        decision = options.decide(grads, fast_norm, reduction())
         self.grad_norm = decision.norm
         return decision
 

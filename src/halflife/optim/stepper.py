@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -27,6 +27,8 @@ from ..engines import (
 from ..engines.memory import Memory
 from ..regularizers import L2
 from ..rules import Rule, Scalar
+from ..sharded.reduction import Reduction
+from ..sharded.stand_ins import Shards, any_sharded, reduction_over
 from ..update import Update
 from .checkpoints import convert_state
 from .groups import GLOBAL, CyclicPeaks, Group, GroupView, is_on_purpose, number
@@ -45,7 +47,9 @@ class Stepper:
         self.name, self.rule_of, self.peaks = name, rule_of, peaks
         self.warnings = StepWarnings()
         self.memories = dict[int, Memory]()
+        self.process_group: Any = None
         self._plan: Plan | None = None
+        self._shards: Shards | None = None
 
     def view(self, group: Group) -> GroupView:
         """The group, read in the algebra's terms."""
@@ -54,12 +58,29 @@ class Stepper:
     def step(self, groups: list[Group], state: States, guard: StepGuard) -> bool | Tensor:
         """Step all parameters that have gradients, unless the guard says to skip.
 
-        Returns whether a step was made or, where only the device knows, a number there that is not 0 if none was.
+        Of DTensors the shards that lie here are stepped. Returns whether a step was made or, where only the device
+        knows, a number there that is not 0 if none was.
         """
+        if not any_sharded(groups):
+            self._shards = None
+            return self._step(groups, state, guard)
+        if self.peaks is not None:
+            self.peaks.read(groups)
+        shards = self._shards = self._shards or Shards()
+        local = shards.local(groups, list(map(self.view, groups)))
+        self.warnings.places = shards.places
+        own = shards.take(state)
+        try:
+            return self._step(local, own, guard)
+        finally:
+            shards.publish(own, state)
+
+    def _step(self, groups: list[Group], state: States, guard: StepGuard) -> bool | Tensor:
         plan, (params, grads) = self._plan, with_gradients(groups)
         fits = plan is not None and plan.fits(params, grads, state)
         norm = plan.norm if plan and fits and plan.whole else self._norm_anew(groups, state, grads)
-        decision = guard(grads, norm)
+        here = grads if self._shards is None else list(map(self._shards.gradient, params, grads))
+        decision = guard(here, norm, partial(self.reduction, params))
         if decision.skip is not None and not (plan and fits and plan.decides_on_device):
             decision = decision.settled()
         if decision.act == "skip":
@@ -71,9 +92,22 @@ class Stepper:
             return True
         return True if decision.skip is None else decision.skip
 
+    def reduction(self, params: list[Tensor]) -> Reduction | None:
+        """Over which processes the gradients of these parameters lie; None if they are all here."""
+        if self._shards is not None:
+            return self._shards.reduction(params, self.process_group)
+        return None if self.process_group is None else reduction_over(self.process_group, params)
+
     def choices(self, groups: list[Group], state: States) -> list[Choice]:
         """For each group the engine that a step would take now; where its tensors differ, all their names together."""
-        return [_summary(self._chosen(group, state)) for group in groups]
+        shards, local, own = Shards(), groups, state
+        if any_sharded(groups):
+            local = shards.local(groups, list(map(self.view, groups)))
+            own = shards.take(state)
+        found: list[list[tuple[Choice, GroupStep]]] = [[] for _ in groups]
+        for k, group in zip(shards.places or range(len(groups)), local, strict=True):
+            found[k] += self._chosen(group, own)
+        return list(map(_summary, found))
 
     def _chosen(self, group: Group, state: States) -> list[tuple[Choice, GroupStep]]:
         view, params = self.view(group), [p for p in group["params"] if p.grad is not None] or group["params"]
@@ -120,11 +154,11 @@ class Stepper:
     def _step_anew(self, groups: list[Group], state: States, factor: Scalar) -> None:
         """Choose an engine for each tensor; if some go into a table, keep what was planned."""
         self._plan = None
-        if self.peaks is not None:
+        if self.peaks is not None and self._shards is None:
             self.peaks.read(groups)
         views = [self.view(_without_params(group)) for group in groups]
         stepped = [[p for p in group["params"] if p.grad is not None] for group in groups]
-        only_begin = _only_begins(views, stepped, state)
+        only_begin = self._only_begins(views, stepped, state)
         parts = list[Part]()
         for k, (view, params) in enumerate(zip(views, stepped, strict=True)):
             self.warnings.look(k, view, halves(params))
@@ -161,6 +195,23 @@ class Stepper:
             step = replace(step, update=Update(view.rule, view.decay, L2()), lam=0.0)
         return [(k, choice, part) for choice, part in choose(step, view.engine)] if params else []
 
+    def _only_begins(self, views: list[GroupView], stepped: list[list[Tensor]], state: States) -> bool:
+        """Whether a step is only made to have its states: the first one, with lr 0 and no gradient but zeros.
+
+        So torch.distributed.checkpoint reads an optimizer that has not stepped yet; a decay that leaves the learning
+        rate out, or a constraint, would move the weights.
+        """
+        if any(map(len, state.values())) or any(isinstance(v.lr, int | float) and v.lr != 0 for v in views):
+            return False
+        moves = any(v.regularizer.constraint or (v.decay.multiplier == "one" and number(v.lam)) for v in views)
+        if not moves or any(number(v.lr) != 0 for v in views):
+            return False
+        params = list(chain.from_iterable(stepped))
+        there = any(bool(p.grad.count_nonzero()) for p in params if p.grad is not None)
+        if self._shards is not None:  # a shard may have zeros alone
+            there = bool(self._shards.reduction(params, self.process_group).total([there]))
+        return not there
+
     def _refuse(self, view: GroupView, step: GroupStep) -> None:
         """torch's errors for sparse gradients and for ``fused=True``, and one for decays that read the direction."""
         if view.group.get("fused"):
@@ -193,6 +244,8 @@ class StepWarnings:
 
     def __init__(self, first: int = 0) -> None:
         self._first = first
+        self.places: Sequence[int] | None = None
+        """Which group of the user's each one is, where they were cut into several."""
         self._seen: dict[int, tuple[Any, ...]] = {}
         self._warned: set[tuple[int, str]] = set()
 
@@ -211,7 +264,8 @@ class StepWarnings:
     def _warn(self, k: int, kind: str, text: str | None) -> None:
         if text and (k, kind) not in self._warned:
             self._warned.add((k, kind))
-            warn(f"parameter group {self._first + k}: {text}", UserWarning, stacklevel=level_of_caller())
+            place = self._first + (k if self.places is None else self.places[k])
+            warn(f"parameter group {place}: {text}", UserWarning, stacklevel=level_of_caller())
 
 
 def _beyond_peak(view: GroupView, η: float) -> str:
@@ -265,16 +319,3 @@ def _summary(chosen: list[tuple[Choice, GroupStep]]) -> Choice:
         name=name,
         reason="; ".join(f"{choice.name}: {len(part.params)} tensors, {choice.reason}" for choice, part in chosen),
     )
-
-
-def _only_begins(views: list[GroupView], stepped: list[list[Tensor]], state: States) -> bool:
-    """Whether a step is only made to have its states: the first one, with lr 0 and no gradient but zeros.
-
-    So torch.distributed.checkpoint reads an optimizer that has not stepped yet; a decay that leaves the learning rate
-    out, or a constraint, would move the weights.
-    """
-    if any(map(len, state.values())) or any(isinstance(v.lr, int | float) and v.lr != 0 for v in views):
-        return False
-    moves = any(v.regularizer.constraint or (v.decay.multiplier == "one" and number(v.lam)) for v in views)
-    grads = [p.grad for params in stepped for p in params if p.grad is not None]
-    return moves and all(number(v.lr) == 0 for v in views) and not any(bool(g.count_nonzero()) for g in grads)

@@ -24,6 +24,9 @@ class Scaled(Regularizer):
             raise ValueError(f"Scaled needs a factor of at least 0, but {self.factor} was given.")
         _inherit(self, (self.of,))
 
+    def coupled_dims(self, w: Tensor) -> frozenset[int]:
+        return self.of.coupled_dims(w)
+
     def check(self, w: Tensor) -> None:
         self.of.check(w)
 
@@ -100,6 +103,9 @@ class Sum(Regularizer):
         _, bounds, rest = self.sorted_parts()
         clippable = all(r.separable and r.convex for r in rest) or not bounds
         _inherit(self, self.parts, len(rest) <= 1 and clippable)
+
+    def coupled_dims(self, w: Tensor) -> frozenset[int]:
+        return frozenset[int]().union(*(part.coupled_dims(w) for part in self.parts))
 
     def check(self, w: Tensor) -> None:
         for part in self.parts:

@@ -28,6 +28,9 @@ class GroupLasso(Regularizer):
     def _dims(self) -> list[int]:
         return [self.dim] if isinstance(self.dim, int) else list(self.dim)
 
+    def coupled_dims(self, w: Tensor) -> frozenset[int]:
+        return frozenset(d % w.dim() for d in self._dims())
+
     def check(self, w: Tensor) -> None:
         if w.is_complex() or not all(-w.dim() <= d < w.dim() for d in self._dims()):
             what = "complex" if w.is_complex() else f"of shape {tuple(w.shape)}"
@@ -58,7 +61,8 @@ class GroupLasso(Regularizer):
         dims, tiny = self._dims(), torch.finfo(y.dtype).tiny
         τ = tau.clamp(min=tiny)
         alive = ((y / τ) ** 2).sum(dims, keepdim=True) > 1
-        n = (norm - τ.amax(dims, keepdim=True)).clamp(min=0)
+        below = norm - torch.linalg.vector_norm(τ, dim=dims, keepdim=True)  # of the largest τᵢ, an empty shard has none
+        n = below.clamp(min=0)
         for _ in range(_NEWTON_STEPS):
             q = y / (n + τ)
             φ = (q * q).sum(dims, keepdim=True)

@@ -47,6 +47,10 @@ class Regularizer(ABC):
         """The same function with the parameter's first value filled in."""
         return self
 
+    def coupled_dims(self, w: Tensor) -> frozenset[int]:
+        """The dimensions of w along which R is no sum: a shard must have them whole to be stepped by itself."""
+        return frozenset() if self.separable else frozenset(range(w.dim()))
+
     def check(self, w: Tensor) -> None:
         """Raise ``ValueError`` if R cannot be taken of this parameter."""
 

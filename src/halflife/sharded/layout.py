@@ -1,0 +1,53 @@
+"""How a tensor is spread over processes, and the way from the shard here to the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
+
+
+@dataclass(frozen=True)
+class Layout:
+    """``mesh`` are the processes, ``placements`` say for each of its dimensions how the tensor lies along it; shape
+    and stride are the whole's."""
+
+    mesh: Any
+    placements: tuple[Any, ...]
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    @classmethod
+    def of(cls, p: DTensor) -> Layout:
+        return cls(p.device_mesh, p.placements, tuple(p.shape), p.stride())
+
+    @property
+    def sharded_dims(self) -> frozenset[int]:
+        """The dimensions along which it is cut."""
+        return frozenset(x.dim % len(self.shape) for x in self.placements if is_cut(x))
+
+    @property
+    def parts(self) -> int:
+        """Into how many different shards it is cut."""
+        return prod(self.mesh.size(dim) for dim, x in enumerate(self.placements) if is_cut(x))
+
+    def spread(self, x: Tensor) -> DTensor:
+        """The shard here as a DTensor over its memory."""
+        from torch.distributed.tensor import DTensor  # noqa: PLC0415
+
+        whole = cast("Any", self.shape)
+        return DTensor.from_local(x, self.mesh, self.placements, shape=whole, stride=self.stride)
+
+    def local(self, x: Any) -> Tensor:
+        """The shard here of a DTensor, by whatever it takes to lay it out like this."""
+        return (x if x.placements == self.placements else x.redistribute(placements=self.placements)).to_local()
+
+
+def is_cut(placement: Any) -> bool:
+    """Whether a tensor is cut along a dimension of its mesh: FSDP over tensor parallelism has a class of its own."""
+    return not placement.is_replicate() and not placement.is_partial()

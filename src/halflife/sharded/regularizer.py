@@ -1,0 +1,76 @@
+"""A regularizer as it acts on a shard of the tensor that it was given for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import chain
+from operator import is_
+from typing import Any, cast
+
+from torch import Tensor
+
+from ..arithmetic import Scalar
+from ..regularizers import Regularizer
+from .layout import Layout
+from .piece import Piece, piece_of
+
+
+def regularizer_on_shard(R: Regularizer, shard: Tensor, layout: Layout) -> Regularizer:
+    """R on this shard: a part of it where it is a sum over coordinates or over blocks that lie here whole."""
+    if R.coupled_dims(layout.spread(shard.detach())) & layout.sharded_dims:
+        return OverShards(R, layout)
+    piece = piece_of(shard)
+    return R if piece is None else _cut(R, piece)
+
+
+@dataclass(frozen=True)
+class OverShards(Regularizer):
+    """R of a whole tensor, for one process's shard of it: all of them compute it together."""
+
+    R: Regularizer
+    layout: Layout
+
+    separable = False
+
+    def __post_init__(self) -> None:
+        for name in ("has_grad", "has_prox", "convex", "constraint", "anchored"):
+            object.__setattr__(self, name, getattr(self.R, name))
+
+    def at(self, anchor: Tensor) -> Regularizer:
+        return OverShards(self.R.at(self.layout.spread(anchor)), self.layout)
+
+    def value(self, w: Tensor) -> Tensor:
+        return cast("Any", self.R.value(self.layout.spread(w))).full_tensor()
+
+    def grad(self, w: Tensor) -> Tensor:
+        return self.layout.local(self.R.grad(self.layout.spread(w)))
+
+    def prox(self, y: Tensor, tau: Scalar) -> Tensor:
+        spread: Callable[[Any], Any] = self.layout.spread
+        τ = spread(tau) if isinstance(tau, Tensor) and tau.dim() else tau
+        return self.layout.local(self.R.prox(spread(y), τ))
+
+
+def _cut(R: Any, piece: Piece) -> Any:
+    """R with its own part of every tensor that it has for each coordinate; R itself if it has none."""
+    if isinstance(R, Tensor):
+        return piece.cut(R) if R.dim() else R
+    if isinstance(R, tuple):
+        parts = cast("tuple[Any, ...]", R)
+        return tuple(_cut(part, piece) for part in parts)
+    if not isinstance(R, Regularizer) or not is_dataclass(R):
+        return R
+    settings = {field.name: getattr(R, field.name) for field in fields(R)}
+    new = {name: _cut(x, piece) for name, x in settings.items()}
+    if all(map(_same, settings.values(), new.values())):
+        return R
+    changed = object.__new__(type(R))
+    for name, x in chain(vars(R).items(), new.items()):
+        object.__setattr__(changed, name, x)
+    return changed
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Whether nothing was cut: of several parts, none of them."""
+    return before is after or (isinstance(before, tuple) and all(map(is_, cast("tuple[Any, ...]", before), after)))

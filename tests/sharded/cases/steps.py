@@ -1,0 +1,133 @@
+"""A step of shards beside the same step in one process, in float64, of gradients that are written in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import halflife
+from halflife import regularizers as rz
+from tests.sharded.launch import case
+from tests.sharded.models import WAYS, assert_copies_agree, assert_near, model, put_gradients, shard, whole
+
+Params = list[Tensor]
+STRONG = {"lr": 0.05, "weight_decay": 0.5}
+
+
+def matrices(params: Params) -> Params:
+    return [p for p in params if p.dim() == 2]
+
+
+def masked(params: Params) -> list[dict[str, Any]]:
+    """Each parameter under a mask of its own, one of them a mask that broadcasts."""
+    masks = [torch.arange(p.numel()).reshape(p.shape) % 3 != 1 for p in params]
+    masks[0] = masks[0][:1]
+    return [{"params": [p], "regularizer": rz.OnSubset(rz.L1(), m)} for p, m in zip(params, masks, strict=True)]
+
+
+OPTIMIZERS: dict[str, Callable[[Params], Any]] = {
+    "AdamW": lambda ps: halflife.AdamW(ps, **STRONG),
+    "SGD": lambda ps: halflife.SGD(ps, momentum=0.9, **STRONG),
+    "SGD coupled, without momentum": lambda ps: halflife.SGD(ps, decay="coupled", **STRONG),
+    "AdamW, the paper's": lambda ps: halflife.AdamW(ps, lr=0.05, weight_decay=0.02, decay="independent"),
+    "cautious": lambda ps: halflife.AdamW(ps, decay="cautious", **STRONG),
+    "Lion": lambda ps: halflife.Lion(ps, **STRONG),
+    "ProxAdam + L1": lambda ps: halflife.ProxAdam(ps, lr=0.05, weight_decay=0.02, regularizer=rz.L1()),
+    "euclidean L1": lambda ps: halflife.Adam(ps, decay="euclidean", regularizer=rz.L1(), **STRONG),
+    "TowardInit": lambda ps: halflife.AdamW(ps, regularizer=rz.TowardInit(), **STRONG),
+    "OnSubset": lambda ps: halflife.AdamW(masked(ps), decay="proximal", lr=0.05, weight_decay=0.05),
+    "bounds beside L1": lambda ps: halflife.AdamW(
+        ps, decay="proximal", lr=0.05, weight_decay=0.05, regularizer=rz.Sum(rz.L1(), rz.Box(-0.5, 1.0))
+    ),
+    "GroupLasso of rows": lambda ps: halflife.AdamW(
+        matrices(ps), decay="proximal", regularizer=rz.GroupLasso(dim=1), lr=0.05, weight_decay=0.05
+    ),
+    "GroupLasso of columns": lambda ps: halflife.AdamW(
+        matrices(ps), decay="proximal", regularizer=rz.GroupLasso(dim=0), lr=0.05, weight_decay=0.05
+    ),
+    "euclidean GroupLasso of rows": lambda ps: halflife.Adam(
+        matrices(ps), decay="euclidean", regularizer=rz.GroupLasso(dim=1), **STRONG
+    ),
+    "euclidean GroupLasso of columns": lambda ps: halflife.Adam(
+        matrices(ps), decay="euclidean", regularizer=rz.GroupLasso(dim=0), **STRONG
+    ),
+    "clipped": lambda ps: halflife.AdamW(ps, max_grad_norm=0.7, **STRONG),
+    "foreach": lambda ps: halflife.AdamW(ps, engine="foreach", **STRONG),
+    "eager": lambda ps: halflife.AdamW(ps, engine="eager", **STRONG),
+    "an average of the weights": lambda ps: halflife.AdamW(ps, ema_decay=0.5, **STRONG),
+    "amsgrad": lambda ps: halflife.Adam(ps, amsgrad=True, **STRONG),
+    "RAdam": lambda ps: halflife.RAdam(ps, **STRONG),
+}
+
+
+def run_beside(make: Callable[[Params], Any], way: str, steps: int = 4) -> None:
+    """Some steps of the whole model and of the sharded one; weights, states and averages end alike."""
+    one, many = model(), shard(model(), way)
+    before = [whole(p).clone() for p in one.parameters()]
+    ours, theirs = list(many.parameters()), list(one.parameters())
+    a, b = make(theirs), make(ours)
+    for t in range(steps):
+        put_gradients(theirs, t)
+        put_gradients(ours, t)
+        a.step()
+        b.step()
+    stepped = {id(p) for group in a.param_groups for p in group["params"]}
+    for p, q, w in zip(theirs, ours, before, strict=True):
+        assert_near(q, p)
+        assert_copies_agree(q)
+        if id(p) in stepped:
+            assert float((whole(p) - w).abs().max()) > 1e-10
+            assert {*a.state[p]} == {*b.state[q]}
+            for name, x in a.state[p].items():
+                assert_near(b.state[q][name], x)
+    if a.grad_norm is not None:
+        assert abs(a.grad_norm - b.grad_norm) <= 1e-12 * a.grad_norm
+
+
+@case(2, optimizer=OPTIMIZERS)
+def fsdp(optimizer: str) -> None:
+    run_beside(OPTIMIZERS[optimizer], "fsdp")
+
+
+@case(2, optimizer=OPTIMIZERS)
+def tp(optimizer: str) -> None:
+    run_beside(OPTIMIZERS[optimizer], "tp")
+
+
+@case(2, optimizer=OPTIMIZERS)
+def columns(optimizer: str) -> None:
+    run_beside(OPTIMIZERS[optimizer], "columns")
+
+
+@case(4, optimizer=OPTIMIZERS)
+def fsdp_of_four(optimizer: str) -> None:
+    run_beside(OPTIMIZERS[optimizer], "fsdp")
+
+
+@case(4, optimizer=OPTIMIZERS)
+def hsdp(optimizer: str) -> None:
+    run_beside(OPTIMIZERS[optimizer], "hsdp")
+
+
+@case(4, optimizer=OPTIMIZERS)
+def fsdp_of_tp(optimizer: str) -> None:
+    run_beside(OPTIMIZERS[optimizer], "2d")
+
+
+@case(2, way=[way for way in WAYS if way not in ("hsdp", "2d")])
+def decay_moves_the_weights_far(way: str) -> None:
+    """The same steps with and without decay differ by far more than any tolerance here."""
+    ends: list[list[Tensor]] = []
+    for lam in (0.0, 0.5):
+        net = shard(model(), way)
+        params = list(net.parameters())
+        optimizer = halflife.AdamW(params, lr=0.05, weight_decay=lam)
+        for t in range(4):
+            put_gradients(params, t)
+            optimizer.step()
+        ends.append([whole(p) for p in params])
+    for p, q in zip(*ends, strict=True):
+        assert float((p - q).abs().max()) > 1e-3 * float(p.abs().max())

@@ -1,0 +1,107 @@
+"""One launch of some processes over many cases: every rank runs all of them, each in a process group of its own.
+
+A case that hangs on one rank fails on the others by their time limit, and names where each of them was; the next one
+begins with fresh groups.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from queue import Empty
+from time import monotonic
+from typing import Any, NamedTuple
+
+MODULES = ("steps", "formats", "verdicts")
+COLLECTIVE, WHOLE = 30.0, 240.0
+"""Seconds: of one collective operation, and of a launch."""
+
+
+class Case(NamedTuple):
+    """``run()`` on each of so many processes; it raises where it fails."""
+
+    name: str
+    ranks: tuple[int, ...]
+    run: Callable[[], None]
+
+
+CASES = dict[str, Case]()
+
+
+def case(*ranks: int, **variants: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as a case for these numbers of processes, once for each of the values of one keyword."""
+
+    def register(run: Callable[..., None]) -> Callable[..., None]:
+        for key, values in variants.items() or [("", [None])]:
+            for value in values:
+                name = f"{run.__name__}[{value}]" if key else run.__name__
+                assert name not in CASES, name
+                CASES[name] = Case(name, ranks, partial(run, **{key: value}) if key else run)
+        return run
+
+    return register
+
+
+def load() -> list[Case]:
+    """All cases, in their order."""
+    for module in MODULES:
+        importlib.import_module(f"tests.sharded.cases.{module}")
+    return list(CASES.values())
+
+
+def outcomes(size: int, folder: Path, names: list[str]) -> dict[str, list[str]]:
+    """Of each case what went wrong, a text a rank that failed; empty where all is well."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "torch.distributed.fsdp", "torch.distributed.checkpoint", "halflife"])
+    results: Any = context.Queue()
+    processes = [context.Process(target=_rank, args=(r, size, folder, names, results)) for r in range(size)]
+    for process in processes:
+        process.start()
+    failures, done = {name: list[str]() for name in names}, dict.fromkeys(range(size), 0)
+    end = monotonic() + WHOLE
+    while min(done.values()) < len(names):
+        try:
+            rank, name, failure = results.get(timeout=max(0.1, end - monotonic()))
+        except Empty:
+            break
+        done[rank] += 1
+        if failure:
+            failures[name].append(f"rank {rank}: {failure}")
+    for process in processes:
+        process.join(5)
+        process.kill()
+    for rank, n in done.items():
+        for k, name in enumerate(names[n:]):
+            failures[name].append(f"rank {rank}: {'was in it' if k == 0 else 'did not come to it'} after {WHOLE:.0f} s")
+    return failures
+
+
+def _rank(rank: int, size: int, folder: Path, names: list[str], results: Any) -> None:
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    import torch
+    from torch import distributed as dist
+
+    torch.set_num_threads(1)
+    load()
+    store = dist.FileStore(str(folder / f"store-{size}"), size)
+    for k, name in enumerate(names):
+        own = dist.PrefixStore(f"{k}/", store)
+        dist.init_process_group("gloo", rank=rank, world_size=size, store=own, timeout=timedelta(seconds=COLLECTIVE))
+        failure = ""
+        try:
+            torch.manual_seed(0)
+            CASES[name].run()
+        except Exception:
+            failure = traceback.format_exc()
+        results.put((rank, name, failure))
+        store.add(f"done/{k}", 1)
+        end = monotonic() + 2 * COLLECTIVE
+        while store.add(f"done/{k}", 0) < size and monotonic() < end:
+            pass
+        dist.destroy_process_group()
