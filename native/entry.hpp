@@ -37,6 +37,8 @@ struct hl_entry {
     void *ema;                   // float, or double where w is
     void *clock[1 + hl::SCALARS]; // 0-d tensors: step, and the rule's scalars (mu_product | eta, mu)
     int64_t n, block;            // block: the coordinates in one block of group lasso, which lie together; else 0
+    int64_t origin, run, gap;    // of a shard: the flat index in the whole tensor of its first coordinate; after each `run`
+                                 // coordinates, `gap` of others lie there; run 0: all are neighbours
     int32_t row;
     uint8_t w_format, g_format, state_format, clock_format; // clock: HL_F32 or HL_F64
     int32_t first;               // 1 on the first step of a state that does not start at zero (SGD's momentum)

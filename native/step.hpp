@@ -57,10 +57,15 @@ T *decode(void *memory, uint8_t format, int64_t at, int n, T *tile) {
     return tile;
 }
 
-// The way back, for what `decode` put in a tile: the weights, or state k.
+// The flat index in the whole tensor of a coordinate of the shard that is here: random bits go by that.
+inline uint32_t index_of(const hl_entry &e, int64_t at) {
+    return uint32_t(e.origin + at + (e.run ? at / e.run * e.gap : 0));
+}
+
+// The way back, for what `decode` put in a tile: the weights, or state k; `first` is the index of its first coordinate.
 template <class T>
-void encode(const T *tile, void *memory, uint8_t format, int64_t at, int n, bool dithered, uint32_t seed, int k = 0) {
-    const uint32_t first = uint32_t(at);
+void encode(const T *tile, void *memory, uint8_t format, int64_t at, int n, bool dithered, uint32_t first,
+            uint32_t seed, int k = 0) {
     uint16_t *half = static_cast<uint16_t *>(memory) + at;
     if (format == HL_F32 && sizeof(T) == 8)
         convert(tile, static_cast<float *>(memory) + at, n, [](T x, int) { return float(x); });
@@ -72,6 +77,18 @@ void encode(const T *tile, void *memory, uint8_t format, int64_t at, int n, bool
         convert(tile, half, n, [=](T x, int i) { return to_fp16<true>(float(x), turned(dither(first + i, seed), k)); });
     else if (format == HL_F16)
         convert(tile, half, n, [](T x, int) { return to_fp16<false>(float(x), 0); });
+}
+
+// The same with the random bits of each run of neighbours in the whole tensor.
+template <class T>
+void encode_dithered(const T *tile, const hl_entry &e, void *memory, uint8_t format, int64_t at, int n, uint32_t seed,
+                     int k = 0) {
+    for (int i = 0; i < n;) {
+        const int64_t together = e.run ? e.run - (at + i) % e.run : n;
+        const int m = together < n - i ? int(together) : n - i;
+        encode<T>(tile + i, memory, format, at + i, m, true, index_of(e, at + i), seed, k);
+        i += m;
+    }
 }
 
 template <class T, bool Unsigned>
@@ -116,7 +133,9 @@ T *decode_state(const hl_entry &e, int k, bool never_negative, int64_t at, int n
 
 template <class T>
 void encode_state(const T *tile, const hl_entry &e, int k, bool never_negative, int64_t at, int n, uint32_t seed) {
-    if (e.state_format != HL_FP8) return encode<T>(tile, e.state[k], e.state_format, at, n, e.dithered, seed, k);
+    if (e.state_format != HL_FP8 && e.dithered)
+        return encode_dithered<T>(tile, e, e.state[k], e.state_format, at, n, seed, k);
+    if (e.state_format != HL_FP8) return encode<T>(tile, e.state[k], e.state_format, at, n, false, 0, 0);
     uint8_t *codes = static_cast<uint8_t *>(e.state[k]);
     if (never_negative) encode_tile<T, true>(tile, codes, e.scale[k], at, n, seed, k);
     else encode_tile<T, false>(tile, codes, e.scale[k], at, n, seed, k);
@@ -125,8 +144,9 @@ void encode_state(const T *tile, const hl_entry &e, int k, bool never_negative, 
 // The weights back to memory: decay and step share this one rounding.
 template <class T>
 void store_weights(T *w, T *kahan, const hl_entry &e, const hl_row &r, int64_t at, int n, uint32_t seed) {
-    if (!kahan) return encode<T>(w, e.w, e.w_format, at, n, r.rounding == HL_STOCHASTIC, seed);
-    encode<T>(w, e.w, e.w_format, at, n, false, 0);
+    if (r.rounding == HL_STOCHASTIC) return encode_dithered<T>(w, e, e.w, e.w_format, at, n, seed);
+    encode<T>(w, e.w, e.w_format, at, n, false, 0, 0);
+    if (!kahan) return;
     T rounded[TILE];
     const T *in_memory = decode<T>(e.w, e.w_format, at, n, rounded);
 #pragma omp simd
@@ -134,7 +154,7 @@ void store_weights(T *w, T *kahan, const hl_entry &e, const hl_row &r, int64_t a
         const T rest = w[i] - in_memory[i];
         kahan[i] = rest - rest == 0 ? rest : T(0); // what is not finite is not carried on
     }
-    encode<T>(kahan, e.kahan, e.w_format, at, n, false, 0);
+    encode<T>(kahan, e.kahan, e.w_format, at, n, false, 0, 0);
 }
 
 // ASGD's average, and any rule's: x += share*(w - x), exactly w where the share is 1.
@@ -184,7 +204,7 @@ void step_weights(const Prepared<T> &p, const uint8_t *mask, int n, T *w, const 
 template <class T>
 Sweep<T> narrow_sweep(const hl_entry &e, const Prepared<T> &p) {
     if (p.after || p.average != 0 || p.states == 0) return nullptr;
-    return e.state_format == HL_FP8 ? p.fp8 : e.state_format == HL_BF16 && e.dithered ? p.bf16 : nullptr;
+    return e.state_format == HL_FP8 ? p.fp8 : e.state_format == HL_BF16 && e.dithered && !e.run ? p.bf16 : nullptr;
 }
 
 // n numbers, and their last one again until they are `whole`.
@@ -254,7 +274,8 @@ void tile(const hl_entry &e, const hl_row &r, const Prepared<T> &p, int64_t at, 
     const Sweep<T> narrow = narrow_sweep(e, p);
     const bool folds = p.folds && !mask, blocks = e.state_format == HL_FP8;
     const T kept = folds ? 1 - p.place.tau : p.place.shrink;
-    Run<T> run{g, w, {}, {}, p.gradient, kept, p.place.rate, uint32_t(at), p.seed + 101, u, D};
+    const uint32_t first = blocks ? uint32_t(at) : index_of(e, at); // blocks of codes are the shard's own
+    Run<T> run{g, w, {}, {}, p.gradient, kept, p.place.rate, first, p.seed + 101, u, D};
     T *s[STATES];
     for (int k = 0; k < p.states; ++k) {
         if (narrow) run.state[k] = static_cast<uint8_t *>(e.state[k]) + at * (blocks ? 1 : 2);

@@ -17,7 +17,7 @@ struct Run {
     void *state[STATES];
     float *scale[STATES];
     T gradient, kept, rate; // the rule sees gradient*g; the new weights are w*kept - rate*u
-    uint32_t first, seed;   // of the dither; `first` is the flat index of the first coordinate
+    uint32_t first, seed;   // of the dither; `first` is the index of the first coordinate
     T *u, *D;               // what a sweep that only finds them leaves there for the placement
 };
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..rules import Scalar
+from ..sharded.piece import Piece
 
 HALF = (torch.bfloat16, torch.float16)
 """What is kept in these is computed in float32."""
@@ -37,15 +38,23 @@ def seed_of(t: Scalar, salt: int) -> Scalar:
     return (whole * 0x632BE5AB + salt) & 0xFFFFFFFF
 
 
-def dither(n: int, seed: Scalar, device: torch.device | str = "cpu", at: int = 0) -> Tensor:
+def dither(n: int, seed: Scalar, device: torch.device | str = "cpu", at: int = 0, piece: Piece | None = None) -> Tensor:
     """32 random bits for each of n neighbours i from ``at`` on, as int32: a hash, the same on every machine::
 
     x = i·0x9E3779B1 + seed;  x ^= x >> 16
     x *= 0x85EBCA6B;          x ^= x >> 13
+
+    Of a ``piece`` of a tensor, i is the place in the whole.
     """
+    if piece is not None:
+        return _hashed(piece.indices(n, at, device).to(torch.int32), seed)
     x = torch.arange(at, at + n, device=device, dtype=torch.int32 if at + n < 1 << 31 else torch.int64).to(torch.int32)
+    return _hashed(x, seed)
+
+
+def _hashed(x: Tensor, seed: Scalar) -> Tensor:
     x *= _as_int32(0x9E3779B1)
-    x += seed.to(device=device, dtype=torch.int32) if isinstance(seed, Tensor) else _as_int32(int(seed))
+    x += seed.to(device=x.device, dtype=torch.int32) if isinstance(seed, Tensor) else _as_int32(int(seed))
     x ^= (x >> 16) & 0xFFFF  # the masks make a logical shift of the arithmetic one
     x *= _as_int32(0x85EBCA6B)
     x ^= (x >> 13) & 0x7FFFF

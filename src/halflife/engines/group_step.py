@@ -82,6 +82,11 @@ class GroupStep:
         """The names that a parameter's state must have before its step."""
         return self._needed[p.dtype in HALF]
 
+    def dithers(self, p: Tensor) -> bool:
+        """Whether anything of this parameter is rounded by random bits that go by its place in the whole tensor."""
+        weights = self.memory.rounding == "stochastic" and p.dtype in HALF
+        return weights or self.memory.state_dtype is torch.bfloat16
+
     @cached_property
     def _scalars(self) -> tuple[str, ...]:
         return self.update.rule.scalars

@@ -141,7 +141,9 @@ def _layouts(text: str) -> tuple[np.dtype[np.void], np.dtype[np.void]]:
     entry = _layout(
         *(("w", pointer, ()), ("g", pointer, ()), ("state", pointer, states), ("scale", pointer, states)),
         *((name, pointer, ()) for name in ("anchor", "mask", "kahan", "ema")),
-        *(("clock", pointer, clocks), ("n", np.int64, ()), ("block", np.int64, ()), ("row", word, ())),
+        ("clock", pointer, clocks),
+        *((name, np.int64, ()) for name in ("n", "block", "origin", "run", "gap")),
+        ("row", word, ()),
         *((name, byte, ()) for name in ("w_format", "g_format", "state_format", "clock_format")),
         *(("first", word, ()), ("dithered", word, ())),
     )

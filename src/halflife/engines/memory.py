@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..rules import Scalar
+from ..sharded.piece import piece_of
 from .formats import HALF, NEAREST_8BIT, decode_8bit, dither, dithered, encode_8bit, seed_of, turned, wide
 
 Rounding = Literal["nearest", "stochastic", "kahan"]
@@ -38,8 +39,8 @@ class Memory:
     nearest, as torch does; torch.float32 rounds to nearest too; torch.bfloat16 and "8bit" are dithered, all by the
     bits of seed(t, 101), turned right by 12·k for the k-th state (from 0, in the order of ``rule.states``). First
     values, and what is loaded from another format, are rounded to nearest. Random bits go by the flat, row-major index,
-    whatever the strides. A state that somebody else put there in another floating-point dtype stays in it where
-    ``state_dtype`` is None.
+    whatever the strides; of a shard by that in the whole tensor, but for codes, whose blocks are the shard's own. A
+    state that somebody else put there in another floating-point dtype stays in it where ``state_dtype`` is None.
 
     ``never_negative`` names the states whose 8-bit codes need no sign.
     """
@@ -72,7 +73,7 @@ class Memory:
         if p.dtype not in HALF or self.rounding == "nearest":
             p.copy_(w)
         elif self.rounding == "stochastic":
-            p.copy_(dithered(w, p.dtype, dither(p.numel(), seed_of(t, WEIGHT_SALT), p.device, at)))
+            p.copy_(dithered(w, p.dtype, dither(p.numel(), seed_of(t, WEIGHT_SALT), p.device, at, piece_of(p))))
         else:
             p.copy_(w)
             rest = w - p
@@ -88,7 +89,8 @@ class Memory:
         x = x.to_dense() if x.is_sparse else x
         random = None
         if t is not None and self.dithers_states:
-            random = turned(dither(x.numel(), seed_of(t, STATE_SALT), x.device, at), k)
+            piece = None if self.state_dtype == "8bit" else piece_of(p)
+            random = turned(dither(x.numel(), seed_of(t, STATE_SALT), x.device, at, piece), k)
         if self.state_dtype == "8bit":
             r = NEAREST_8BIT if random is None else random & 0xFFFFF
             codes, scale = encode_8bit(x, r, signed=self.signed(name))

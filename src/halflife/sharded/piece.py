@@ -64,6 +64,12 @@ def piece_of(p: Tensor) -> Piece | None:
     return getattr(p, "halflife_piece", None)
 
 
+def same_piece(part: Tensor, p: Tensor) -> None:
+    """Say that ``part``, some of the coordinates of p one after the other, belongs to the piece that p is."""
+    if piece_of(p) is not None:
+        part.halflife_piece = piece_of(p)  # type: ignore[attr-defined]
+
+
 def mark(p: Tensor, shape: Sequence[int], offset: Sequence[int], whole: Sequence[int]) -> None:
     """Say that ``p`` is that piece; nothing is said of a whole tensor."""
     if tuple(shape) != tuple(whole):

@@ -98,7 +98,7 @@ class Monitor:
         without = {**group, **UNDECAYED, "params": [copy]}
         there = self.optimizer.state.get(p, {})
         state = {copy: {name: x.clone() if isinstance(x, Tensor) else x for name, x in there.items()}}
-        self.optimizer.new_stepper().step([without], state, lambda *_: StepDecision("step", factor))
+        self.optimizer.new_stepper().step([without], state, lambda grads, norm, reduction: StepDecision("step", factor))
         return copy
 
     @torch._disable_dynamo

@@ -1,0 +1,102 @@
+"""Weights and states in fewer bits: on shards the bits of one process, but for codes, whose blocks are local."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import halflife
+from halflife import regularizers as rz
+from tests.sharded.launch import case
+from tests.sharded.models import assert_copies_agree, assert_near, model, put_gradients, shard, whole
+
+STRONG: dict[str, Any] = {"lr": 0.05, "weight_decay": 0.5}
+BF16: dict[str, Any] = {"state_dtype": torch.bfloat16}
+FORMATS: dict[str, tuple[torch.dtype, dict[str, Any]]] = {
+    "bf16 states": (torch.float32, BF16),
+    "stochastic rounding": (torch.bfloat16, {"rounding": "stochastic"}),
+    "stochastic rounding and bf16 states": (torch.bfloat16, {"rounding": "stochastic", **BF16}),
+    "stochastic rounding of half": (torch.float16, {"rounding": "stochastic", "state_dtype": torch.float32}),
+    "kahan": (torch.bfloat16, {"rounding": "kahan", **BF16}),
+    "stochastic rounding, an average": (torch.bfloat16, {"rounding": "stochastic", "ema_decay": 0.5}),
+}
+ENGINES = ("native", "foreach", "eager")
+ALL = [f"{form}, {engine}" for form, engine in product(FORMATS, ENGINES)]
+
+
+def _same_bits(name: str, way: str) -> None:
+    form, _, engine = name.rpartition(", ")
+    dtype, settings = FORMATS[form]
+    one, many = model(dtype), shard(model(dtype), way)
+    theirs, ours = list(one.parameters()), list(many.parameters())
+    a, b = (halflife.AdamW(ps, engine=engine, **STRONG, **settings) for ps in (theirs, ours))
+    before = [p.detach().clone() for p in theirs]
+    for t in range(4):
+        put_gradients(theirs, t)
+        put_gradients(ours, t)
+        a.step()
+        b.step()
+    assert {choice.name for choice in b.engines()} == {engine}
+    for p, q, w in zip(theirs, ours, before, strict=True):
+        assert torch.equal(whole(q), p), (whole(q) != p).sum()
+        assert not torch.equal(p, w)
+        assert_copies_agree(q)
+        for key, x in a.state[p].items():
+            assert torch.equal(whole(b.state[q][key]), x), key
+
+
+@case(2, form=ALL)
+def fsdp_of_bits(form: str) -> None:
+    _same_bits(form, "fsdp")
+
+
+@case(2, form=ALL)
+def columns_of_bits(form: str) -> None:
+    _same_bits(form, "columns")
+
+
+@case(4, form=ALL)
+def fsdp_of_tp_of_bits(form: str) -> None:
+    _same_bits(form, "2d")
+
+
+@case(4, form=ALL)
+def hsdp_of_bits(form: str) -> None:
+    _same_bits(form, "hsdp")
+
+
+@case(2, 4, way=["fsdp", "columns"])
+def codes_follow_float32(way: str) -> None:
+    """8-bit states on shards stay as near to float32 ones as they do in one process."""
+    ends: list[list[Tensor]] = []
+    for settings in ({}, {"state_dtype": "8bit"}):
+        params = list(shard(model(torch.float32), way).parameters())
+        optimizer = halflife.AdamW(params, **STRONG, **settings)
+        for t in range(4):
+            put_gradients(params, t)
+            optimizer.step()
+        ends.append([whole(p) for p in params])
+        assert all(whole(optimizer.state[p]["exp_avg"]).dtype == torch.uint8 for p in params) == bool(settings)
+    for p, q in zip(*ends, strict=True):
+        assert_near(p, q, 0.05)
+    assert not torch.equal(ends[0][0], ends[1][0])
+
+
+@case(2)
+def narrow_formats_beside_blocks_over_all_processes() -> None:
+    """GroupLasso of columns, whose blocks are cut, with weights and states in bf16."""
+    dtype, settings = FORMATS["stochastic rounding and bf16 states"]
+    one, many = model(dtype), shard(model(dtype), "fsdp")
+    theirs, ours = ([p for p in net.parameters() if p.dim() == 2] for net in (one, many))
+    lasso: dict[str, Any] = {"decay": "proximal", "regularizer": rz.GroupLasso(dim=0), "lr": 0.05, "weight_decay": 0.05}
+    a, b = (halflife.AdamW(ps, **lasso, **settings) for ps in (theirs, ours))
+    for t in range(4):
+        put_gradients(theirs, t)
+        put_gradients(ours, t)
+        a.step()
+        b.step()
+    for p, q in zip(theirs, ours, strict=True):
+        assert_near(whole(q).float(), p.float(), 0.01)  # the norms of blocks may differ by a last bit
