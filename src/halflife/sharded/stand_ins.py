@@ -8,16 +8,16 @@ published in the optimizer as DTensors over the same memory.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import is_
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from ..regularizers import Regularizer
 from ..rules import Rule
-from .layout import Layout
+from .layout import Layout, shard_of
 from .piece import Piece, mark
 from .reduction import Reduction
 from .regularizer import regularizer_on_shard
@@ -57,94 +57,121 @@ def any_sharded(groups: Iterable[Group]) -> bool:
 class Shard:
     """One parameter's stand-in: a plain Parameter over the shard that lies here, and its state.
 
-    ``state`` is what the engines read and write, ``published`` the same for everybody else, whose tensors lie in the
-    same memory.
+    ``state`` is what the engines read and write. What everybody else sees in the optimizer is published: the same
+    under the same names, but for the tensors of the parameter's shape, which are DTensors over the same memory.
     """
 
     def __init__(self, p: DTensor) -> None:
-        self.source = p.to_local()
+        self.source = shard_of(p)
         self.tensor = torch.nn.Parameter(self.source.detach(), requires_grad=False)
         self.layout = Layout.of(p)
         mark(self.tensor, *shape_and_offset(p), p.shape)
         self.state = ParameterState()
-        self.published: dict[str, tuple[Any, Any]] = {}
-        self.regularizer: tuple[Any, Any] = (None, None)
+        self._mine, self._published = list[Any](), list[Any]()
+        self._regularizer: tuple[Any, Any] = (None, None)
 
     def lies_at(self, p: DTensor) -> bool:
         """Whether the parameter still lies where it did: one that is loaded or moved may get other memory."""
-        return p.to_local() is self.source and Layout.of(p) == self.layout
+        return shard_of(p) is self.source and p.placements == self.layout.placements
 
-    def take_gradient(self, p: DTensor) -> None:
+    def inherit(self, before: Shard) -> None:
+        """Take the state of one that stood for the same shard in other memory."""
+        self.state, self._mine, self._published = before.state, before._mine, before._published
+
+    def take(self, p: DTensor, published: Mapping[str, Any]) -> None:
+        """The gradient as it is now, and the state too where somebody loaded or wrote another."""
         g = p.grad
         self.tensor.grad = None if g is None else local_part(g, p, "the gradient").to(self.source.device)
-
-    def adopt(self, p: DTensor, published: Mapping[str, Any]) -> None:
-        """Take the state from what is published, by whoever loaded or wrote it."""
-        self.state = local_state(p, published)
-        self.published = {name: (x, published[name]) for name, x in self.state.items()}
+        if not _same(published.values(), self._published):
+            self.state = local_state(p, published)
+            self._mine, self._published = list(self.state.values()), list(published.values())
 
     def publish(self, p: DTensor, state: Any) -> None:
-        """Let the optimizer's state of p be this one, as DTensors where they are of the parameter's shape."""
-        if not self.state:
-            state.pop(p, None)
-            self.published = {}
+        """Let go of the gradient, and let the optimizer's state of p be this one."""
+        self.tensor.grad = None
+        if _same(self.state.values(), self._mine):
             return
-        known, self.published = self.published, {}
-        for name, x in self.state.items():
-            mine, theirs = known.get(name, (None, None))
-            self.published[name] = (x, theirs if mine is x else published_form(p, x))
-        own = state.setdefault(p, {})
-        own.clear()
-        own.update({name: theirs for name, (_, theirs) in self.published.items()})
+        known = {id(mine): theirs for mine, theirs in zip(self._mine, self._published, strict=True)}
+        published = {name: known.get(id(x)) or published_form(p, x) for name, x in self.state.items()}
+        self._mine, self._published = list(self.state.values()), list(published.values())
+        if published:
+            own = state.setdefault(p, {})
+            own.clear()
+            own.update(published)
+        else:
+            state.pop(p, None)
 
     def regularizer_of(self, whole: Regularizer | None) -> Regularizer | None:
         """The regularizer as it acts on this shard: with its part of what is given for each coordinate."""
-        if whole is not None and self.regularizer[0] is not whole:
-            self.regularizer = whole, regularizer_on_shard(whole, self.tensor, self.layout)
-        return None if whole is None else self.regularizer[1]
+        if whole is not None and self._regularizer[0] is not whole:
+            self._regularizer = whole, regularizer_on_shard(whole, self.tensor, self.layout)
+        return None if whole is None else self._regularizer[1]
+
+
+def _same(values: Collection[Any], kept: Collection[Any]) -> bool:
+    """Whether these are the very same objects, as many, in the same order."""
+    return len(values) == len(kept) and all(map(is_, values, kept))
+
+
+class LocalGroup(NamedTuple):
+    """What a group's tensors were replaced by: by each regularizer the ones that it acts on."""
+
+    params: list[Tensor]
+    regularizer: Any
+    mode: str
+    parts: list[tuple[Any, list[Tensor]]]
+
+    def is_of(self, group: Group, view: View) -> bool:
+        own = self.regularizer is group.get("regularizer") and self.mode == view.mode
+        return own and _same(group["params"], self.params)
 
 
 class Shards:
     """The stand-ins of some groups' parameters, kept from step to step, and what lies on which processes."""
 
     def __init__(self) -> None:
-        self._shards = dict[Tensor, Shard]()
         self.places = list[int]()
         """For each of the local groups, which of the user's it is of."""
+        self._shards, self._others = dict["DTensor", Shard](), list[Tensor]()
         self._sources = dict[Tensor, "DTensor"]()
+        self._groups = list[LocalGroup]()
+        self._widest: Any = None
+        self._copies = dict[Tensor, int]()
 
     def local(self, groups: list[Group], views: Sequence[View]) -> list[Group]:
         """The groups with stand-ins for the DTensors that allow one.
 
         A group is cut into several where its regularizer has a number for each coordinate.
         """
-        found, places, kept = list[Group](), list[int](), dict[Tensor, Shard]()
-        self._sources = {}
-        for k, (group, view) in enumerate(zip(groups, views, strict=True)):
-            parts = dict[int, Group]()
-            for p in group["params"]:
-                own, q = group.get("regularizer"), p
-                if is_dtensor(p):
-                    if steps_locally(view, p):
-                        shard = kept[p] = self._shard(p)
-                        q, own = shard.tensor, shard.regularizer_of(own)
-                    self._sources[q] = p
-                part = parts.setdefault(id(own), {**group, "regularizer": own, "params": []})
-                part["params"].append(q)
-            for part in parts.values() or [group]:
-                found.append(part)
-                places.append(k)
-        self._shards, self.places = kept, places
-        return found
+        as_before = len(groups) == len(self._groups) and all(map(LocalGroup.is_of, self._groups, groups, views))
+        if not as_before or not all(shard.lies_at(p) for p, shard in self._shards.items()):
+            self._replace(groups, views)
+        return [
+            {**group, "regularizer": R, "params": params}
+            for group, own in zip(groups, self._groups, strict=True)
+            for R, params in own.parts
+        ]
 
-    def _shard(self, p: DTensor) -> Shard:
-        shard = self._shards.get(p)
-        if shard is None or not shard.lies_at(p):
-            new = Shard(p)
-            if shard is not None:
-                new.state, new.published = shard.state, shard.published
-            shard = new
-        return shard
+    def _replace(self, groups: list[Group], views: Sequence[View]) -> None:
+        before, self._shards, self._others, self._sources = self._shards, {}, [], {}
+        self._widest = None
+        self._groups = [self._local_group(group, view, before) for group, view in zip(groups, views, strict=True)]
+        self.places = [k for k, own in enumerate(self._groups) for _ in own.parts]
+
+    def _local_group(self, group: Group, view: View, before: dict[DTensor, Shard]) -> LocalGroup:
+        whole = group.get("regularizer")
+        parts: dict[int, tuple[Any, list[Tensor]]] = {}
+        for p in group["params"]:
+            own, q = whole, p
+            if is_dtensor(p) and steps_locally(view, p):
+                shard = self._shards[p] = _shard(p, before.get(p))
+                q, own = shard.tensor, shard.regularizer_of(whole)
+            else:
+                self._others.append(p)
+            if is_dtensor(p):
+                self._sources[q] = p
+            parts.setdefault(id(own), (own, []))[1].append(q)
+        return LocalGroup(list(group["params"]), whole, view.mode, [*parts.values()] or [(whole, [])])
 
     def gradient(self, p: Tensor, g: Tensor) -> Tensor:
         """What lies here of the gradient of a tensor that is stepped."""
@@ -158,47 +185,43 @@ class Shards:
 
         Raises ``ValueError`` for a mesh that is no part of the widest.
         """
-        meshes = {id(p.device_mesh): p.device_mesh for p in self._sources.values()}
-        widest = max(meshes.values(), key=lambda mesh: mesh.size())
-        for mesh in meshes.values():
-            if process_group is None and not _ranks(widest) >= _ranks(mesh):
-                raise ValueError(
-                    f"parameters lie on {widest} and on {mesh}, and neither has all of the processes; give "
-                    "process_group=, the one over which gradients are to be summed, to the optimizer."
-                )
-        copies = [widest.size() // (Layout.of(self._sources[p]).parts if p in self._sources else 1) for p in params]
-        groups = _groups_of(widest) if process_group is None else [process_group]
-        return Reduction(groups, copies, next(iter(self._sources.values())).to_local().device)
+        if self._widest is None:
+            self._widest = _widest([p.device_mesh for p in self._sources.values()], process_group)
+            self._copies = {q: self._widest.size() // Layout.of(p).parts for q, p in self._sources.items()}
+        everywhere = int(self._widest.size())
+        copies = [self._copies.get(p, everywhere) for p in params]
+        groups = _groups_of(self._widest) if process_group is None else [process_group]
+        return Reduction(groups, copies, shard_of(next(iter(self._sources.values()))).device)
 
-    def take(self, state: Mapping[Tensor, ParameterState]) -> dict[Tensor, ParameterState]:
+    def take(self, state: Mapping[Any, ParameterState]) -> dict[Tensor, ParameterState]:
         """The gradients as they are now, and the states by the tensors that are stepped."""
-        local = dict[Tensor, ParameterState]()
-        for p, own in state.items():
-            if p not in self._shards:
-                local[p] = own
+        local = {p: state[p] for p in self._others if p in state}
         for p, shard in self._shards.items():
-            shard.take_gradient(cast("DTensor", p))
-            theirs, known = state.get(p, {}), shard.published
-            if len(theirs) != len(known) or not all(theirs.get(name) is x for name, (_, x) in known.items()):
-                shard.adopt(cast("DTensor", p), theirs)
+            shard.take(p, state.get(p, {}))
             if shard.state:
                 local[shard.tensor] = shard.state
         return local
 
     def publish(self, local: Mapping[Tensor, ParameterState], state: Any) -> None:
         """After a step: the states back to the optimizer, and the gradients let go."""
-        owners = {shard.tensor: (p, shard) for p, shard in self._shards.items()}
-        for q, own in local.items():
-            if q not in owners:
-                state[q] = own
-        for q, (p, shard) in owners.items():
-            q.grad = None
-            shard.state = own = local.get(q, {})
-            if len(own) != len(shard.published) or not all(
-                map(is_, own.values(), (mine for mine, _ in shard.published.values()))
-            ):
-                shard.publish(cast("DTensor", p), state)
+        for p in self._others:
+            if p in local:
+                state[p] = local[p]
+            else:
+                state.pop(p, None)
+        for p, shard in self._shards.items():
+            shard.state = local.get(shard.tensor, {})
+            shard.publish(p, state)
         torch.autograd.graph.increment_version([p for p in self._shards if p.grad is not None])
+
+
+def _shard(p: DTensor, before: Shard | None) -> Shard:
+    if before is not None and before.lies_at(p):
+        return before
+    shard = Shard(p)
+    if before is not None and before.layout == shard.layout:
+        shard.inherit(before)
+    return shard
 
 
 def steps_locally(view: View, p: DTensor) -> bool:
@@ -212,6 +235,18 @@ def reduction_over(process_group: Any, params: list[Tensor]) -> Reduction:
     backend = str(torch.distributed.get_backend(process_group))
     device = params[0].device if params else torch.device("cuda" if "nccl" in backend else "cpu")
     return Reduction([process_group], [1] * len(params), device)
+
+
+def _widest(meshes: list[Any], process_group: Any) -> Any:
+    """The mesh of all processes. Raises ``ValueError`` if another has some that it lacks, and no group was given."""
+    widest = max(meshes, key=lambda mesh: mesh.size())
+    for mesh in {id(mesh): mesh for mesh in meshes}.values():
+        if process_group is None and not _ranks(widest) >= _ranks(mesh):
+            raise ValueError(
+                f"parameters lie on {widest} and on {mesh}, and neither has all of the processes; give process_group=, "
+                "the one over which gradients are to be summed, to the optimizer."
+            )
+    return widest
 
 
 def _ranks(mesh: Any) -> set[int]:
@@ -238,7 +273,7 @@ def local_part(x: Any, p: DTensor, what: str) -> Tensor:
     """The shard of a tensor that belongs to p's: from a DTensor, or from one that lies whole on every process."""
     if is_dtensor(x):
         x = cast("DTensor", x)
-        return (x if x.placements == p.placements else x.redistribute(placements=p.placements)).to_local()
+        return shard_of(x if x.placements == p.placements else x.redistribute(placements=p.placements))
     if not isinstance(x, Tensor) or x.shape != p.shape:
         raise TypeError(
             f"{what} of a DTensor of shape {tuple(p.shape)} must be one too, or a tensor of that shape, but is {x!r}."
@@ -254,5 +289,5 @@ def local_state(p: DTensor, published: Mapping[str, Any]) -> ParameterState:
 
 def published_form(p: DTensor, x: Any) -> Any:
     """A state's tensor that is as the shard here, as a DTensor over the same memory; all else as it is."""
-    as_shard = isinstance(x, Tensor) and x.dim() > 0 and x.shape == p.to_local().shape
+    as_shard = isinstance(x, Tensor) and x.dim() > 0 and x.shape == shard_of(p).shape
     return Layout.of(p).spread(x) if as_shard else x
