@@ -33,6 +33,7 @@ class WeightDecaySchedule(ABC):
         self.count = 0
         self._groups: list[tuple[weakref.ref[torch.optim.Optimizer], int]] = []
         self._written: list[float | None] = []
+        self._before: list[float | None] = []
         self._warned = False
 
     @abstractmethod
@@ -54,9 +55,10 @@ class WeightDecaySchedule(ABC):
         indices = range(len(optimizer.param_groups)) if group is None else [group]
         self._groups += [(weakref.ref(optimizer), index) for index in indices]
         self._written += [None for _ in indices]
+        self._before += [None for _ in indices]
         self._write()
         watch = getattr(optimizer, "watch", None)  # an optimizer of halflife's tells if nobody calls step()
-        if watch is not None and self.length is not None:
+        if watch is not None:
             watch(self)
 
     def step(self) -> None:
@@ -78,7 +80,18 @@ class WeightDecaySchedule(ABC):
                 λ.fill_(self.value)
             else:
                 group["weight_decay"] = self.value
-            self._written[k] = self.value
+            if self._written[k] != self.value:
+                self._before[k], self._written[k] = self._written[k], self.value
+
+    def restore(self) -> None:
+        """Write λ again where that of before is found.
+
+        ``ZeroRedundancyOptimizer`` has groups of its own, and puts what they say into the optimizer inside, where this
+        schedule writes, before each step.
+        """
+        for k, _, group in self._live():
+            if self._before[k] is not None and group["weight_decay"] == self._before[k]:
+                group["weight_decay"] = self._written[k]
 
     def _warn_if_overwritten(self) -> None:
         for k, index, group in self._live():
@@ -133,6 +146,7 @@ class WeightDecaySchedule(ABC):
         vars(self).update(state)
         self._groups = [(weakref.ref(optimizer), index) for _, optimizer, index in alive]
         self._written = [state["_written"][k] for k, _, _ in alive]
+        self._before = [None for _ in alive]
 
 
 class ConstantWD(WeightDecaySchedule):

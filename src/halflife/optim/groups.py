@@ -281,6 +281,21 @@ def _may_be_cyclic(group: Group) -> bool:
     return moved and not known and decay_of(group).needs_schedule
 
 
+@contextmanager
+def in_place_of(pairs: Sequence[tuple[Tensor, Tensor]]) -> Generator[None, None, None]:
+    """Within it the first of each pair has the numbers of the second; then its own bits again."""
+    own = [p.detach().clone() for p, _ in pairs]
+    try:
+        with torch.no_grad():
+            for p, x in pairs:
+                p.copy_(x)
+        yield
+    finally:
+        with torch.no_grad():
+            for (p, _), w in zip(pairs, own, strict=True):
+                p.copy_(w)
+
+
 def warn_of_near_misses(group: Group, known: Iterable[str]) -> None:
     """A word on a setting that no one reads and that looks like another misspelt."""
     settings = [*known, "params", "param_names", "lr_scale"]

@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from torch.utils.hooks import RemovableHandle
 
-from ..decays import named
 from ..decays.schedule import WeightDecaySchedule
 from ..engines import Choice, GlobalGradOptions, StepDecision
 from ..engines.global_gradient import STEP, FastNorm, FindReduction
 from ..registry import RuleFactory, by_fields, entry_of
 from ..rules import Rule, Scalar
+from ..sharded.reduction import LOST, check_flat_shards
 from . import checkpoints, signature
 from .groups import (
     SKIPPED,
@@ -26,6 +26,7 @@ from .groups import (
     DecaySpec,
     Group,
     GroupView,
+    in_place_of,
     note_base_lr,
     placeholder,
     resolved,
@@ -67,10 +68,13 @@ class Optimizer(torch.optim.Optimizer):
         skip_nonfinite: whether a step in which any gradient has NaN or infinity changes nothing but
             ``skipped_steps``. Of the whole optimizer.
         engine: "native", "cuda", "compiled", "foreach" or "eager"; None is the fastest that fits.
+        process_group: the processes over which gradients are summed for ``max_grad_norm``, ``skip_nonfinite`` and a
+            ``GradScaler``. DTensors say it themselves; ZeRO's and FSDP1's shards are plain tensors and do not. Of the
+            whole optimizer, and no part of its ``state_dict()``.
         foreach, fused, maximize, capturable, differentiable: as in torch.
 
-    Any but ``max_grad_norm`` and ``skip_nonfinite`` may be set by a parameter group for itself. With these two a
-    ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
+    Any but those of the whole optimizer may be set by a parameter group for itself. With ``max_grad_norm`` and
+    ``skip_nonfinite`` a ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
 
     Raises:
         TypeError: for an argument that the class does not have, or one of another type; torch's own for its own.
@@ -91,7 +95,7 @@ class Optimizer(torch.optim.Optimizer):
     def __init_subclass__(cls, rule: type[Rule] | None = None, **defaults: Any) -> None:
         """``rule`` is the class of the rule, if it is not the base's; any other keyword is a new default."""
         super().__init_subclass__()
-        for torch_class in filter(_is_torchs, cls.__bases__[::-1]):
+        for torch_class in filter(signature.is_torchs, cls.__bases__[::-1]):
             cls._torch_class, cls._torch_names = torch_class, tuple(inspect.signature(torch_class).parameters)
         shown, init = cls._signature, vars(cls).get("__init__")
         if rule is not None:
@@ -125,15 +129,17 @@ class Optimizer(torch.optim.Optimizer):
             settings["decay"] = default["decay"]
         self._default_decay = "weight_decay" not in given
         if self._default_decay and settings["decay"] is not None:
-            settings["weight_decay"] = self._same_decay_per_step(settings["decay"])
-        params, λ = settings.pop("params"), settings["weight_decay"]
+            settings["weight_decay"] = signature.same_decay_per_step(self._signature, settings["decay"])
+        params, λ, process_group = settings.pop("params"), settings["weight_decay"], settings.pop("process_group")
         self.late_decay = λ if isinstance(λ, WeightDecaySchedule | DecaySpec) else None
         settings["weight_decay"] = placeholder(λ)
         inherited = {name: settings[name] for name in self._torch_names if name != "params"}
         self._extra = {name: value for name, value in settings.items() if name not in inherited}
         signature.check_settings(self._extra)
         self._stepper = Stepper(type(self).__name__, type(self)._factory, CyclicPeaks())
+        self.process_group = process_group
         self._unmoved, self._steps_since = list[WeightDecaySchedule](), 0
+        self._schedules = list[WeightDecaySchedule]()
         self._zero_grad_hooks: OrderedDict[int, Callable[[Optimizer], None]] = OrderedDict()
         if self._torch_class is not None:
             self._torch_class.__init__(self, params, **inherited)
@@ -143,17 +149,6 @@ class Optimizer(torch.optim.Optimizer):
         if isinstance(λ, DecaySpec):
             self.defaults["weight_decay"] = λ  # for groups added to a copy
 
-    @classmethod
-    def _same_decay_per_step(cls, decay: Any) -> float:
-        """The λ that decays as much per step under this treatment as the default λ under the default one.
-
-        torch's AdamW takes lr·λ = 1e-5 a step; left as 1e-2, its λ would decay a thousandfold in the paper's form.
-        """
-        default = {name: p.default for name, p in cls._signature.parameters.items()} if cls._signature else {}
-        λ, lr = default["weight_decay"], default["lr"]
-        was_paper, is_paper = (d is not None and named(d).multiplier == "schedule" for d in (default["decay"], decay))
-        return λ if was_paper == is_paper else λ * lr if is_paper else λ / lr
-
     def add_param_group(self, param_group: Group) -> None:
         """Add a group, as in torch; its learning rate at this moment is its own base learning rate α."""
         own, given = frozenset[str](), None
@@ -162,8 +157,9 @@ class Optimizer(torch.optim.Optimizer):
             if self._signature is not None:
                 signature.check_group(self._signature, param_group)
             given = param_group.get("weight_decay", self.late_decay or self.defaults.get("weight_decay"))
-            if self._default_decay and "decay" in param_group:
-                param_group.setdefault("weight_decay", self._same_decay_per_step(param_group["decay"]))
+            if self._default_decay and "decay" in param_group and self._signature is not None:
+                λ = signature.same_decay_per_step(self._signature, param_group["decay"])
+                param_group.setdefault("weight_decay", λ)
             for name, value in {**self._extra, **shared(self.param_groups)}.items():
                 param_group.setdefault(name, value)
             if param_group["decay"] is None:
@@ -179,6 +175,7 @@ class Optimizer(torch.optim.Optimizer):
             param_group[SKIPPED] = self.param_groups[0].get(SKIPPED, 0)
             view = self.view(param_group)
             view.check(self.param_groups[0])
+            check_flat_shards(param_group, view.regularizer, self.process_group)
         except Exception:
             self.param_groups.pop()
             raise
@@ -211,6 +208,8 @@ class Optimizer(torch.optim.Optimizer):
 
     def make_step(self) -> bool:
         """What ``step`` does once hooks and closure are done with: step, or skip and count that; whether it stepped."""
+        for schedule in self._schedules:
+            schedule.restore()
         stepped = self._stepper.step(self.param_groups, self.state, self._guard)
         if self._unmoved and stepped:
             self._steps_since += 1
@@ -226,13 +225,26 @@ class Optimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             group[SKIPPED] = group.get(SKIPPED, 0) + more
 
+    @property
+    def process_group(self) -> Any:
+        """The processes over which gradients are summed, where that was said."""
+        return self._stepper.process_group
+
+    @process_group.setter
+    def process_group(self, group: Any) -> None:
+        self._stepper.process_group = group
+
     def new_stepper(self) -> Stepper:
         """Another stepper for groups like this optimizer's, some of their parameters by themselves for instance."""
-        return Stepper(type(self).__name__, type(self)._factory)
+        stepper = Stepper(type(self).__name__, type(self)._factory)
+        stepper.process_group = self.process_group
+        return stepper
 
     def watch(self, schedule: WeightDecaySchedule) -> None:
-        """Have a schedule of λ that is attached here, and is never stepped, warn once."""
-        self._unmoved, self._steps_since = [*self._unmoved, schedule], 0
+        """Follow a schedule of λ that is attached here, and have it warn once if it is never stepped."""
+        self._schedules.append(schedule)
+        if schedule.length is not None:
+            self._unmoved, self._steps_since = [*self._unmoved, schedule], 0
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """As in torch; then whoever asked for it is told."""
@@ -294,18 +306,9 @@ class Optimizer(torch.optim.Optimizer):
             raise RuntimeError(
                 "no parameter group keeps an average of its weights; give ema_decay, 0.999 for instance."
             )
-        params: list[Tensor] = [p for group in groups for p in group["params"]]
-        pairs = [(p, self.state[p]["ema"]) for p in params if "ema" in self.state.get(p, {})]
-        own = [p.detach().clone() for p, _ in pairs]
-        try:
-            with torch.no_grad():
-                for p, ema in pairs:
-                    p.copy_(ema)
+        params: list[Tensor] = [p for group in groups for p in group["params"] if "ema" in self.state.get(p, {})]
+        with in_place_of([(p, self.state[p]["ema"]) for p in params]):
             yield
-        finally:
-            with torch.no_grad():
-                for (p, _), w in zip(pairs, own, strict=True):
-                    p.copy_(w)
 
     def _check_graph_capture(self) -> None:
         check = getattr(super(), "_accelerator_graph_capture_health_check", None)
@@ -375,14 +378,16 @@ class Optimizer(torch.optim.Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         own = {name: self.__dict__[name] for name in ("_extra", "_default_decay") if name in self.__dict__}
-        return {**super().__getstate__(), **own}
+        return {**super().__getstate__(), **own, "process_group": self.process_group and LOST}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        group = state.pop("process_group", None)
         super().__setstate__(state)
         unpickled: dict[str, Any] = {"_extra": {}, "late_decay": None, "_default_decay": False}
         unpickled["_stepper"] = Stepper(type(self).__name__, type(self)._factory, CyclicPeaks())
-        unpickled |= {"_unmoved": [], "_steps_since": 0, "_zero_grad_hooks": OrderedDict()}
+        unpickled |= {"_unmoved": [], "_steps_since": 0, "_schedules": [], "_zero_grad_hooks": OrderedDict()}
         self.__dict__.update({**unpickled, **self.__dict__})
+        self.process_group = self.process_group or group
 
 
 def _step_in_graph(optimizer: Optimizer) -> None:
@@ -390,9 +395,3 @@ def _step_in_graph(optimizer: Optimizer) -> None:
     from .traced import step_traced  # noqa: PLC0415
 
     step_traced(optimizer)
-
-
-def _is_torchs(base: type) -> bool:
-    """Whether it is one of torch's optimizers, and not one of ours."""
-    own = issubclass(base, Optimizer) or not issubclass(base, torch.optim.Optimizer)
-    return not own and base is not torch.optim.Optimizer

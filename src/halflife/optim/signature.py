@@ -21,10 +21,11 @@ from typing import Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributed import ProcessGroup
 from torch.optim.optimizer import ParamsT
 from typing_extensions import TypedDict
 
-from ..decays import Decay
+from ..decays import Decay, named
 from ..decays.schedule import WeightDecaySchedule
 from ..engines import Engine
 from ..engines.memory import Rounding
@@ -51,6 +52,7 @@ class Options(TypedDict, total=False):
     ema_decay: float | None
     skip_nonfinite: bool
     engine: Engine | None
+    process_group: ProcessGroup | None
 
 
 class EpsOptions(Options, total=False):
@@ -69,6 +71,7 @@ DEFAULTS: Options = {
     "ema_decay": None,
     "skip_nonfinite": False,
     "engine": None,
+    "process_group": None,
 }
 _FLAGS: dict[str, tuple[Any, Any]] = {
     "foreach": (bool | None, None),
@@ -177,6 +180,16 @@ def _with_options(parameters: list[Parameter], options: Mapping[str, Any], defau
         for name, hint in {**own, **common}.items()
     ]
     return Signature([*parameters, *added])
+
+
+def same_decay_per_step(signature: Signature, decay: Any) -> float:
+    """The λ that decays as much per step under this treatment as the default λ under the default one.
+
+    torch's AdamW takes lr·λ = 1e-5 a step; left as 1e-2, its λ would decay a thousandfold in the paper's form.
+    """
+    λ, lr, own = (signature.parameters[name].default for name in ("weight_decay", "lr", "decay"))
+    was_paper, is_paper = (d is not None and named(d).multiplier == "schedule" for d in (own, decay))
+    return λ if was_paper == is_paper else λ * lr if is_paper else λ / lr
 
 
 def with_defaults(name: str, signature: Signature, defaults: Mapping[str, Any]) -> Signature:
@@ -351,3 +364,9 @@ def without_rule(name: str) -> str:
         f"{name} has no rule; write class {name}(halflife.Optimizer, rule=MyRule), or derive from a class that has "
         "one, such as halflife.AdamW. An optimizer that computes its own step derives from torch.optim.Optimizer."
     )
+
+
+def is_torchs(base: type) -> bool:
+    """Whether it is one of torch's optimizers, and not one of ours, whose signature is kept."""
+    theirs = issubclass(base, torch.optim.Optimizer) and base is not torch.optim.Optimizer
+    return theirs and not hasattr(base, "_signature")

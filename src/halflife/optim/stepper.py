@@ -27,8 +27,8 @@ from ..engines import (
 from ..engines.memory import Memory
 from ..regularizers import L2
 from ..rules import Rule, Scalar
-from ..sharded.reduction import Reduction
-from ..sharded.stand_ins import Shards, any_sharded, reduction_over
+from ..sharded.reduction import Reduction, reduction_over
+from ..sharded.stand_ins import Shards, any_sharded
 from ..update import Update
 from .checkpoints import convert_state
 from .groups import GLOBAL, CyclicPeaks, Group, GroupView, is_on_purpose, number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, cast
@@ -48,9 +49,20 @@ class Layout:
         return shard_of(x if x.placements == self.placements else x.redistribute(placements=self.placements))
 
 
+def is_dtensor(x: Any) -> bool:
+    """Whether this is a DTensor: there is none before that module of torch is imported, which takes a while."""
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(x, module.DTensor)
+
+
 def shard_of(x: DTensor) -> Tensor:
     """The very tensor that a DTensor is made of: ``to_local()`` makes another for each call."""
     return x._local_tensor  # pyright: ignore[reportPrivateUsage]
+
+
+def here(x: Tensor) -> Tensor:
+    """What lies here of a tensor: the shard of a DTensor, all of another."""
+    return shard_of(cast("DTensor", x)) if is_dtensor(x) else x
 
 
 def is_cut(placement: Any) -> bool:

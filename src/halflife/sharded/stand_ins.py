@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ..regularizers import Regularizer
 from ..rules import Rule
-from .layout import Layout, shard_of
+from .layout import Layout, is_dtensor, shard_of
 from .piece import Piece, mark
-from .reduction import Reduction
+from .reduction import Reduction, copies_of, reduction_on, widest_mesh
 from .regularizer import regularizer_on_shard
 
 if TYPE_CHECKING:
@@ -38,12 +38,6 @@ class View(Protocol):
     def rule(self) -> Rule: ...
     @property
     def regularizer(self) -> Regularizer: ...
-
-
-def is_dtensor(x: Any) -> bool:
-    """Whether this is a DTensor: there is none before that module of torch is imported, which takes a while."""
-    module = sys.modules.get("torch.distributed.tensor")
-    return module is not None and isinstance(x, module.DTensor)
 
 
 def any_sharded(groups: Iterable[Group]) -> bool:
@@ -67,7 +61,7 @@ class Shard:
         self.layout = Layout.of(p)
         mark(self.tensor, *shape_and_offset(p), p.shape)
         self.state = ParameterState()
-        self._mine, self._published = list[Any](), list[Any]()
+        self.mine, self.published = list[Any](), list[Any]()
         self._regularizer: tuple[Any, Any] = (None, None)
 
     def lies_at(self, p: DTensor) -> bool:
@@ -76,24 +70,24 @@ class Shard:
 
     def inherit(self, before: Shard) -> None:
         """Take the state of one that stood for the same shard in other memory."""
-        self.state, self._mine, self._published = before.state, before._mine, before._published
+        self.state, self.mine, self.published = before.state, before.mine, before.published
 
     def take(self, p: DTensor, published: Mapping[str, Any]) -> None:
         """The gradient as it is now, and the state too where somebody loaded or wrote another."""
         g = p.grad
         self.tensor.grad = None if g is None else local_part(g, p, "the gradient").to(self.source.device)
-        if not _same(published.values(), self._published):
+        if not _same(published.values(), self.published):
             self.state = local_state(p, published)
-            self._mine, self._published = list(self.state.values()), list(published.values())
+            self.mine, self.published = list(self.state.values()), list(published.values())
 
     def publish(self, p: DTensor, state: Any) -> None:
         """Let go of the gradient, and let the optimizer's state of p be this one."""
         self.tensor.grad = None
-        if _same(self.state.values(), self._mine):
+        if _same(self.state.values(), self.mine):
             return
-        known = {id(mine): theirs for mine, theirs in zip(self._mine, self._published, strict=True)}
+        known = {id(mine): theirs for mine, theirs in zip(self.mine, self.published, strict=True)}
         published = {name: known.get(id(x)) or published_form(p, x) for name, x in self.state.items()}
-        self._mine, self._published = list(self.state.values()), list(published.values())
+        self.mine, self.published = list(self.state.values()), list(published.values())
         if published:
             own = state.setdefault(p, {})
             own.clear()
@@ -178,20 +172,13 @@ class Shards:
         return local_part(g, self._sources[p], "the gradient") if is_dtensor(g) else g
 
     def reduction(self, params: list[Tensor], process_group: Any) -> Reduction:
-        """Over which processes the gradients of these tensors lie, and on how many each.
-
-        Those are the processes of the widest mesh, or of the group that was given. A tensor that is no DTensor is
-        taken to lie on all of that mesh alike, and so is one on a part of it: along the rest it has copies.
-
-        Raises ``ValueError`` for a mesh that is no part of the widest.
-        """
+        """As ``reduction_of`` the parameters that these tensors stand for, looked up once."""
         if self._widest is None:
-            self._widest = _widest([p.device_mesh for p in self._sources.values()], process_group)
-            self._copies = {q: self._widest.size() // Layout.of(p).parts for q, p in self._sources.items()}
+            self._widest = widest_mesh(self._sources.values(), process_group)
+            self._copies = {q: copies_of(p, self._widest) for q, p in self._sources.items()}
         everywhere = int(self._widest.size())
         copies = [self._copies.get(p, everywhere) for p in params]
-        groups = _groups_of(self._widest) if process_group is None else [process_group]
-        return Reduction(groups, copies, shard_of(next(iter(self._sources.values()))).device)
+        return reduction_on(self._widest, copies, process_group, next(iter(self._sources.values())).device)
 
     def take(self, state: Mapping[Any, ParameterState]) -> dict[Tensor, ParameterState]:
         """The gradients as they are now, and the states by the tensors that are stepped."""
@@ -228,38 +215,6 @@ def steps_locally(view: View, p: DTensor) -> bool:
     """Whether the shard's step can be made on a plain tensor: a rule for each coordinate, and no graph through it."""
     whole = all(not placement.is_partial() for placement in p.placements)
     return whole and view.mode != "differentiable" and view.rule.acts_on == "coordinates"
-
-
-def reduction_over(process_group: Any, params: list[Tensor]) -> Reduction:
-    """Of plain tensors, of which each process has some of its own: as ZeRO and FSDP1 show them."""
-    backend = str(torch.distributed.get_backend(process_group))
-    device = params[0].device if params else torch.device("cuda" if "nccl" in backend else "cpu")
-    return Reduction([process_group], [1] * len(params), device)
-
-
-def _widest(meshes: list[Any], process_group: Any) -> Any:
-    """The mesh of all processes. Raises ``ValueError`` if another has some that it lacks, and no group was given."""
-    widest = max(meshes, key=lambda mesh: mesh.size())
-    for mesh in {id(mesh): mesh for mesh in meshes}.values():
-        if process_group is None and not _ranks(widest) >= _ranks(mesh):
-            raise ValueError(
-                f"parameters lie on {widest} and on {mesh}, and neither has all of the processes; give process_group=, "
-                "the one over which gradients are to be summed, to the optimizer."
-            )
-    return widest
-
-
-def _ranks(mesh: Any) -> set[int]:
-    return {*map(int, mesh.mesh.flatten())}
-
-
-def _groups_of(mesh: Any) -> list[Any]:
-    """The process groups that sum over all of a mesh: one, where there is one of these very processes."""
-    if mesh.ndim == 1:
-        return [mesh.get_group()]
-    if mesh.size() == torch.distributed.get_world_size():
-        return [torch.distributed.group.WORLD]
-    return mesh.get_all_groups()
 
 
 def shape_and_offset(p: DTensor) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import gc
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,9 @@ def fuse_with_backward(model: nn.Module, optimizer: Optimizer) -> Fused:
     batch may be given up, by ``optimizer.zero_grad()`` or an exception within ``backward()``: what it has stepped stays
     so.
 
-    Raises ``ValueError`` for what needs all gradients at once (``max_grad_norm``, ``skip_nonfinite``, DDP, FSDP) and
+    With FSDP2 (``fully_shard``) each shard is stepped as soon as its gradient is reduced.
+
+    Raises ``ValueError`` for what needs all gradients at once (``max_grad_norm``, ``skip_nonfinite``, DDP, FSDP1) and
     for ``differentiable=True``; and later ``RuntimeError`` for a ``GradScaler``, and for a second backward before
     ``optimizer.step()`` that nobody announced.
     """
@@ -62,11 +65,7 @@ def _check(model: Any, optimizer: Any) -> None:
             f"{type(optimizer).__name__}; if that wraps one, give the one inside (Accelerate's: .optimizer)."
         )
     for module in model.modules():
-        if type(module).__name__ in REDUCERS:
-            raise ValueError(
-                f"{type(module).__name__} reduces the gradients over processes after they are complete here, so that a "
-                "fused step would take unreduced ones; train without fusing, or on one process."
-            )
+        _refuse_reducer(module)
     own = {p for group in optimizer.param_groups for p in group["params"]}
     if own.isdisjoint(model.parameters()):
         raise ValueError("the optimizer has none of the model's parameters; give the model that it was made for.")
@@ -77,6 +76,26 @@ def _check(model: Any, optimizer: Any) -> None:
             "differentiable=True keeps each step in the graph that backward is just freeing; leave it False."
         )
     refuse_settings(optimizer.param_groups)
+    _refuse_reducers_of(own)
+
+
+def _refuse_reducer(module: nn.Module) -> None:
+    if type(module).__name__ in REDUCERS:
+        raise ValueError(
+            f"{type(module).__name__} reduces the gradients over processes after they are complete here, so that a "
+            "fused step would take unreduced ones; train without fusing, shard with fully_shard (FSDP2), or train on "
+            "one process."
+        )
+
+
+def _refuse_reducers_of(params: Iterable[Tensor]) -> None:
+    """Raise ``ValueError`` if any of these belongs to a module that is wrapped: the wrapper is not seen from inside."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return
+    own = {*map(id, params)}
+    for x in gc.get_objects():
+        if type(x).__name__ in REDUCERS and isinstance(x, nn.Module) and any(id(p) in own for p in x.parameters()):
+            _refuse_reducer(x)
 
 
 def watchers(optimizer: torch.optim.Optimizer) -> list[Any]:
@@ -89,7 +108,7 @@ class Fused:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
-        self._accumulating = False
+        self._accumulating = self._looked = False
         self._stepped: set[Tensor] = set()
         self._backward: int | None = None  # the pass that is under way, until it has ended well
         self._warnings: dict[Any, StepWarnings] = {}
@@ -166,6 +185,9 @@ class Fused:
             return
         if self._backward is not None:
             self._stepped.clear()
+        if not self._looked:  # the model may have been wrapped since
+            self._looked = True
+            _refuse_reducers_of(p for group in self.optimizer.param_groups for p in group["params"])
         self._backward = this
         self._peaks.read(self.optimizer.param_groups)
         torch.autograd.Variable._execution_engine.queue_callback(self._backward_ended)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

@@ -16,6 +16,8 @@ from ..optim import Optimizer
 from ..optim.groups import GroupView, number
 from ..regularizers import L2, Regularizer, Scaled
 from ..rules import SGD, Adadelta, Adam, Adamax, Lion, RAdam, RMSprop, Rule
+from ..sharded.layout import here
+from ..sharded.reduction import Reduction
 
 PIECE, LARGE_PIECE = 1 << 16, 1 << 24
 """Coordinates that are summed at once, on a CPU and on an accelerator."""
@@ -76,18 +78,24 @@ class Sums:
     n: int = 0
 
 
-def summed(pairs: Iterable[tuple[Tensor, Before]], decay: Decay) -> Sums:
-    """The sums over these tensors, piece by piece so that what is computed on the way stays in the cache."""
-    cautious, parts, n = decay.placement == "cautious", list[Tensor](), 0
-    for p, before in pairs:
+def summed(pairs: Iterable[tuple[Tensor, Before]], decay: Decay, reduction: Reduction | None = None) -> Sums:
+    """The sums over these tensors, piece by piece so that what is computed on the way stays in the cache.
+
+    With a ``reduction`` over all of its processes, each coordinate counted once.
+    """
+    cautious, parts, n = decay.placement == "cautious", list[Tensor](), 0.0
+    for k, (p, before) in enumerate(pairs):
         new, w = _flat(p), _flat(before.w)
         undecayed = new if before.undecayed is None else _flat(before.undecayed)
         pieces = zip(_pieces(new), _pieces(w), _pieces(undecayed), strict=True)
-        sums = torch.stack([_of_piece(a, b, c, cautious) for a, b, c in pieces]).sum(0)
+        share = 1.0 if reduction is None else 1.0 / reduction.copies[k]
+        sums = torch.stack([_of_piece(a, b, c, cautious) for a, b, c in pieces]).sum(0) * share
         parts.append(sums.to(parts[0].device if parts else sums.device))
-        n += w.numel()
-    w2, new2, Δ2, wΔ, d2, r2, decayed2, skipped = (float(x) for x in torch.stack(parts).cpu().double().sum(0))
-    return Sums(w2, new2, Δ2, wΔ, d2, r2, decayed2, skipped, n)
+        n += w.numel() * share
+    total = torch.stack(parts).cpu().double().sum(0) if parts else torch.zeros(8, dtype=torch.float64)
+    numbers = [*total, n] if reduction is None else reduction.total([*total, n])
+    w2, new2, Δ2, wΔ, d2, r2, decayed2, skipped, n = map(float, numbers)
+    return Sums(w2, new2, Δ2, wΔ, d2, r2, decayed2, skipped, round(n))
 
 
 def _of_piece(new: Tensor, w: Tensor, undecayed: Tensor, cautious: bool) -> Tensor:
@@ -104,6 +112,7 @@ def _pieces(x: Tensor) -> tuple[Tensor, ...]:
 
 
 def _flat(x: Tensor) -> Tensor:
+    x = here(x)
     return as_real(x.detach()).reshape(-1).to(torch.promote_types(torch.float32, as_real(x).dtype))
 
 

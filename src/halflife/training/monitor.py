@@ -18,6 +18,8 @@ from ..engines import StepDecision
 from ..optim import Optimizer
 from ..optim.groups import Group, decay_of, number, regularizer_of
 from ..rules import Scalar
+from ..sharded.layout import here
+from ..sharded.reduction import Reduction, reduction_of
 from .measurement import Before, Measurement, measurement_of, summed
 
 if TYPE_CHECKING:
@@ -125,11 +127,17 @@ class Monitor:
     def _look(self) -> None:
         owners = {p: group for group in self.optimizer.param_groups for p in group["params"]}
         grads = {p: p.grad for p in owners if p.grad is not None}
-        options = self.optimizer.global_grad_options()
-        decision = options.decide([*grads.values()]).settled() if options and grads else None
+        options, reduction = self.optimizer.global_grad_options(), self._reduction([*grads])
+        decision = None
+        if options and (grads or reduction):
+            decision = options.decide([here(g) for g in grads.values()], None, reduction).settled()
         factor = 1.0 if decision is None else decision.factor if decision.act == "step" else None
         for p in grads:
             self.look_at(owners[p], p, factor)
+
+    def _reduction(self, params: list[Tensor]) -> Reduction | None:
+        everything = [p for group in self.optimizer.param_groups for p in group["params"]]
+        return reduction_of(params, everything, self.optimizer.process_group)
 
     @torch._disable_dynamo
     @torch.no_grad()
@@ -142,8 +150,9 @@ class Monitor:
         self.last = []
         for index, group in enumerate(self.optimizer.param_groups):
             pairs = [(p, before[p]) for p in group["params"] if p in before]
-            if pairs:
-                sums = summed(pairs, decay_of(group))
+            reduction = self._reduction([p for p, _ in pairs])
+            if pairs or reduction:
+                sums = summed(pairs, decay_of(group), reduction)
                 self.last.append(measurement_of(self.optimizer, index, self.steps, skipped, sums))
         for measurement in self.last if self._write else ():
             self._write(measurement)  # pyright: ignore[reportOptionalCall]
