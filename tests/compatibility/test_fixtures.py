@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 import halflife
 from halflife.engines.library import load
+from halflife.optim.checkpoints import IMPLIED
 
 from .records import FOLDER, Record, Walker
 
@@ -104,13 +106,15 @@ def compare_states(now: dict[str, Any], then: dict[str, Any], exact: bool) -> No
 
 def compare_groups(now: dict[str, Any], then: dict[str, Any]) -> None:
     for new, old in zip(now["param_groups"], then["param_groups"], strict=True):
-        assert old.keys() <= new.keys()
+        assert old.keys() <= new.keys() | IMPLIED.keys() | {"decay", "halflife_base_lr"}
         for name, x in old.items():
-            if name == "decay" and x is None:  # the class's own, which AdamW's groups name since
-                assert new[name] in (None, "coupled", "decoupled")
+            if name in ("decay", "halflife_base_lr") and name not in new:
+                assert name != "decay" or x in (None, "coupled", "decoupled")
                 continue
-            assert type(new[name]) is type(x), name
-            assert torch.equal(new[name], x) if isinstance(x, Tensor) else str(new[name]) == str(x), name
+            y = new.get(name, IMPLIED.get(name))
+            y = json.loads(y) if name == "regularizer" and isinstance(y, str) else y
+            assert type(y) is type(x), name
+            assert torch.equal(y, x) if isinstance(x, Tensor) else str(y) == str(x), name
 
 
 @each_record

@@ -84,8 +84,7 @@ def test_a_narrow_checkpoint_is_decoded(dtype: torch.dtype) -> None:
     train(narrow, 3)
     plain = halflife.AdamW(weights(dtype))
     plain.load_state_dict(through_a_file(narrow.state_dict()))
-    assert plain.param_groups[0]["state_dtype"] is None
-    assert plain.param_groups[0]["rounding"] == "nearest"
+    assert not {"state_dtype", "rounding"} & plain.param_groups[0].keys()
     for coded, state in zip(states(narrow), states(plain), strict=True):
         assert state.keys() == {"step", "exp_avg", "exp_avg_sq"}
         for key in ("exp_avg", "exp_avg_sq"):

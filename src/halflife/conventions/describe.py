@@ -11,7 +11,7 @@ import torch
 
 from ..decays import Decay
 from ..engines.formats import HALF
-from ..optim.groups import BASE_LR, decay_of, number
+from ..optim.groups import base_lr_of, decay_of, number
 from .convention import Convention
 from .description import Description, GroupDescription
 from .effective_update import decay_factor
@@ -39,7 +39,7 @@ def _described(
     if "weight_decay" not in group:
         raise ValueError(f"{type(optimizer).__name__} has no weight_decay in parameter group {index} to describe.")
     decay, λ, lr = decay_in(optimizer, group), number(group["weight_decay"]), number(group["lr"])
-    base = float(group.get(BASE_LR, lr))
+    base = number(base_lr_of(group))
     c, now = (removed(decay, λ, at, at / base if base else 0.0) for at in (base, lr))
     h = None if c is None else half_life(c)
     return GroupDescription(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
@@ -17,7 +18,7 @@ from ..engines.formats import BLOCK, wide
 from ..engines.group_step import as_clock
 from ..engines.memory import SCALE, ParameterState, decoded
 from ..regularizers import KNOWN, Regularizer, build
-from .groups import BASE_LR, GLOBAL, LOCAL, Group, GroupView
+from .groups import BASE_LR, GLOBAL, LOCAL, SKIPPED, Group, GroupView, decay_of
 
 StateDict = dict[str, Any]
 
@@ -32,8 +33,28 @@ NEWER: dict[str, Any] = {
     "decoupled_weight_decay": False,
 }
 """Flags that torch added over the years: an older dict lacks them, and torch fills them in like this."""
-OURS = (BASE_LR, "base_lr", "decay", "regularizer", "eps_inside", *LOCAL, *GLOBAL, "ema_decay")
+WRITER, FORMAT = "halflife", 2
+"""A state_dict of ours says so. In a group of format 2 a setting is missing where it is implied; one that comes through
+``torch.distributed.checkpoint`` says nothing, and what it lacks stays as it is."""
+
+OURS = (BASE_LR, "base_lr", "decay", "regularizer", "eps_inside", *LOCAL, *GLOBAL, "ema_decay", "process_group")
 """Settings that torch's dicts do not have."""
+
+
+IMPLIED: dict[str, Any] = {
+    "regularizer": None,
+    "base_lr": None,
+    "rounding": "nearest",
+    "state_dtype": None,
+    "engine": None,
+    "max_grad_norm": None,
+    "skip_nonfinite": False,
+    "ema_decay": None,
+    "eps_inside": False,
+    SKIPPED: 0,
+}
+"""What a group that does not have a setting says. None stands in a group that is implied: so the groups of one of
+torch's classes have torch's keys alone, by which ``torch.distributed.checkpoint`` finds them in torch's files."""
 
 
 def pack(groups: list[Group], state: Mapping[Any, Any]) -> StateDict:
@@ -41,16 +62,27 @@ def pack(groups: list[Group], state: Mapping[Any, Any]) -> StateDict:
     unique = dict.fromkeys(chain.from_iterable(group["params"] for group in groups))
     index = {p: i for i, p in enumerate(unique)}
     packed = [_packed(group, index) for group in groups]
-    return {"state": {index.get(p, p): s for p, s in state.items()}, "param_groups": packed}
+    return {"state": {index.get(p, p): s for p, s in state.items()}, "param_groups": packed, WRITER: FORMAT}
 
 
 def _packed(group: Group, index: dict[Tensor, int]) -> Group:
-    packed = {name: value for name, value in group.items() if name != "params" and name not in LOCAL}
+    """The settings as plain leaves, every one that the group has: ``torch.distributed.checkpoint`` asks for each."""
+    packed = {name: value for name, value in group.items() if name != "params"}
     if isinstance(packed.get("decay"), Decay):
         packed["decay"] = [packed["decay"].placement, packed["decay"].multiplier]
     if isinstance(packed.get("regularizer"), Regularizer):
-        packed["regularizer"] = packed["regularizer"].spec()
+        packed["regularizer"] = _text_of(packed["regularizer"].spec())
+    if isinstance(packed.get("state_dtype"), torch.dtype):
+        packed["state_dtype"] = str(packed["state_dtype"])
     return {**packed, "params": [index[p] for p in group["params"]]}
+
+
+def _text_of(spec: Mapping[str, Any]) -> Any:
+    """As one text; a regularizer that has tensors, a mask for instance, stays a dict."""
+    try:
+        return json.dumps(spec)
+    except TypeError:
+        return spec
 
 
 def unpack(
@@ -63,8 +95,8 @@ def unpack(
     """
     saved = _require(state_dict, "param_groups", "the state_dict")
     _same_sizes(groups, saved)
-    needed = {*required} - {"params", *OURS, *NEWER}
-    merged = [_merged(live, new, needed, i) for i, (live, new) in enumerate(zip(groups, saved, strict=True))]
+    needed, complete = {*required} - {"params", *OURS, *NEWER}, state_dict.get(WRITER) == FORMAT
+    merged = [_merged(live, new, needed, i, complete) for i, (live, new) in enumerate(zip(groups, saved, strict=True))]
     owner = {
         i: (p, group)
         for new, group in zip(saved, merged, strict=True)
@@ -103,23 +135,27 @@ def _same_sizes(live: list[Group], saved: list[Group]) -> None:
             )
 
 
-def _merged(live: Group, saved: Group, required: set[str], index: int) -> Group:
-    """The saved settings on the live parameters; what torch's dicts never have stays as it is."""
+def _merged(live: Group, saved: Group, required: set[str], index: int, complete: bool) -> Group:
+    """The saved settings on the live parameters; what is missing stays as it is, or is implied in ``complete`` ones."""
     for name in sorted(required):
         _require(saved, name, f"parameter group {index} of the state_dict")
     given = {name: value for name, value in saved.items() if name not in LOCAL and name != "params"}
-    kept = {name: value for name, value in live.items() if name not in required}
+    implied = {*OURS} - {*LOCAL} if complete else {*required}
+    kept = {name: value for name, value in live.items() if name not in required | implied}
     filled = {name: value for name, value in NEWER.items() if name in live}
     merged = {**kept, **filled, **deepcopy(given)}
     if isinstance(merged.get("decay"), list | tuple):
         merged["decay"] = Decay(*merged["decay"])
-    if merged.get("decay") is None and "decay" in live:
+    if "decay" in merged and merged["decay"] is None and "decay" in live:
         merged["decay"] = live["decay"]  # the class's own
+    if isinstance(merged.get("regularizer"), str):
+        merged["regularizer"] = json.loads(merged["regularizer"])
     if isinstance(merged.get("regularizer"), Mapping):
         own = live.get("regularizer")
         mine = isinstance(own, Regularizer) and type(own).__name__ == merged["regularizer"].get("name")
         known = type(own).__name__ in KNOWN
         merged["regularizer"] = own if mine and not known else build(merged["regularizer"], KNOWN)
+    leave_out_implied(merged)
     return {"params": live["params"], **merged}
 
 
@@ -193,3 +229,16 @@ def _check_shape(value: Any, shape: torch.Size, what: str) -> None:
     if not isinstance(value, Tensor) or value.shape != shape:
         found = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
         raise ValueError(f"{what} has shape {found} in the state_dict, but the parameter has shape {tuple(shape)}")
+
+
+def leave_out_implied(group: Group) -> None:
+    """Delete from a group what it says without it too."""
+    for name, implied in IMPLIED.items():
+        x = group.get(name, ...)
+        if x is implied or (type(x) is type(implied) and x == implied):
+            del group[name]
+    decay = decay_of(group)
+    if "decay" in group and decay == decay_of({**group, "decay": None}):
+        del group["decay"]
+    if not decay.needs_schedule:
+        group.pop(BASE_LR, None)

@@ -98,7 +98,7 @@ class GroupView:
                         f"{name}, by which lr is divided to η = lr/{name}, must be above 0, but {α:g} was given."
                     )
                 return α
-        return number(self.group[BASE_LR])
+        return number(base_lr_of(self.group))
 
     def multiplier(self, lr: Scalar) -> Scalar:
         """η = lr/α, the schedule's multiplier, where the decay needs it; α is a constant, also to autograd.
@@ -232,6 +232,11 @@ def number(x: Any) -> float:
     return float(x.detach()) if isinstance(x, Tensor) else float(x)
 
 
+def base_lr_of(group: Group) -> Any:
+    """α as it was noted; in a group that had no use for one, what its schedule began with, or its learning rate."""
+    return group.get(BASE_LR, group.get("initial_lr", group["lr"]))
+
+
 def note_base_lr(group: Group, own: Iterable[str]) -> None:
     """Take note of α as a group is added; ``own`` are the settings that it brought along itself.
 
@@ -277,7 +282,7 @@ def _may_be_cyclic(group: Group) -> bool:
     One that does neither, from the group's own lr up and without momentum, is told of when lr passes its base.
     """
     known = "initial_lr" not in group or "max_lr" in group or group.get("base_lr") is not None
-    moved = "max_momentum" in group or (not known and number(group["initial_lr"]) != group[BASE_LR])
+    moved = "max_momentum" in group or (not known and number(group["initial_lr"]) != base_lr_of(group))
     return moved and not known and decay_of(group).needs_schedule
 
 
@@ -340,7 +345,7 @@ def shrinks(regularizer: Regularizer) -> bool:
 
 def shared(groups: list[Group]) -> Group:
     """What a late group must say as the first one does."""
-    return {name: groups[0][name] for name in GLOBAL if groups and name in groups[0]}
+    return {name: groups[0].get(name, False if name == "skip_nonfinite" else None) for name in GLOBAL if groups}
 
 
 def _check_global(group: Group, first: Group) -> None:

@@ -173,6 +173,7 @@ class Optimizer(torch.optim.Optimizer):
         try:
             note_base_lr(param_group, own)
             param_group[SKIPPED] = self.param_groups[0].get(SKIPPED, 0)
+            checkpoints.leave_out_implied(param_group)
             view = self.view(param_group)
             view.check(self.param_groups[0])
             check_flat_shards(param_group, view.regularizer, self.process_group)

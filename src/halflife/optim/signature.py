@@ -368,5 +368,5 @@ def without_rule(name: str) -> str:
 
 def is_torchs(base: type) -> bool:
     """Whether it is one of torch's optimizers, and not one of ours, whose signature is kept."""
-    theirs = issubclass(base, torch.optim.Optimizer) and base is not torch.optim.Optimizer
-    return theirs and not hasattr(base, "_signature")
+    ours = hasattr(base, "_signature")
+    return not ours and issubclass(base, torch.optim.Optimizer) and base is not torch.optim.Optimizer
