@@ -19,7 +19,7 @@ from queue import Empty
 from time import monotonic
 from typing import Any, NamedTuple
 
-MODULES = ("steps", "formats", "verdicts", "wrappers")
+MODULES = ("steps", "formats", "verdicts", "wrappers", "checkpoints")
 COLLECTIVE, WHOLE = 30.0, 240.0
 """Seconds: of one collective operation, and of a launch."""
 
@@ -33,6 +33,8 @@ class Case(NamedTuple):
 
 
 CASES = dict[str, Case]()
+FOLDER = Path()
+"""Where the processes of a launch find each other's files."""
 
 
 def case(*ranks: int, **variants: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -92,6 +94,8 @@ def _rank(rank: int, size: int, folder: Path, names: list[str], results: Any) ->
     import torch
     from torch import distributed as dist
 
+    global FOLDER  # noqa: PLW0603
+    FOLDER = folder
     torch.set_num_threads(1)
     load()
     store = dist.FileStore(str(folder / f"store-{size}"), size)

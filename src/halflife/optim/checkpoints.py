@@ -18,6 +18,8 @@ from ..engines.formats import BLOCK, wide
 from ..engines.group_step import as_clock
 from ..engines.memory import SCALE, ParameterState, decoded
 from ..regularizers import KNOWN, Regularizer, build
+from ..sharded.layout import Layout, here, is_dtensor, shard_of
+from ..sharded.stand_ins import local_part, published_form, steps_locally
 from .groups import BASE_LR, GLOBAL, LOCAL, SKIPPED, Group, GroupView, decay_of
 
 StateDict = dict[str, Any]
@@ -57,12 +59,28 @@ IMPLIED: dict[str, Any] = {
 torch's classes have torch's keys alone, by which ``torch.distributed.checkpoint`` finds them in torch's files."""
 
 
-def pack(groups: list[Group], state: Mapping[Any, Any]) -> StateDict:
-    """torch's layout: groups with indices for parameters, states by index."""
+def pack(groups: list[Group], state: Mapping[Any, Any], view: Callable[[Group], GroupView]) -> StateDict:
+    """torch's layout: groups with indices for parameters, states by index; of DTensors, codes as the numbers they are.
+
+    So these can be laid out over other processes, whose blocks are others.
+    """
     unique = dict.fromkeys(chain.from_iterable(group["params"] for group in groups))
     index = {p: i for i, p in enumerate(unique)}
     packed = [_packed(group, index) for group in groups]
-    return {"state": {index.get(p, p): s for p, s in state.items()}, "param_groups": packed, WRITER: FORMAT}
+    owner = {p: group for group in groups for p in group["params"] if is_dtensor(p)}
+    states = {index.get(p, p): numbers_of(view(owner[p]), p, s) if p in owner else s for p, s in state.items()}
+    return {"state": states, "param_groups": packed, WRITER: FORMAT}
+
+
+def numbers_of(view: GroupView, p: Any, state: Mapping[str, Any]) -> ParameterState:
+    """A DTensor's state without codes: float32 DTensors in their place."""
+    coded = [name for name in state if name + SCALE in state]
+    if not coded:
+        return dict(state)
+    local = {name: here(x) if isinstance(x, Tensor) else x for name, x in state.items()}
+    plain = {name: x for name, x in state.items() if name.removesuffix(SCALE) not in coded}
+    numbers = {name: decoded(local, name, torch.float32, view.memory.signed(name)) for name in coded}
+    return {**plain, **{name: Layout.of(p).spread(x) for name, x in numbers.items()}}
 
 
 def _packed(group: Group, index: dict[Tensor, int]) -> Group:
@@ -163,7 +181,29 @@ def _loaded(view: GroupView, p: Tensor, entries: Any, index: int) -> ParameterSt
     """One parameter's state: every key that its rule needs, of the right shape, copied to where it belongs."""
     if not isinstance(entries, Mapping):
         raise TypeError(f"the state of parameter {index} must be a dict by name, but is {type(entries).__name__}")
-    return convert_state(view, p, cast("Mapping[str, Any]", entries), f"of parameter {index}")
+    saved = cast("Mapping[str, Any]", entries)
+    if is_dtensor(p) and steps_locally(view, cast("Any", p)):
+        return _loaded_shard(view, cast("Any", p), saved, f"of parameter {index}")
+    return convert_state(view, p, saved, f"of parameter {index}")
+
+
+def _loaded_shard(view: GroupView, p: Any, saved: Mapping[str, Any], of: str) -> ParameterState:
+    """The state of a DTensor, whose shard here is converted as a tensor by itself.
+
+    Codes are of one process that had the whole: they are decoded by its blocks, and cut then.
+    """
+    codes = {name: x for name, x in saved.items() if isinstance(saved.get(name + SCALE), Tensor)}
+    whole = {name: x.full_tensor() if is_dtensor(x) else x for name, x in codes.items()}
+    whole |= {name + SCALE: saved[name + SCALE] for name in codes}
+    numbers = {name: decoded(whole, name, torch.float32, view.memory.signed(name)) for name in codes}
+    plain = {name: x for name, x in saved.items() if name.removesuffix(SCALE) not in codes} | numbers
+    local = {name: local_part(x, p, f"the state {name!r}") if _is_of(p, x) else x for name, x in plain.items()}
+    return {name: published_form(p, x) for name, x in convert_state(view, shard_of(p).detach(), local, of).items()}
+
+
+def _is_of(p: Any, x: Any) -> bool:
+    """Whether a saved tensor is laid out as a DTensor, or is to be."""
+    return is_dtensor(x) or (isinstance(x, Tensor) and x.dim() > 0 and x.shape == p.shape)
 
 
 def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str) -> ParameterState:
@@ -188,7 +228,8 @@ def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str)
     state = ParameterState()
     for name, value in saved.items():
         what = f"{name!r} {of}"
-        if name in coded or (name in ("step", "kahan") and name not in needed and isinstance(value, Tensor)):
+        of_codes = name.endswith(SCALE) and name.removesuffix(SCALE) in step.state_names
+        if of_codes or (name in ("step", "kahan") and name not in needed and isinstance(value, Tensor)):
             continue
         if name in step.clock_names():
             state[name] = as_clock(value, place, what).to(place[0], copy=True)

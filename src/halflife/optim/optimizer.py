@@ -357,7 +357,7 @@ class Optimizer(torch.optim.Optimizer):
         for pre_hook in self._optimizer_state_dict_pre_hooks.values():
             pre_hook(self)
         _ = self.skipped_steps  # those that only the device has counted so far are in the groups from here on
-        state_dict = checkpoints.pack(self.param_groups, self.state)
+        state_dict = checkpoints.pack(self.param_groups, self.state, self.view)
         for post_hook in self._optimizer_state_dict_post_hooks.values():
             replaced = post_hook(self, state_dict)
             state_dict = state_dict if replaced is None else replaced

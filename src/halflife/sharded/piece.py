@@ -54,7 +54,7 @@ class Piece:
     def cut(self, x: Tensor) -> Tensor:
         """The piece's part of something that broadcasts to the whole, a view."""
         for dim in range(-x.dim(), 0):
-            if x.shape[dim] != 1:
+            if x.shape[dim] == self.whole[dim]:  # else it broadcasts along it
                 x = x.narrow(dim, self.offset[dim], self.shape[dim])
         return x
 
