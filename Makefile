@@ -48,7 +48,7 @@ sanitize-threads: .venv/test.stamp $(THREADED) ## the native engine's threads un
 	$(call PRELOADED,tsan) TSAN_OPTIONS="halt_on_error=1 ignore_noninstrumented_modules=1" \
 	HALFLIFE_LIBRARY="$(CURDIR)/$(THREADED)" $(BIN)/python -m pytest --capture=sys tests/native/test_threads.py
 
-distributed: .venv/test.stamp    ## sharded parameters, on 2 and 4 processes of this machine
+distributed: .venv/torchtitan.stamp ## sharded parameters, on 2 and 4 processes of this machine
 	$(BIN)/python -m pytest -m distributed tests/sharded
 
 cuda-text: .venv/test.stamp      ## generated kernels: by g++ against the equations, and by NVRTC for three chips
@@ -67,6 +67,10 @@ lint: .venv/dev.stamp            ## ruff, pyright
 clean:                           ## remove the environment, what was built, and what a study wrote
 	rm -rf .venv build study bench gpu $(LIBRARY)
 	find native/editable -mindepth 1 ! -name CMakeLists.txt ! -name .gitignore -delete
+
+.venv/torchtitan.stamp: | .venv/test.stamp
+	$(INSTALL) --no-deps torchtitan==0.3.0
+	@touch $@
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

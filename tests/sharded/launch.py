@@ -19,7 +19,7 @@ from queue import Empty
 from time import monotonic
 from typing import Any, NamedTuple
 
-MODULES = ("steps", "formats", "verdicts", "wrappers", "checkpoints")
+MODULES = ("steps", "formats", "verdicts", "wrappers", "checkpoints", "torchtitan", "hanging")
 COLLECTIVE, WHOLE = 30.0, 240.0
 """Seconds: of one collective operation, and of a launch."""
 
@@ -60,16 +60,21 @@ def load() -> list[Case]:
     return list(CASES.values())
 
 
-def outcomes(size: int, folder: Path, names: list[str]) -> dict[str, list[str]]:
-    """Of each case what went wrong, a text a rank that failed; empty where all is well."""
+def outcomes(
+    size: int, folder: Path, names: list[str], collective: float = COLLECTIVE, whole: float = WHOLE
+) -> dict[str, list[str]]:
+    """Of each case what went wrong, a text a rank that failed; empty where all is well.
+
+    ``collective`` and ``whole`` are the most seconds that an operation and the launch may take.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "torch.distributed.fsdp", "torch.distributed.checkpoint", "halflife"])
     results: Any = context.Queue()
-    processes = [context.Process(target=_rank, args=(r, size, folder, names, results)) for r in range(size)]
+    processes = [context.Process(target=_rank, args=(r, size, folder, names, results, collective)) for r in range(size)]
     for process in processes:
         process.start()
     failures, done = {name: list[str]() for name in names}, dict.fromkeys(range(size), 0)
-    end = monotonic() + WHOLE
+    end = monotonic() + whole
     while min(done.values()) < len(names) and monotonic() < end:
         try:
             rank, name, failure = results.get(timeout=1.0)
@@ -89,7 +94,7 @@ def outcomes(size: int, folder: Path, names: list[str]) -> dict[str, list[str]]:
     return failures
 
 
-def _rank(rank: int, size: int, folder: Path, names: list[str], results: Any) -> None:
+def _rank(rank: int, size: int, folder: Path, names: list[str], results: Any, collective: float) -> None:
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     import torch
     from torch import distributed as dist
@@ -101,7 +106,7 @@ def _rank(rank: int, size: int, folder: Path, names: list[str], results: Any) ->
     store = dist.FileStore(str(folder / f"store-{size}"), size)
     for k, name in enumerate(names):
         own = dist.PrefixStore(f"{k}/", store)
-        dist.init_process_group("gloo", rank=rank, world_size=size, store=own, timeout=timedelta(seconds=COLLECTIVE))
+        dist.init_process_group("gloo", rank=rank, world_size=size, store=own, timeout=timedelta(seconds=collective))
         failure = ""
         try:
             torch.manual_seed(0)
@@ -110,7 +115,7 @@ def _rank(rank: int, size: int, folder: Path, names: list[str], results: Any) ->
             failure = traceback.format_exc()
         results.put((rank, name, failure))
         store.add(f"done/{k}", 1)
-        end = monotonic() + 2 * COLLECTIVE
+        end = monotonic() + 2 * collective
         while store.add(f"done/{k}", 0) < size and monotonic() < end:
             pass
         dist.destroy_process_group()

@@ -42,10 +42,12 @@ class View(Protocol):
 
 def any_sharded(groups: Iterable[Group]) -> bool:
     """Whether any parameter of these groups is a DTensor."""
-    if "torch.distributed.tensor" not in sys.modules:
+    module, kinds = sys.modules.get("torch.distributed.tensor"), set[type]()
+    if module is None:
         return False
-    one_of_each: dict[type, Tensor] = {type(p): p for group in groups for p in group["params"]}
-    return any(map(is_dtensor, one_of_each.values()))
+    for group in groups:
+        kinds.update(map(type, group["params"]))
+    return any(issubclass(kind, module.DTensor) for kind in kinds)
 
 
 class Shard:
