@@ -88,7 +88,7 @@ class Shard:
         if _same(self.state.values(), self.mine):
             return
         known = {id(mine): theirs for mine, theirs in zip(self.mine, self.published, strict=True)}
-        published = {name: known.get(id(x)) or published_form(p, x) for name, x in self.state.items()}
+        published = {name: known[id(x)] if id(x) in known else published_form(p, x) for name, x in self.state.items()}
         self.mine, self.published = list(self.state.values()), list(published.values())
         if published:
             own = state.setdefault(p, {})

@@ -117,6 +117,55 @@ def fsdp_of_tp(optimizer: str) -> None:
     run_beside(OPTIMIZERS[optimizer], "2d")
 
 
+def _later(optimizer: Any, params: Params, t: int) -> None:
+    """What a user does to an optimizer between its steps."""
+    group = optimizer.param_groups[0]
+    if t == 1:
+        group["ema_decay"] = 0.5
+    elif t == 2:
+        group["regularizer"] = rz.TowardInit()
+        optimizer.state[params[1]]["exp_avg"].mul_(0.5)
+    elif t == 3:
+        del optimizer.state[params[0]]
+        optimizer.state[params[2]] = {name: x.clone() for name, x in optimizer.state[params[2]].items()}
+    elif t == 4:
+        optimizer.add_param_group({"params": [group["params"].pop()], "lr": 0.01})
+
+
+@case(2, way=["fsdp", "columns", "tp"])
+def what_a_user_changes_between_steps(way: str) -> None:
+    one, many = model(), shard(model(), way)
+    theirs, ours = list(one.parameters()), list(many.parameters())
+    a, b = (halflife.AdamW(ps, **STRONG) for ps in (list(theirs), list(ours)))
+    for t in range(6):
+        for optimizer, params in ((a, theirs), (b, ours)):
+            _later(optimizer, params, t)
+            put_gradients(params, t)
+            optimizer.step()
+    for p, q in zip(theirs, ours, strict=True):
+        assert_near(q, p)
+        assert {*a.state[p]} == {*b.state[q]}
+        for name, x in a.state[p].items():
+            assert_near(b.state[q][name], x)
+
+
+@case(2)
+def a_parameter_that_moves_to_other_memory() -> None:
+    """As ``load_state_dict(assign=True)`` and ``to_empty`` leave it: it is stepped where it is now."""
+    one, many = model(), shard(model(), "columns")
+    theirs, ours = list(one.parameters()), list(many.parameters())
+    a, b = (halflife.AdamW(ps, **STRONG) for ps in (theirs, ours))
+    for t in range(4):
+        put_gradients(theirs, t)
+        put_gradients(ours, t)
+        a.step()
+        b.step()
+        for q in ours:
+            q.data = q.detach().clone()
+    for p, q in zip(theirs, ours, strict=True):
+        assert_near(q, p)
+
+
 @case(2, way=[way for way in WAYS if way not in ("hsdp", "2d")])
 def decay_moves_the_weights_far(way: str) -> None:
     """The same steps with and without decay differ by far more than any tolerance here."""
