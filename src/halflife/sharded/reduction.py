@@ -77,7 +77,7 @@ def reduction_of(params: Sequence[Tensor], everything: Sequence[Tensor], process
     no DTensor is taken to lie on all of that mesh alike, and so is one on a part of it: along the rest it has copies.
     Without any DTensor, each process has tensors of its own.
 
-    Raises ``ValueError`` for a mesh that is no part of the widest.
+    Raises ``ValueError`` for a mesh that is no part of the widest, and for a group that lacks some of its processes.
     """
     dtensors: list[Any] = [p for p in everything if is_dtensor(p)]
     if not dtensors:
@@ -104,15 +104,25 @@ def copies_of(p: Tensor, mesh: Any) -> int:
 
 
 def widest_mesh(params: Iterable[Any], process_group: Any) -> Any:
-    """The mesh of all processes. Raises ``ValueError`` if another has some that it lacks, and no group was given."""
+    """The mesh of all processes that these lie on.
+
+    Raises ``ValueError`` if it, or the group that was given, lacks some of them: on how many processes a shard lies
+    would be a guess.
+    """
     meshes = {id(p.device_mesh): p.device_mesh for p in params}
     widest = max(meshes.values(), key=lambda mesh: mesh.size())
     for mesh in meshes.values():
-        if process_group is None and not _ranks(widest) >= _ranks(mesh):
+        if not _ranks(widest) >= _ranks(mesh):
             raise ValueError(
-                f"parameters lie on {widest} and on {mesh}, and neither has all of the processes; give process_group=, "
-                "the one over which gradients are to be summed, to the optimizer."
+                f"parameters lie on {widest} and on {mesh}, and neither has all of the processes, so that the norm of "
+                "all gradients is not known; lay them out over one mesh that has both as its dimensions, with "
+                "Replicate() along those where they are not cut."
             )
+    if process_group is not None and not {*torch.distributed.get_process_group_ranks(process_group)} >= _ranks(widest):
+        raise ValueError(
+            f"process_group= has not all processes of {widest}, over which parameters lie; leave it out, or give one "
+            "that has them and those of the other stages."
+        )
     return widest
 
 

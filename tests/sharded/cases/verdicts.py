@@ -11,7 +11,16 @@ from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tenso
 
 import halflife
 from tests.sharded.launch import case
-from tests.sharded.models import assert_copies_agree, assert_near, mesh_of, model, put_gradients, shard, whole
+from tests.sharded.models import (
+    assert_copies_agree,
+    assert_near,
+    mesh_of,
+    model,
+    put_gradients,
+    shard,
+    spread_like,
+    whole,
+)
 
 STRONG: dict[str, Any] = {"lr": 0.05, "weight_decay": 0.5}
 
@@ -122,10 +131,37 @@ def meshes_beside_each_other_are_refused() -> None:
     mesh = mesh_of("2d")
     x = torch.ones(4, 4, dtype=torch.float64)
     ours = [nn.Parameter(distribute_tensor(x, mesh[name], [Shard(0)])) for name in ("dp", "tp")]
-    optimizer = halflife.AdamW(ours, max_grad_norm=0.5, **STRONG)
-    put_gradients(ours, 0)
-    with pytest.raises(ValueError, match="process_group"):
-        optimizer.step()
+    for group in (None, torch.distributed.group.WORLD):
+        optimizer = halflife.AdamW(ours, max_grad_norm=0.5, process_group=group, **STRONG)
+        put_gradients(ours, 0)
+        with pytest.raises(ValueError, match="lay them out over one mesh"):
+            optimizer.step()
+
+
+@case(4)
+def stages_of_a_pipeline_clip_by_the_norm_of_all() -> None:
+    """Each pair of processes has parameters of its own, and the group has them all."""
+    pairs = mesh_of("2d")
+    stage = pairs.get_local_rank("dp")
+    torch.manual_seed(3)
+    values = [torch.randn(6, 4, dtype=torch.float64), torch.randn(7, dtype=torch.float64)]
+    theirs = [nn.Parameter(x.clone()) for x in values]
+    ours = [nn.Parameter(distribute_tensor(values[stage], pairs["tp"], [Shard(0)]))]
+    a = halflife.AdamW(theirs, max_grad_norm=0.5, **STRONG)
+    b = halflife.AdamW(ours, max_grad_norm=0.5, process_group=torch.distributed.group.WORLD, **STRONG)
+    for t in range(3):
+        put_gradients(theirs, t)
+        g = theirs[stage].grad
+        assert g is not None
+        ours[0].grad = spread_like(ours[0], g)
+        a.step()
+        b.step()
+        assert abs(a.grad_norm - b.grad_norm) < 1e-12 * a.grad_norm
+    assert_near(ours[0], theirs[stage])
+    short = halflife.AdamW(ours, max_grad_norm=0.5, process_group=pairs.get_group("dp"), **STRONG)
+    ours[0].grad = spread_like(ours[0], torch.ones_like(whole(ours[0])))
+    with pytest.raises(ValueError, match="has not all processes"):
+        short.step()
 
 
 @case(2, clip=[None, 0.5])
