@@ -136,6 +136,23 @@ def a_model_that_is_wrapped_after_it_was_fused_is_refused() -> None:
         ddp(torch.ones(2, 6, dtype=torch.float64)).sum().backward()
 
 
+@case(2)
+def parameters_that_are_replaced_by_their_shards() -> None:
+    """Accelerate makes the optimizer first and shards then: its groups get the new parameters."""
+    one, net = model(), model()
+    theirs, ours = list(one.parameters()), list(net.parameters())
+    a, b = (halflife.AdamW(ps, max_grad_norm=0.5, **STRONG) for ps in (theirs, ours))
+    shard(net, "fsdp")
+    b.param_groups[0]["params"] = ours = list(net.parameters())
+    for t in range(3):
+        put_gradients(theirs, t)
+        put_gradients(ours, t)
+        a.step()
+        b.step()
+    for p, q in zip(theirs, ours, strict=True):
+        assert_near(q, p)
+
+
 @case(2, way=["plain", "clipped"])
 def fusing_with_fsdp2(way: str) -> None:
     """A real backward pass steps each shard by itself, as one process steps the whole tensors."""
