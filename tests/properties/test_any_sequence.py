@@ -80,7 +80,7 @@ def perform(action: str, optimizer: halflife.Optimizer, draw: st.DataObject, see
     elif action == "copy":
         return copy.deepcopy(optimizer)
     elif action == "lr":
-        group["lr"] = group["halflife_base_lr"] * draw.draw(st.floats(0, 2))
+        group["lr"] = optimizer.defaults["lr"] * draw.draw(st.floats(0, 2))
     elif action == "decay":
         group["weight_decay"] = draw.draw(st.floats(0, 0.5))
     else:
