@@ -15,6 +15,7 @@ import halflife
 from halflife import engines, registry, rules
 from halflife.engines import group_step, native_table
 from halflife.optim import groups, optimizer, plan, stepper
+from halflife.sharded import stand_ins
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -87,6 +88,7 @@ CLASSES: list[Any] = [
     engines.GlobalGradOptions,
     rules.Rule,
     registry.RuleEntry,
+    stand_ins.Shards,
 ]
 
 
