@@ -125,3 +125,16 @@ def test_a_group_that_is_gone_is_left_alone() -> None:
     optimizer.param_groups.pop()
     λ.step()
     assert optimizer.param_groups[0]["weight_decay"] == pytest.approx(0.3)
+
+
+def test_a_tensor_that_somebody_writes_into_stays_that_tensor() -> None:
+    """A step does not look at its value either, which on a GPU would wait for the device."""
+    w, λ, schedule = parameter(), torch.tensor(0.5), LinearWD(0.5, 0.25, steps=1)
+    optimizer = halflife.SGD([w], lr=0.1, weight_decay=λ)
+    schedule.attach(optimizer)
+    schedule.step()
+    λ.fill_(0.5)  # what the schedule had written before
+    w.grad = torch.zeros_like(w)
+    optimizer.step()
+    assert optimizer.param_groups[0]["weight_decay"] is λ
+    assert w.tolist() == pytest.approx([0.95] * 3)

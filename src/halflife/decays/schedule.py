@@ -90,7 +90,8 @@ class WeightDecaySchedule(ABC):
         schedule writes, before each step.
         """
         for k, _, group in self._live():
-            if self._before[k] is not None and group["weight_decay"] == self._before[k]:
+            λ, before = group["weight_decay"], self._before[k]
+            if before is not None and not isinstance(λ, Tensor) and λ == before:  # a tensor is written to in place
                 group["weight_decay"] = self._written[k]
 
     def _warn_if_overwritten(self) -> None:
