@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -100,6 +101,11 @@ class GroupStep:
         """Of a wide parameter and of one in half precision, what is of the parameter's shape."""
         found = (dict.fromkeys((*names, *self.state_names)) for names in self._needed)
         return tuple(tuple(name for name in names if name not in self._clock_names) for names in found)
+
+    @property
+    def tensor_names(self) -> frozenset[str]:
+        """Every name under which a parameter's state may have something of the parameter's own shape."""
+        return frozenset(chain.from_iterable(self._tensor_names))
 
     def clock_names(self) -> tuple[str, ...]:
         """The states that are one number for all coordinates, where they are kept."""

@@ -19,7 +19,7 @@ from ..engines.group_step import as_clock
 from ..engines.memory import SCALE, ParameterState, decoded
 from ..regularizers import KNOWN, Regularizer, build
 from ..sharded.layout import Layout, here, is_dtensor, shard_of
-from ..sharded.stand_ins import local_part, published_form, steps_locally
+from ..sharded.stand_ins import local_part, published_state, steps_locally
 from .groups import BASE_LR, GLOBAL, LOCAL, SKIPPED, Group, GroupView, decay_of
 
 StateDict = dict[str, Any]
@@ -68,15 +68,15 @@ def pack(groups: list[Group], state: Mapping[Any, Any], view: Callable[[Group], 
     index = {p: i for i, p in enumerate(unique)}
     packed = [_packed(group, index) for group in groups]
     owner = {p: group for group in groups for p in group["params"] if is_dtensor(p)}
-    states = {index.get(p, p): numbers_of(view(owner[p]), p, s) if p in owner else s for p, s in state.items()}
+    states = {index.get(p, p): s for p, s in state.items()}
+    for p in (p for p in owner if any(name.endswith(SCALE) for name in state.get(p, ()))):
+        states[index[p]] = _numbers_of(view(owner[p]), p, state[p])
     return {"state": states, "param_groups": packed, WRITER: FORMAT}
 
 
-def numbers_of(view: GroupView, p: Any, state: Mapping[str, Any]) -> ParameterState:
+def _numbers_of(view: GroupView, p: Any, state: Mapping[str, Any]) -> ParameterState:
     """A DTensor's state without codes: float32 DTensors in their place."""
     coded = [name for name in state if name + SCALE in state]
-    if not coded:
-        return dict(state)
     local = {name: here(x) if isinstance(x, Tensor) else x for name, x in state.items()}
     plain = {name: x for name, x in state.items() if name.removesuffix(SCALE) not in coded}
     numbers = {name: decoded(local, name, torch.float32, view.memory.signed(name)) for name in coded}
@@ -198,7 +198,7 @@ def _loaded_shard(view: GroupView, p: Any, saved: Mapping[str, Any], of: str) ->
     numbers = {name: decoded(whole, name, torch.float32, view.memory.signed(name)) for name in codes}
     plain = {name: x for name, x in saved.items() if name.removesuffix(SCALE) not in codes} | numbers
     local = {name: local_part(x, p, f"the state {name!r}") if _is_of(p, x) else x for name, x in plain.items()}
-    return {name: published_form(p, x) for name, x in convert_state(view, shard_of(p).detach(), local, of).items()}
+    return published_state(p, convert_state(view, shard_of(p).detach(), local, of), view.tensor_names)
 
 
 def _is_of(p: Any, x: Any) -> bool:

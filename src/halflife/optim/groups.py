@@ -86,6 +86,11 @@ class GroupView:
             return "differentiable"
         return "capturable" if self.group.get("capturable") else "plain"
 
+    @property
+    def tensor_names(self) -> frozenset[str]:
+        """The names under which a state of this group may have something of its parameter's shape."""
+        return self.step((), ()).tensor_names
+
     @cached_property
     def base_lr(self) -> float:
         """α: what was given as ``base_lr``, else the peak that OneCycleLR wrote down, else lr as it was at first."""

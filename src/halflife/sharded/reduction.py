@@ -109,6 +109,7 @@ def widest_mesh(params: Iterable[Any], process_group: Any) -> Any:
     Raises ``ValueError`` if it, or the group that was given, lacks some of them: on how many processes a shard lies
     would be a guess.
     """
+    check_not_lost(process_group)
     meshes = {id(p.device_mesh): p.device_mesh for p in params}
     widest = max(meshes.values(), key=lambda mesh: mesh.size())
     for mesh in meshes.values():
@@ -130,16 +131,18 @@ def _ranks(mesh: Any) -> set[int]:
     return {*map(int, mesh.mesh.flatten())}
 
 
-def reduction_over(process_group: Any, params: Sequence[Tensor]) -> Reduction:
-    """Of plain tensors, of which each process has some of its own, as ZeRO and FSDP1 show them.
-
-    Raises ``RuntimeError`` for a copy of an optimizer, which lost its process group.
-    """
+def check_not_lost(process_group: Any) -> None:
+    """Raise ``RuntimeError`` for what a copy of an optimizer has."""
     if process_group == LOST:
         raise RuntimeError(
             "this copy of an optimizer has no process group, which is neither copied nor pickled, so that no norm of "
             "all gradients is known; set optimizer.process_group."
         )
+
+
+def reduction_over(process_group: Any, params: Sequence[Tensor]) -> Reduction:
+    """Of plain tensors, of which each process has some of its own, as ZeRO and FSDP1 show them."""
+    check_not_lost(process_group)
     backend = str(torch.distributed.get_backend(process_group))
     device = params[0].device if params else torch.device("cuda" if "nccl" in backend else "cpu")
     return Reduction([process_group], [1] * len(params), device)

@@ -38,6 +38,8 @@ class View(Protocol):
     def rule(self) -> Rule: ...
     @property
     def regularizer(self) -> Regularizer: ...
+    @property
+    def tensor_names(self) -> frozenset[str]: ...
 
 
 def any_sharded(groups: Iterable[Group]) -> bool:
@@ -55,10 +57,11 @@ class Shard:
 
     ``state`` is what the engines read and write. What everybody else sees in the optimizer is published: the same
     under the same names, but for the tensors of the parameter's shape, which are DTensors over the same memory.
+    ``place`` is its group's among the groups.
     """
 
-    def __init__(self, p: DTensor) -> None:
-        self.source = shard_of(p)
+    def __init__(self, p: DTensor, place: int) -> None:
+        self.source, self.place = shard_of(p), place
         self.tensor = torch.nn.Parameter(self.source.detach(), requires_grad=False)
         self.layout = Layout.of(p)
         mark(self.tensor, *shape_and_offset(p), p.shape)
@@ -82,13 +85,14 @@ class Shard:
             self.state = local_state(p, published)
             self.mine, self.published = list(self.state.values()), list(published.values())
 
-    def publish(self, p: DTensor, state: Any) -> None:
+    def publish(self, p: DTensor, state: Any, view: View) -> None:
         """Let go of the gradient, and let the optimizer's state of p be this one."""
         self.tensor.grad = None
         if _same(self.state.values(), self.mine):
             return
         known = {id(mine): theirs for mine, theirs in zip(self.mine, self.published, strict=True)}
-        published = {name: known[id(x)] if id(x) in known else published_form(p, x) for name, x in self.state.items()}
+        published = published_state(p, self.state, view.tensor_names)
+        published |= {name: known[id(x)] for name, x in self.state.items() if id(x) in known}
         self.mine, self.published = list(self.state.values()), list(published.values())
         if published:
             own = state.setdefault(p, {})
@@ -130,7 +134,7 @@ class Shards:
         """For each of the local groups, which of the user's it is of."""
         self._shards, self._others = dict["DTensor", Shard](), list[Tensor]()
         self._sources = dict[Tensor, "DTensor"]()
-        self._groups = list[LocalGroup]()
+        self._groups, self._views = list[LocalGroup](), list[View]()
         self._widest: Any = None
         self._copies = dict[Tensor, int]()
 
@@ -139,6 +143,7 @@ class Shards:
 
         A group is cut into several where its regularizer has a number for each coordinate.
         """
+        self._views = list(views)
         as_before = len(groups) == len(self._groups) and all(map(LocalGroup.is_of, self._groups, groups, views))
         if not as_before or not all(shard.lies_at(p) for p, shard in self._shards.items()):
             self._replace(groups, views)
@@ -151,20 +156,20 @@ class Shards:
     def _replace(self, groups: list[Group], views: Sequence[View]) -> None:
         before, self._shards, self._others, self._sources = self._shards, {}, [], {}
         self._widest = None
-        self._groups = [self._local_group(group, view, before) for group, view in zip(groups, views, strict=True)]
+        self._groups = [self._local_group(k, group, views[k], before) for k, group in enumerate(groups)]
         self.places = [k for k, own in enumerate(self._groups) for _ in own.parts]
 
-    def _local_group(self, group: Group, view: View, before: dict[DTensor, Shard]) -> LocalGroup:
+    def _local_group(self, place: int, group: Group, view: View, before: dict[DTensor, Shard]) -> LocalGroup:
         whole = group.get("regularizer")
         parts: dict[int, tuple[Any, list[Tensor]]] = {}
         for p in group["params"]:
-            own, q = whole, p
-            if is_dtensor(p) and steps_locally(view, p):
-                shard = self._shards[p] = _shard(p, before.get(p))
+            own, q, sharded = whole, p, is_dtensor(p)
+            if sharded and steps_locally(view, p):
+                shard = self._shards[p] = _shard(p, place, before.get(p))
                 q, own = shard.tensor, shard.regularizer_of(whole)
             else:
                 self._others.append(p)
-            if is_dtensor(p):
+            if sharded:
                 self._sources[q] = p
             parts.setdefault(id(own), (own, []))[1].append(q)
         return LocalGroup(list(group["params"]), whole, view.mode, [*parts.values()] or [(whole, [])])
@@ -200,14 +205,15 @@ class Shards:
                 state.pop(p, None)
         for p, shard in self._shards.items():
             shard.state = local.get(shard.tensor, {})
-            shard.publish(p, state)
+            shard.publish(p, state, self._views[shard.place])
         torch.autograd.graph.increment_version([p for p in self._shards if p.grad is not None])
 
 
-def _shard(p: DTensor, before: Shard | None) -> Shard:
+def _shard(p: DTensor, place: int, before: Shard | None) -> Shard:
     if before is not None and before.lies_at(p):
+        before.place = place
         return before
-    shard = Shard(p)
+    shard = Shard(p, place)
     if before is not None and before.layout == shard.layout:
         shard.inherit(before)
     return shard
@@ -244,7 +250,8 @@ def local_state(p: DTensor, published: Mapping[str, Any]) -> ParameterState:
     return {name: local_part(x, p, f"the state {name!r}") if is_dtensor(x) else x for name, x in published.items()}
 
 
-def published_form(p: DTensor, x: Any) -> Any:
-    """A state's tensor that is as the shard here, as a DTensor over the same memory; all else as it is."""
-    as_shard = isinstance(x, Tensor) and x.dim() > 0 and x.shape == shard_of(p).shape
-    return Layout.of(p).spread(x) if as_shard else x
+def published_state(p: DTensor, state: ParameterState, names: Collection[str]) -> ParameterState:
+    """A shard's state with what is under these names, shaped as the shard, as DTensors over the same memory."""
+    layout = Layout.of(p)
+    shaped = {name for name in names if isinstance(state.get(name), Tensor) and state[name].shape == shard_of(p).shape}
+    return {name: layout.spread(x) if name in shaped else x for name, x in state.items()}

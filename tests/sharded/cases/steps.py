@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 import halflife
 from halflife import regularizers as rz
+from halflife import rules
 from tests.sharded.launch import case
 from tests.sharded.models import WAYS, assert_copies_agree, assert_near, model, put_gradients, shard, whole
 
@@ -180,3 +182,35 @@ def decay_moves_the_weights_far(way: str) -> None:
         ends.append([whole(p) for p in params])
     for p, q in zip(*ends, strict=True):
         assert float((p - q).abs().max()) > 1e-3 * float(p.abs().max())
+
+
+@dataclass(frozen=True)
+class Normalized(rules.Rule):
+    """A rule that acts on whole tensors: ``m = m/2 + g``, ``u = m/‖m‖``; the metric is 1."""
+
+    metric = "identity"
+
+    @property
+    def states(self) -> Any:
+        return (rules.StateSpec("m"),)
+
+    def start(self, w: Tensor, lr: Any) -> Any:
+        return {"m": torch.zeros_like(w)}
+
+    def __call__(self, t: Any, w: Tensor, g: Tensor, s: Any) -> Any:
+        m = s["m"] * 0.5 + g
+        return m / torch.linalg.vector_norm(m), 1.0, {"m": m}
+
+
+class NormalizedSGD(halflife.Optimizer, rule=Normalized, lr=0.05, decay="decoupled"):
+    """The optimizer of that rule."""
+
+
+@case(2, way=["fsdp", "tp"])
+def a_rule_that_acts_on_whole_tensors(way: str) -> None:
+    run_beside(lambda ps: NormalizedSGD(ps, **STRONG), way)
+
+
+@case(4, way=["hsdp", "2d"])
+def a_rule_that_acts_on_whole_tensors_of_four(way: str) -> None:
+    run_beside(lambda ps: NormalizedSGD(ps, **STRONG), way)

@@ -89,6 +89,11 @@ def a_copy_has_lost_its_process_group() -> None:
         copied.step()
     copied.process_group = world()
     copied.step()
+    net = shard(model(), "fsdp")
+    of_shards = copy.deepcopy(halflife.AdamW(net.parameters(), max_grad_norm=1.0, process_group=world()))
+    put_gradients(of_shards.param_groups[0]["params"], 0)
+    with pytest.raises(RuntimeError, match="process_group"):
+        of_shards.step()
 
 
 def _fsdp1(net: nn.Module, original: bool) -> nn.Module:
