@@ -14,12 +14,13 @@ import warnings
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
+from itertools import product
 from pathlib import Path
 from queue import Empty
 from time import monotonic
 from typing import Any, NamedTuple
 
-MODULES = ("steps", "formats", "verdicts", "wrappers", "checkpoints", "torchtitan", "hanging")
+MODULES = ("steps", "formats", "verdicts", "wrappers", "checkpoints", "torchtitan", "page", "hanging")
 COLLECTIVE, WHOLE = 30.0, 240.0
 """Seconds: of one collective operation, and of a launch."""
 
@@ -38,14 +39,13 @@ FOLDER = Path()
 
 
 def case(*ranks: int, **variants: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as a case for these numbers of processes, once for each of the values of one keyword."""
+    """Register a function as a case for these numbers of processes, once for each combination of keywords' values."""
 
     def register(run: Callable[..., None]) -> Callable[..., None]:
-        for key, values in variants.items() or [("", [None])]:
-            for value in values:
-                name = f"{run.__name__}[{value}]" if key else run.__name__
-                assert name not in CASES, name
-                CASES[name] = Case(name, ranks, partial(run, **{key: value}) if key else run)
+        for values in product(*variants.values()):
+            name = run.__name__ + (f"[{', '.join(map(str, values))}]" if values else "")
+            assert name not in CASES, name
+            CASES[name] = Case(name, ranks, partial(run, **dict(zip(variants, values, strict=True))))
         return run
 
     return register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -11,7 +11,6 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Placement, Replicate, Shard, distribute_tensor
 
-WAYS = ("fsdp", "columns", "tp", "hsdp", "2d")
 MESHES: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
     "hsdp": ((2, 2), ("replicate", "shard")),
     "2d": ((2, 2), ("dp", "tp")),
@@ -74,6 +73,28 @@ def put_gradients(params: Iterable[Tensor], t: int, *, scale: float = 1.0) -> No
     for p in params:
         g = torch.randn(p.shape, generator=generator, dtype=torch.float64).mul_(scale).to(p.dtype)
         p.grad = spread_like(p, g)
+
+
+def step_both(a: Any, theirs: Sequence[Tensor], b: Any, ours: Sequence[Tensor], steps: int = 4) -> None:
+    """So many steps of both optimizers by the same gradients; the norms that they saw are the same."""
+    for t in range(steps):
+        for optimizer, params in ((a, theirs), (b, ours)):
+            put_gradients(params, t)
+            optimizer.step()
+        assert_same_norm(a, getattr(b, "optim", b))
+
+
+def assert_same_norm(a: Any, b: Any) -> None:
+    """Of all gradients, if they were asked for it."""
+    assert (a.grad_norm is None) == (b.grad_norm is None)
+    assert a.grad_norm is None or abs(a.grad_norm - b.grad_norm) <= 1e-12 * a.grad_norm
+
+
+def assert_alike(theirs: Sequence[Tensor], ours: Sequence[Tensor]) -> None:
+    """The same weights, and the same copies of them everywhere."""
+    for p, q in zip(theirs, ours, strict=True):
+        assert_near(q, p)
+        assert_copies_agree(q)
 
 
 def spread_like(p: Tensor, x: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch.distributed.tensor import DTensor
 import halflife
 from halflife import regularizers as rz
 from tests.sharded.launch import case
-from tests.sharded.models import assert_copies_agree, assert_near, model, put_gradients, shard, whole
+from tests.sharded.models import assert_copies_agree, assert_near, model, put_gradients, shard, step_both, whole
 
 STRONG: dict[str, Any] = {"lr": 0.05, "weight_decay": 0.5}
 BF16: dict[str, Any] = {"state_dtype": torch.bfloat16}
@@ -25,21 +24,15 @@ FORMATS: dict[str, tuple[torch.dtype, dict[str, Any]]] = {
     "stochastic rounding, an average": (torch.bfloat16, {"rounding": "stochastic", "ema_decay": 0.5}),
 }
 ENGINES = ("native", "foreach", "eager")
-ALL = [f"{form}, {engine}" for form, engine in product(FORMATS, ENGINES)]
 
 
-def _same_bits(name: str, way: str) -> None:
-    form, _, engine = name.rpartition(", ")
+def _same_bits(form: str, engine: str, way: str) -> None:
     dtype, settings = FORMATS[form]
     one, many = model(dtype), shard(model(dtype), way)
     theirs, ours = list(one.parameters()), list(many.parameters())
     a, b = (halflife.AdamW(ps, engine=engine, **STRONG, **settings) for ps in (theirs, ours))
     before = [p.detach().clone() for p in theirs]
-    for t in range(4):
-        put_gradients(theirs, t)
-        put_gradients(ours, t)
-        a.step()
-        b.step()
+    step_both(a, theirs, b, ours)
     assert {choice.name for choice in b.engines()} == {engine}
     for p, q, w in zip(theirs, ours, before, strict=True):
         assert torch.equal(whole(q), p), (whole(q) != p).sum()
@@ -49,24 +42,14 @@ def _same_bits(name: str, way: str) -> None:
             assert torch.equal(whole(b.state[q][key]), x), key
 
 
-@case(2, form=ALL)
-def fsdp_of_bits(form: str) -> None:
-    _same_bits(form, "fsdp")
+@case(2, way=["fsdp", "columns"], form=FORMATS, engine=ENGINES)
+def two_round_as_one(way: str, form: str, engine: str) -> None:
+    _same_bits(form, engine, way)
 
 
-@case(2, form=ALL)
-def columns_of_bits(form: str) -> None:
-    _same_bits(form, "columns")
-
-
-@case(4, form=ALL)
-def fsdp_of_tp_of_bits(form: str) -> None:
-    _same_bits(form, "2d")
-
-
-@case(4, form=ALL)
-def hsdp_of_bits(form: str) -> None:
-    _same_bits(form, "hsdp")
+@case(4, way=["2d", "hsdp"], form=FORMATS, engine=ENGINES)
+def four_round_as_one(way: str, form: str, engine: str) -> None:
+    _same_bits(form, engine, way)
 
 
 @case(2, 4, way=["fsdp", "columns"])
@@ -97,10 +80,6 @@ def narrow_formats_beside_blocks_over_all_processes() -> None:
     theirs, ours = ([p for p in net.parameters() if p.dim() == 2] for net in (one, many))
     lasso: dict[str, Any] = {"decay": "proximal", "regularizer": rz.GroupLasso(dim=0), "lr": 0.05, "weight_decay": 0.05}
     a, b = (halflife.AdamW(ps, **lasso, **settings) for ps in (theirs, ours))
-    for t in range(4):
-        put_gradients(theirs, t)
-        put_gradients(ours, t)
-        a.step()
-        b.step()
+    step_both(a, theirs, b, ours)
     for p, q in zip(theirs, ours, strict=True):
         assert_near(whole(q).float(), p.float(), 0.01)  # the norms of blocks may differ by a last bit
