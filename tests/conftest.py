@@ -2,11 +2,13 @@
 
 import os
 import tempfile
-from importlib.util import find_spec
 
 import pytest
 import torch
 
+from tests.torchvision_operators import mend_torchvision
+
+mend_torchvision()
 torch.set_num_threads(1)
 
 for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES"):
@@ -25,23 +27,3 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if KERNELS in config.stash:
         config.stash[KERNELS].cleanup()
-
-
-OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
-
-
-def mend_torchvision() -> None:
-    """Let it load also where it was built for another torch than is here, as PyPI's is for the one without CUDA.
-
-    timm and the trainers import it, and need none of it here. It declares operators that its own library defines.
-    """
-    if find_spec("torchvision") is None:
-        return
-    try:
-        import torchvision  # noqa: F401  # pyright: ignore
-    except RuntimeError:
-        for name in ("nms", "qnms"):
-            OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-
-mend_torchvision()

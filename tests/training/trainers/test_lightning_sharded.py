@@ -20,6 +20,10 @@ pytest.importorskip("lightning")
 SCRIPT = """
 import json, sys, warnings
 import torch
+
+from tests.torchvision_operators import mend_torchvision
+
+mend_torchvision()
 from lightning import LightningModule, Trainer
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import nn
@@ -68,7 +72,8 @@ with open(f"{sys.argv[1]}/{trainer.global_rank}.json", "w", encoding="utf-8") as
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
+    path = os.pathsep.join([str(Path(__file__).parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": path}
     command = [sys.executable, str(script), str(tmp_path)]
     done = subprocess.run(command, check=False, env=environment, timeout=300, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
