@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..sharded.piece import same_piece
+from ..sharded.region import same_region
 from .formats import BLOCK, wide
 from .group_step import Clock, GroupStep, as_real, without_aliases
 from .memory import SCALE, ParameterState
@@ -106,7 +106,7 @@ def _step_in_pieces(step: GroupStep, row: Row) -> None:
         state: ParameterState = {**views, **{name: row.state[name].clone() for name in clocks}}
         clock: Clock = {name: state[name] if isinstance(x, Tensor) else x for name, x in row.clock.items()}
         part = p[at : at + size]
-        same_piece(part, row.p)
+        same_region(part, row.p)
         _step(step, [Row(part, g[at : at + size], state, clock, at)])
         for name in (name for name in state if name not in clocks and state[name] is not views.get(name)):
             scales = name.removesuffix(SCALE) in state and name.endswith(SCALE)

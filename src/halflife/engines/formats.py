@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..rules import Scalar
-from ..sharded.piece import Piece
+from ..sharded.region import ShardRegion
 
 HALF = (torch.bfloat16, torch.float16)
 """What is kept in these is computed in float32."""
@@ -38,16 +38,18 @@ def seed_of(t: Scalar, salt: int) -> Scalar:
     return (whole * 0x632BE5AB + salt) & 0xFFFFFFFF
 
 
-def dither(n: int, seed: Scalar, device: torch.device | str = "cpu", at: int = 0, piece: Piece | None = None) -> Tensor:
+def dither(
+    n: int, seed: Scalar, device: torch.device | str = "cpu", at: int = 0, region: ShardRegion | None = None
+) -> Tensor:
     """32 random bits for each of n neighbours i from ``at`` on, as int32: a hash, the same on every machine::
 
     x = i·0x9E3779B1 + seed;  x ^= x >> 16
     x *= 0x85EBCA6B;          x ^= x >> 13
 
-    Of a ``piece`` of a tensor, i is the place in the whole.
+    Of a ``region`` of a tensor, i is the place in the whole.
     """
-    if piece is not None:
-        return _hashed(piece.indices(n, at, device).to(torch.int32), seed)
+    if region is not None:
+        return _hashed(region.indices(n, at, device).to(torch.int32), seed)
     x = torch.arange(at, at + n, device=device, dtype=torch.int32 if at + n < 1 << 31 else torch.int64).to(torch.int32)
     return _hashed(x, seed)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..rules import Scalar
-from ..sharded.piece import piece_of
+from ..sharded.region import region_of
 from .formats import HALF, NEAREST_8BIT, decode_8bit, dither, dithered, encode_8bit, seed_of, turned, wide
 
 Rounding = Literal["nearest", "stochastic", "kahan"]
@@ -73,7 +73,7 @@ class Memory:
         if p.dtype not in HALF or self.rounding == "nearest":
             p.copy_(w)
         elif self.rounding == "stochastic":
-            p.copy_(dithered(w, p.dtype, dither(p.numel(), seed_of(t, WEIGHT_SALT), p.device, at, piece_of(p))))
+            p.copy_(dithered(w, p.dtype, dither(p.numel(), seed_of(t, WEIGHT_SALT), p.device, at, region_of(p))))
         else:
             p.copy_(w)
             rest = w - p
@@ -89,8 +89,8 @@ class Memory:
         x = x.to_dense() if x.is_sparse else x
         random = None
         if t is not None and self.dithers_states:
-            piece = None if self.state_dtype == "8bit" else piece_of(p)
-            random = turned(dither(x.numel(), seed_of(t, STATE_SALT), x.device, at, piece), k)
+            region = None if self.state_dtype == "8bit" else region_of(p)
+            random = turned(dither(x.numel(), seed_of(t, STATE_SALT), x.device, at, region), k)
         if self.state_dtype == "8bit":
             r = NEAREST_8BIT if random is None else random & 0xFFFFF
             codes, scale = encode_8bit(x, r, signed=self.signed(name))

@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import regularizers as rz
 from ..regularizers import Regularizer
 from ..rules import ASGD, Rule, Scalar, hyper_parameters, words
-from ..sharded.piece import piece_of
+from ..sharded.region import region_of
 from ..update import Update
 from .formats import HALF
 from .group_step import GroupStep
@@ -95,8 +95,8 @@ def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState
         return "a parameter or gradient is complex or has gaps in memory"
     if not states_fit(step, p, state):
         return "a state lies in memory otherwise than its parameter"
-    piece = piece_of(p)
-    if piece is not None and len(piece.gaps) > 1 and step.dithers(p):
+    region = region_of(p)
+    if region is not None and len(region.gaps) > 1 and step.dithers(p):
         return "a shard is cut along several dimensions, and its random bits go by the whole tensor's order"
     return _block_obstacle(step, p)
 

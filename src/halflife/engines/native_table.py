@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..rules import Scalar
-from ..sharded.piece import piece_of
+from ..sharded.region import region_of
 from ..update import Update
 from .group_step import GroupStep
 from .layouts import TensorLayouts, overlap, reader
@@ -169,8 +169,8 @@ def _enter(
     entry["n"], entry["w"], entry["g"] = p.numel(), p.data_ptr(), g.data_ptr()
     entry["w_format"], entry["g_format"] = FORMATS[p.dtype], FORMATS[g.dtype]
     entry["dithered"] = step.memory.dithers_states
-    piece = piece_of(p)
-    if piece is not None:
-        entry["origin"], gaps = piece.first, piece.gaps
+    region = region_of(p)
+    if region is not None:
+        entry["origin"], gaps = region.first, region.gaps
         entry["run"], entry["gap"] = gaps[0] if len(gaps) == 1 else (0, 0)
     return tuple(entered), begun

@@ -18,7 +18,7 @@ from ..engines.formats import BLOCK, wide
 from ..engines.group_step import as_clock
 from ..engines.memory import SCALE, ParameterState, decoded
 from ..regularizers import KNOWN, Regularizer, build
-from ..sharded.layout import Layout, here, is_dtensor, shard_of
+from ..sharded.sharding import Sharding, here, is_dtensor, shard_of
 from ..sharded.stand_ins import local_part, published_state, steps_locally
 from .groups import BASE_LR, GLOBAL, LOCAL, SKIPPED, Group, GroupView, decay_of
 
@@ -80,7 +80,7 @@ def _numbers_of(view: GroupView, p: Any, state: Mapping[str, Any]) -> ParameterS
     local = {name: here(x) if isinstance(x, Tensor) else x for name, x in state.items()}
     plain = {name: x for name, x in state.items() if name.removesuffix(SCALE) not in coded}
     numbers = {name: decoded(local, name, torch.float32, view.memory.signed(name)) for name in coded}
-    return {**plain, **{name: Layout.of(p).spread(x) for name, x in numbers.items()}}
+    return {**plain, **{name: Sharding.of(p).spread(x) for name, x in numbers.items()}}
 
 
 def _packed(group: Group, index: dict[Tensor, int]) -> Group:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..regularizers import Regularizer
-from .layout import Layout, is_dtensor
+from .sharding import Sharding, is_dtensor
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def reduction_on(mesh: Any, copies: Sequence[int], process_group: Any, device: t
 
 def copies_of(p: Tensor, mesh: Any) -> int:
     """On how many processes of the widest mesh a parameter's shard lies."""
-    return int(mesh.size()) // (Layout.of(cast("Any", p)).parts if is_dtensor(p) else 1)
+    return int(mesh.size()) // (Sharding.of(cast("Any", p)).parts if is_dtensor(p) else 1)
 
 
 def widest_mesh(params: Iterable[Any], process_group: Any) -> Any:

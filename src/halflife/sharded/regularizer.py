@@ -12,16 +12,16 @@ from torch import Tensor
 
 from ..arithmetic import Scalar
 from ..regularizers import Regularizer
-from .layout import Layout
-from .piece import Piece, piece_of
+from .region import ShardRegion, region_of
+from .sharding import Sharding
 
 
-def regularizer_on_shard(R: Regularizer, shard: Tensor, layout: Layout) -> Regularizer:
+def regularizer_on_shard(R: Regularizer, shard: Tensor, sharding: Sharding) -> Regularizer:
     """R on this shard: a part of it where it is a sum over coordinates or over blocks that lie here whole."""
-    if R.coupled_dims(layout.spread(shard.detach())) & layout.sharded_dims:
-        return OverShards(R, layout)
-    piece = piece_of(shard)
-    return R if piece is None else _cut(R, piece)
+    if R.coupled_dims(sharding.spread(shard.detach())) & sharding.sharded_dims:
+        return OverShards(R, sharding)
+    region = region_of(shard)
+    return R if region is None else _cut(R, region)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class OverShards(Regularizer):
     """R of a whole tensor, for one process's shard of it: all of them compute it together."""
 
     R: Regularizer
-    layout: Layout
+    sharding: Sharding
 
     separable = False
 
@@ -38,31 +38,31 @@ class OverShards(Regularizer):
             object.__setattr__(self, name, getattr(self.R, name))
 
     def at(self, anchor: Tensor) -> Regularizer:
-        return OverShards(self.R.at(self.layout.spread(anchor)), self.layout)
+        return OverShards(self.R.at(self.sharding.spread(anchor)), self.sharding)
 
     def value(self, w: Tensor) -> Tensor:
-        return cast("Any", self.R.value(self.layout.spread(w))).full_tensor()
+        return cast("Any", self.R.value(self.sharding.spread(w))).full_tensor()
 
     def grad(self, w: Tensor) -> Tensor:
-        return self.layout.local(self.R.grad(self.layout.spread(w)))
+        return self.sharding.local(self.R.grad(self.sharding.spread(w)))
 
     def prox(self, y: Tensor, tau: Scalar) -> Tensor:
-        spread: Callable[[Any], Any] = self.layout.spread
+        spread: Callable[[Any], Any] = self.sharding.spread
         τ = spread(tau) if isinstance(tau, Tensor) and tau.dim() else tau
-        return self.layout.local(self.R.prox(spread(y), τ))
+        return self.sharding.local(self.R.prox(spread(y), τ))
 
 
-def _cut(R: Any, piece: Piece) -> Any:
+def _cut(R: Any, region: ShardRegion) -> Any:
     """R with its own part of every tensor that it has for each coordinate; R itself if it has none."""
     if isinstance(R, Tensor):
-        return piece.cut(R) if R.dim() else R
+        return region.cut(R) if R.dim() else R
     if isinstance(R, tuple):
         parts = cast("tuple[Any, ...]", R)
-        return tuple(_cut(part, piece) for part in parts)
+        return tuple(_cut(part, region) for part in parts)
     if not isinstance(R, Regularizer) or not is_dataclass(R):
         return R
     settings = {field.name: getattr(R, field.name) for field in fields(R)}
-    new = {name: _cut(x, piece) for name, x in settings.items()}
+    new = {name: _cut(x, region) for name, x in settings.items()}
     if all(map(_same, settings.values(), new.values())):
         return R
     changed = object.__new__(type(R))

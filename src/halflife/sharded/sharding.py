@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Sharding:
     """``mesh`` are the processes, ``placements`` say for each of its dimensions how the tensor lies along it; shape
     and stride are the whole's."""
 
@@ -24,7 +24,7 @@ class Layout:
     stride: tuple[int, ...]
 
     @classmethod
-    def of(cls, p: DTensor) -> Layout:
+    def of(cls, p: DTensor) -> Sharding:
         return cls(p.device_mesh, p.placements, tuple(p.shape), p.stride())
 
     @property

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from ..regularizers import Regularizer
 from ..rules import Rule
-from .layout import Layout, is_dtensor, shard_of
-from .piece import Piece, mark
 from .reduction import Reduction, copies_of, reduction_on, widest_mesh
+from .region import ShardRegion, mark_region
 from .regularizer import regularizer_on_shard
+from .sharding import Sharding, is_dtensor, shard_of
 
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor
@@ -63,15 +63,15 @@ class Shard:
     def __init__(self, p: DTensor, place: int) -> None:
         self.source, self.place = shard_of(p), place
         self.tensor = torch.nn.Parameter(self.source.detach(), requires_grad=False)
-        self.layout = Layout.of(p)
-        mark(self.tensor, *shape_and_offset(p), p.shape)
+        self.sharding = Sharding.of(p)
+        mark_region(self.tensor, *shape_and_offset(p), p.shape)
         self.state = ParameterState()
         self.mine, self.published = list[Any](), list[Any]()
         self._regularizer: tuple[Any, Any] = (None, None)
 
     def lies_at(self, p: DTensor) -> bool:
         """Whether the parameter still lies where it did: one that is loaded or moved may get other memory."""
-        return shard_of(p) is self.source and p.placements == self.layout.placements
+        return shard_of(p) is self.source and p.placements == self.sharding.placements
 
     def inherit(self, before: Shard) -> None:
         """Take the state of one that stood for the same shard in other memory."""
@@ -104,7 +104,7 @@ class Shard:
     def regularizer_of(self, whole: Regularizer | None) -> Regularizer | None:
         """The regularizer as it acts on this shard: with its part of what is given for each coordinate."""
         if whole is not None and self._regularizer[0] is not whole:
-            self._regularizer = whole, regularizer_on_shard(whole, self.tensor, self.layout)
+            self._regularizer = whole, regularizer_on_shard(whole, self.tensor, self.sharding)
         return None if whole is None else self._regularizer[1]
 
 
@@ -214,7 +214,7 @@ def _shard(p: DTensor, place: int, before: Shard | None) -> Shard:
         before.place = place
         return before
     shard = Shard(p, place)
-    if before is not None and before.layout == shard.layout:
+    if before is not None and before.sharding == shard.sharding:
         shard.inherit(before)
     return shard
 
@@ -242,7 +242,7 @@ def local_part(x: Any, p: DTensor, what: str) -> Tensor:
             f"{what} of a DTensor of shape {tuple(p.shape)} must be one too, or a tensor of that shape, but is {x!r}."
         )
     shape, offset = shape_and_offset(p)
-    return Piece(shape, offset, tuple(p.shape)).cut(x)
+    return ShardRegion(shape, offset, tuple(p.shape)).cut(x)
 
 
 def local_state(p: DTensor, published: Mapping[str, Any]) -> ParameterState:
@@ -252,6 +252,6 @@ def local_state(p: DTensor, published: Mapping[str, Any]) -> ParameterState:
 
 def published_state(p: DTensor, state: ParameterState, names: Collection[str]) -> ParameterState:
     """A shard's state with what is under these names, shaped as the shard, as DTensors over the same memory."""
-    layout = Layout.of(p)
+    sharding = Sharding.of(p)
     shaped = {name for name in names if isinstance(state.get(name), Tensor) and state[name].shape == shard_of(p).shape}
-    return {name: layout.spread(x) if name in shaped else x for name, x in state.items()}
+    return {name: sharding.spread(x) if name in shaped else x for name, x in state.items()}

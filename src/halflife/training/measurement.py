@@ -16,8 +16,8 @@ from ..optim import Optimizer
 from ..optim.groups import GroupView, number
 from ..regularizers import L2, Regularizer, Scaled
 from ..rules import SGD, Adadelta, Adam, Adamax, Lion, RAdam, RMSprop, Rule
-from ..sharded.layout import here
 from ..sharded.reduction import Reduction
+from ..sharded.sharding import here
 
 PIECE, LARGE_PIECE = 1 << 16, 1 << 24
 """Coordinates that are summed at once, on a CPU and on an accelerator."""

@@ -18,8 +18,8 @@ from ..engines import StepDecision
 from ..optim import Optimizer
 from ..optim.groups import Group, decay_of, number, regularizer_of
 from ..rules import Scalar
-from ..sharded.layout import here
 from ..sharded.reduction import Reduction, reduction_of
+from ..sharded.sharding import here
 from .measurement import Before, Measurement, measurement_of, summed
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...sharded.piece import piece_of
+from ...sharded.region import region_of
 from ...update import Update
 from ..group_step import GroupStep
 from ..layouts import is_plain, mask_fits, same_order, states_fit
@@ -59,7 +59,7 @@ def tensor_obstacle(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState
         return "a parameter or gradient is complex or has gaps in memory"
     if not states_fit(step, p, state):
         return "a state lies in memory otherwise than its parameter"
-    if piece_of(p) is not None and step.dithers(p):
+    if region_of(p) is not None and step.dithers(p):
         return "random bits go by the whole tensor's order, and a kernel takes a shard's own"
     _, masks = plain_update(step.update)
     fits = all(mask.dtype in FORMATS and mask_fits(mask, p) for mask in masks)
