@@ -161,3 +161,12 @@ def test_a_row_is_stacked_between_its_cells_first():
 
 def test_a_word_that_is_longer_than_a_line_stays_whole():
     assert folded("a decoupled-decay b", 6) == ["a", "decoupled-decay", "b"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("command", ["study", "report", "bench", "convert", "suggest", "export"])
+def test_help_breaks_no_name_at_its_hyphen(command, width):
+    narrow = run(width, command, "--help")
+    assert not [line for line in narrow.splitlines() if line.rstrip().endswith("-") and line.strip() != "-"]
+    if command == "study":
+        assert {"resnet110-no-bn,", "shake-shake-26-2x32d,"} <= words(narrow)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from .. import __version__
 from .bench import bench
@@ -17,8 +19,37 @@ from .report import report
 from .study import study
 from .suggest import suggest_decay
 
+_HYPHEN = "\0"  # at which no line is broken
+
+
+class _Formatter(TyperCommand.context_class.formatter_class):
+    """A help page whose lines are broken at blanks, not within names as shake-shake-26-2x32d."""
+
+    def write(self, string: str) -> None:
+        super().write(string.replace(_HYPHEN, "-"))
+
+    def write_text(self, text: str) -> None:
+        super().write_text(text.replace("-", _HYPHEN))
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl([(name, text.replace("-", _HYPHEN)) for name, text in rows], col_max, col_spacing)
+
+
+class _Context(TyperCommand.context_class):
+    formatter_class = _Formatter
+
+
+class _Command(TyperCommand):
+    context_class = _Context
+
+
+class _Commands(TyperGroup):
+    context_class = _Context
+
+
 app = typer.Typer(
     name="halflife",
+    cls=_Commands,
     help=SUMMARY,
     epilog=f"\b\n{EXAMPLES}",  # \b: as it stands
     invoke_without_command=True,
@@ -46,7 +77,7 @@ for _name, _command in {
     "convert": convert,
     "suggest": suggest_decay,
 }.items():
-    app.command(_name, short_help=_command.__doc__)(_command)  # in full, where click would cut it off
+    app.command(_name, cls=_Command, short_help=_command.__doc__)(_command)  # in full, where click would cut it off
 
 
 def _version(wanted: bool) -> None:
