@@ -141,7 +141,8 @@ def test_the_title_says_the_finding():
     flat = found(0.0)
     flat.val[:] = 0.5
     assert "is open" in headline([flat])
-    assert headline([flat, flat]) == "Whether lr and λ are coupled is open in all 2 optimizers"
+    assert headline([flat, flat]) == "Whether lr and λ are coupled is open in both optimizers"
+    assert headline([flat] * 3).endswith("in all 3 optimizers")
 
 
 def test_kappa_that_is_not_identified_is_no_headline():

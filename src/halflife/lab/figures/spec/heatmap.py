@@ -164,7 +164,8 @@ def headline(found: Sequence[Findings]) -> str:
         return f"{found[0].spec.label}: {words.get(states[0], 'whether lr and λ are coupled is open')}"
     parts = [f"{word} in {states.count(state)}" for state, word in WORDS if states.count(state)]
     if not parts:
-        return f"Whether lr and λ are coupled is open in all {len(found)} optimizers"
+        which = "both" if len(found) == 2 else f"all {len(found)}"
+        return f"Whether lr and λ are coupled is open in {which} optimizers"
     parts[-1] += f" of {len(found)} optimizers" if len(parts) == 1 else ""
     return "lr and λ are " + " and ".join(parts)
 
