@@ -52,7 +52,7 @@ class ShardRegion:
         return index
 
     def cut(self, x: Tensor) -> Tensor:
-        """The piece's part of something that broadcasts to the whole, a view."""
+        """The shard's part of something that broadcasts to the whole, a view."""
         for dim in range(-x.dim(), 0):
             if x.shape[dim] == self.whole[dim]:  # else it broadcasts along it
                 x = x.narrow(dim, self.offset[dim], self.shape[dim])
