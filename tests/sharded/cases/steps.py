@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -188,3 +189,16 @@ def a_rule_that_acts_on_whole_tensors(way: str) -> None:
 @case(4, way=["hsdp", "2d"])
 def a_rule_that_acts_on_whole_tensors_of_four(way: str) -> None:
     run_beside(lambda ps: NormalizedSGD(ps, **STRONG), way)
+
+
+@case(2, cut=("fsdp", "columns"))
+def autograd_sees_that_the_weights_have_moved(cut: str) -> None:
+    """As after torch's step: what was computed from them before cannot be differentiated any more."""
+    net = shard(model(), cut)
+    weight = next(net.parameters())
+    optimizer = halflife.AdamW(net.parameters(), lr=0.1)
+    put_gradients(net.parameters(), 0)
+    loss = (weight * weight).sum()
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
