@@ -23,13 +23,10 @@ _HYPHEN = "\0"  # at which no line is broken
 
 
 class _Formatter(TyperCommand.context_class.formatter_class):
-    """A help page whose lines are broken at blanks, not within names as shake-shake-26-2x32d."""
+    """A help page whose lists are broken at blanks, not within names as shake-shake-26-2x32d."""
 
     def write(self, string: str) -> None:
         super().write(string.replace(_HYPHEN, "-"))
-
-    def write_text(self, text: str) -> None:
-        super().write_text(text.replace("-", _HYPHEN))
 
     def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         super().write_dl([(name, text.replace("-", _HYPHEN)) for name, text in rows], col_max, col_spacing)
