@@ -40,13 +40,13 @@ class _Command(TyperCommand):
     context_class = _Context
 
 
-class _Commands(TyperGroup):
+class _Group(TyperGroup):
     context_class = _Context
 
 
 app = typer.Typer(
     name="halflife",
-    cls=_Commands,
+    cls=_Group,
     help=SUMMARY,
     epilog=f"\b\n{EXAMPLES}",  # \b: as it stands
     invoke_without_command=True,

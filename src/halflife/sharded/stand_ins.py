@@ -73,10 +73,6 @@ class Shard:
         """Whether the parameter still lies where it did: one that is loaded or moved may get other memory."""
         return shard_of(p) is self.source and p.placements == self.sharding.placements
 
-    def inherit(self, before: Shard) -> None:
-        """Take the state of one that stood for the same shard in other memory."""
-        self.state, self.mine, self.published = before.state, before.mine, before.published
-
     def take(self, p: DTensor, published: Mapping[str, Any]) -> None:
         """The gradient as it is now, and the state too where somebody loaded or wrote another."""
         g = p.grad
@@ -213,10 +209,7 @@ def _shard(p: DTensor, place: int, before: Shard | None) -> Shard:
     if before is not None and before.lies_at(p):
         before.place = place
         return before
-    shard = Shard(p, place)
-    if before is not None and before.sharding == shard.sharding:
-        shard.inherit(before)
-    return shard
+    return Shard(p, place)
 
 
 def steps_locally(view: View, p: DTensor) -> bool:
