@@ -14,9 +14,11 @@ from .conventions import HalfLife, Normalized, Timescale, describe
 from .decays import Decay
 from .optim import (
     ASGD,
+    LBFGS,
     SGD,
     SGDW,
     Adadelta,
+    Adafactor,
     Adagrad,
     Adam,
     Adamax,
@@ -24,6 +26,7 @@ from .optim import (
     AdamP,
     AdamW,
     Lion,
+    Muon,
     NAdam,
     Optimizer,
     ProxAdam,
@@ -31,14 +34,11 @@ from .optim import (
     RAdam,
     RMSprop,
     Rprop,
+    SparseAdam,
 )
 from .training import Monitor, fuse_with_backward, param_groups
 
 if TYPE_CHECKING:
-    from torch.optim import LBFGS as LBFGS
-    from torch.optim import Adafactor as Adafactor
-    from torch.optim import Muon as Muon
-    from torch.optim import SparseAdam as SparseAdam
     from torch.optim import lr_scheduler as lr_scheduler
     from torch.optim import swa_utils as swa_utils
     from torch.optim import swap_in_optimizer_params_and_state as swap_in_optimizer_params_and_state
@@ -59,9 +59,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "SGD",
     "SGDW",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamL2",
@@ -72,6 +74,7 @@ __all__ = [
     "HalfLife",
     "Lion",
     "Monitor",
+    "Muon",
     "NAdam",
     "Normalized",
     "Optimizer",
@@ -80,6 +83,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SparseAdam",
     "Timescale",
     "__version__",
     "conventions",

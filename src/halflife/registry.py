@@ -78,6 +78,24 @@ def _adam(group: Group) -> Rule:
     return rules.Adam(*_betas(group), group["eps"], bound, _eps_place(group))
 
 
+def _adafactor(group: Group) -> Rule:
+    return rules.Adafactor(group["beta2_decay"], *group["eps"], group["d"])
+
+
+def _muon(group: Group) -> Rule:
+    return rules.Muon(
+        momentum=group["momentum"],
+        momentum_type="nesterov" if group["nesterov"] else "momentum",
+        coefficients=tuple(group["ns_coefficients"]),
+        eps=group["eps"],
+        steps=group["ns_steps"],
+        scale=group["adjust_lr_fn"] or "original",
+        matrices=group.get("matrices") or "as they are",
+        precision=group.get("ns_precision", "bfloat16"),
+        form=group.get("ns_form", "quintic"),
+    )
+
+
 def _rprop(group: Group) -> Rule:
     return rules.Rprop(*group["etas"], *group["step_sizes"])
 
@@ -97,6 +115,13 @@ _ADAM: Variants = (
     {"betas": (0.5, 0.9)},
 )
 _RADAM: Variants = {}, {"betas": (0.8, 0.99)}, {"betas": (0.8, 0.65)}  # ρ passes 5; at once; stays between 4 and 5
+
+_MUON: Variants = (  # in bfloat16 no table of equations could tell one from another
+    {"ns_precision": "float64"},
+    {"ns_precision": "float64", "nesterov": False, "momentum": 0.8, "ns_steps": 3},
+    {"ns_precision": "float64", "adjust_lr_fn": "match_rms_adamw", "ns_coefficients": (2.0, -1.5, 0.5)},
+    {"ns_precision": "float64", "adjust_lr_fn": "spectral_unclamped", "ns_form": "gram"},
+)
 
 _entries: dict[type[Rule], RuleEntry] = {}
 
@@ -127,6 +152,9 @@ for _entry in (
     RuleEntry(rules.RAdam, by_fields(rules.RAdam), _RADAM),
     RuleEntry(rules.Adamax, by_fields(rules.Adamax), ({}, {"betas": (0.5, 0.7), "eps": 1e-2})),
     RuleEntry(rules.Rprop, _rprop, ({}, {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.1)})),
+    RuleEntry(rules.Adafactor, _adafactor, ({}, {"beta2_decay": -0.5, "d": 1.5, "eps": (1e-3, 0.5)})),
+    RuleEntry(rules.SparseAdam, by_fields(rules.SparseAdam), ({}, {"betas": (0.5, 0.7), "eps": 1e-2})),
+    RuleEntry(rules.Muon, _muon, _MUON),
     RuleEntry(rules.Lion, by_fields(rules.Lion), ({}, {"betas": (0.5, 0.8)})),
 ):
     register(_entry)

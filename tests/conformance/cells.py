@@ -16,7 +16,12 @@ from halflife.decays import NAMED, Decay
 from halflife.optim import optimizer_of
 from halflife.update import check
 
-OURS = [entry for entry in registry.entries() if getattr(rules, entry.name, None) is entry.rule]
+OURS = [
+    entry
+    for entry in registry.entries()
+    if getattr(rules, entry.name, None) is entry.rule and entry.rule.sparse != "required"
+]
+"""Those that take any gradient: what takes sparse ones alone is in tests/optim/test_sparse_adam.py."""
 CLASSES: dict[str, type[halflife.Optimizer]] = {entry.name.lower(): optimizer_of(entry) for entry in OURS}
 FLAGS: dict[str, list[dict[str, Any]]] = {
     entry.name.lower(): [dict(variant) for variant in entry.variants] for entry in OURS

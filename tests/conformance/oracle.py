@@ -146,7 +146,57 @@ def lion(s, g, betas=(0.9, 0.99)):
     return u, 1.0, s["lr"]
 
 
-RULES = {f.__name__: f for f in (sgd, asgd, adagrad, adadelta, rmsprop, adam, nadam, radam, adamax, rprop, lion)}
+def adafactor(s, g, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0):
+    """Adafactor, torch's code: 1-beta2 = t^tau; V = RC/max(mean R, eps1); U = g/max(sqrt V, eps1)."""
+    share, eps1 = s["t"] ** beta2_decay, np.finfo(float).eps if eps[0] is None else eps[0]
+    if g.ndim > 1:
+        s["R"] = (1 - share) * s["R"] + share * (g**2).mean(-1, keepdims=True)
+        s["C"] = (1 - share) * s["C"] + share * (g**2).mean(-2, keepdims=True)
+        V = s["R"] * s["C"] / maximum(s["R"].mean(-2, keepdims=True), eps1)
+    else:
+        s["V"] = V = (1 - share) * s["V"] + share * g**2
+    U = g / maximum(sqrt(V), eps1)
+    alpha = max(eps[1], sqrt((s["w"] ** 2).mean())) / max(1, sqrt((U**2).mean()) / d)
+    return alpha * U, maximum(sqrt(V), eps1) / alpha, min(s["lr"], 1 / sqrt(s["t"]))
+
+
+def sparseadam(s, g, betas=(0.9, 0.999), eps=1e-8):
+    """SparseAdam's coordinates, torch's code: step lr sqrt(1-beta2^t)/(1-beta1^t), along m/(sqrt(v) + eps)."""
+    m, v = moments(s, g, betas)
+    D = (sqrt(v) + eps) / sqrt(1 - betas[1] ** s["t"])
+    return m / (1 - betas[0] ** s["t"]) / D, D, s["lr"]
+
+
+def muon(
+    s, g, momentum=0.95, nesterov=True, ns_coefficients=(3.4445, -4.7750, 2.0315), eps=1e-7, ns_steps=5,
+    adjust_lr_fn=None, **how,
+):  # fmt: skip
+    """Muon, torch's code: b = lerp(b, g, 1-mu); v = lerp(g, b, mu) or b; k times X = aX + (bA + cA^2)X, A = XX^T."""
+    s["b"] = momentum * s["b"] + (1 - momentum) * g
+    v = momentum * s["b"] + (1 - momentum) * g if nesterov else s["b"]
+    (a, b, c), (rows, columns) = ns_coefficients, v.shape
+    X = v.T if rows > columns else v
+    X = X / max(sqrt((X**2).sum()), eps)
+    for _ in range(ns_steps):
+        A = X @ X.T
+        X = a * X + (b * A + c * A @ A) @ X
+    match adjust_lr_fn:
+        case None | "original":
+            rho = sqrt(max(1, rows / columns))
+        case "match_rms_adamw":
+            rho = 0.2 * sqrt(max(rows, columns))
+        case "spectral_unclamped":
+            rho = sqrt(rows / columns)
+    return rho * (X.T if rows > columns else X), None, s["lr"]
+
+
+RULES = {
+    f.__name__: f
+    for f in (
+        *(sgd, asgd, adagrad, adadelta, rmsprop, adam, nadam, radam, adamax, rprop, lion),
+        *(adafactor, sparseadam, muon),
+    )
+}
 
 
 # Section 2: decay treatments

@@ -176,6 +176,8 @@ def _without_fused(step: GroupStep, asked: Engine | None, but: str) -> Choice:
         return Choice("eager", eager.run, f"{update.regularizer!r} couples the coordinates of a tensor{but}")
     if asked == "foreach":
         return Choice("foreach", foreach.run, "engine='foreach' was given")
+    if update.rule.acts_on == "matrices":
+        return Choice("foreach", foreach.run, f"matrices of one shape share each product{but}")
     choice = _fastest(step.params)
     return Choice(choice.name, choice.run, f"{choice.reason}{but}")
 

@@ -14,10 +14,10 @@ def run(step: GroupStep) -> None:
     """One step of every parameter of the group, in place."""
     for p, g, state in zip(step.params, step.grads, step.states, strict=True):
         clock, as_is = step.read_clock(state), step.as_is(p, state)
-        if g.is_sparse and step.update.rule.sparse == "touched":
-            _step_touched(step, p, g.coalesce(), state, clock, as_is)
-        else:
+        if not (g.is_sparse and step.update.rule.sparse in ("touched", "required")):
             _step(step, p, g, state, clock, as_is)
+        elif (entries := g.coalesce()).values().numel():
+            _step_touched(step, p, entries, state, clock, as_is)
         step.average(p, state)
 
 
@@ -40,7 +40,7 @@ def _step_touched(step: GroupStep, p: Tensor, g: Tensor, state: ParameterState, 
     w = step.weights(p, state, as_is)
     s = step.states_of(p, state, as_is)
     rows: Any = {name: x[where] for name, x in s.items()} | clock
-    g = step.scaled(as_real(g.values()).to(w.dtype), p.device)
+    g = step.scaled(as_real(g.values()).to(w.dtype).reshape(w[where].shape), p.device)
     w[where], new = step.update(clock["step"], w[where], g, rows, **step.numbers)
     changed = {name: s[name] for name in s.keys() & new.keys()}
     for name, x in changed.items():

@@ -47,13 +47,17 @@ def run(step: GroupStep) -> None:
 
 
 def _alike(step: GroupStep) -> dict[Any, list[Row]]:
-    """The parameters that can go in one list: same device, dtype and states and, read as numbers, same clock."""
+    """The parameters that can go in one list: same device, dtype and states and, read as numbers, same clock.
+
+    Of one shape too where a rule takes tensors as wholes: it may ask for that.
+    """
     buckets: dict[Any, list[Row]] = defaultdict(list)
+    whole = step.update.rule.acts_on != "coordinates"
     for p, g, state in zip(step.params, step.grads, step.states, strict=True):
         clock = step.read_clock(state)
         times = tuple(clock.values()) if step.mode == "plain" else ()
         dtypes = tuple((name, state[name].dtype) for name in step.known(state))
-        buckets[p.device, p.dtype, g.dtype, dtypes, times].append(Row(p, g, state, clock))
+        buckets[p.device, p.dtype, g.dtype, dtypes, times, p.shape if whole else None].append(Row(p, g, state, clock))
     return buckets
 
 
@@ -183,8 +187,13 @@ class TensorList:
 
     @classmethod
     def __torch_function__(cls, f: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> TensorList:
-        """``torch.f(…)`` with a list among its arguments, tensor by tensor."""
+        """``torch.f(…)`` with a list among its arguments, tensor by tensor; at once if f takes stacks of matrices."""
         named: dict[str, Any] = kwargs or {}
+        if getattr(f, "takes_stacks", False):
+            first, *others = args
+            if len(first.tensors) == 1:
+                return TensorList([f(first.tensors[0], *others, **named)])
+            return TensorList(f(torch.stack(first.tensors), *others, **named).unbind())
         length = next(len(a.tensors) for a in (*args, *named.values()) if isinstance(a, TensorList))
         rows = ((tuple(_at(a, i) for a in args), {n: _at(a, i) for n, a in named.items()}) for i in range(length))
         return TensorList([f(*row, **names) for row, names in rows])
@@ -192,8 +201,26 @@ class TensorList:
     def __getattr__(self, name: str) -> Callable[..., TensorList]:
         method: Any = None if name.startswith("__") else getattr(Tensor, name, None)
         if not inspect.isroutine(method):
-            raise AttributeError(f"TensorList has no {name!r}: it has no shape or dtype of its own")
+            raise AttributeError(f"TensorList has no {name!r}")
         return functools.partial(self.map, method)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._common("dtype")
+
+    @property
+    def shape(self) -> torch.Size:
+        return self._common("shape")
+
+    def dim(self) -> int:
+        return len(self.shape)
+
+    def _common(self, name: str) -> Any:
+        """What all of them have."""
+        found = {getattr(x, name) for x in self.tensors}
+        if len(found) != 1:
+            raise AttributeError(f"TensorList has no {name!r}: its tensors have several")
+        return found.pop()
 
     def __bool__(self) -> bool:
         """No list is one truth: what asks for it, ``max`` or an ``if``, is not written for many tensors."""
@@ -233,6 +260,9 @@ class TensorList:
     def __rtruediv__(self, other: Operand) -> TensorList:
         inverse = TensorList(torch._foreach_reciprocal(self.tensors))
         return inverse if isinstance(other, int | float) and other == 1 else inverse * other
+
+    def __matmul__(self, other: Operand) -> TensorList:
+        return self.map(torch.matmul, other)
 
     def __pow__(self, other: Operand) -> TensorList:
         return self._each_tensor(torch._foreach_pow, other)

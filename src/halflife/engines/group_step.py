@@ -66,6 +66,11 @@ class GroupStep:
         return tuple(spec.name for spec in self.update.rule.states if spec.shape == "parameter")
 
     @cached_property
+    def reduced_names(self) -> tuple[str, ...]:
+        """The rule's states of a number a row or a column."""
+        return tuple(spec.name for spec in self.update.rule.states if spec.shape in ("rows", "columns"))
+
+    @cached_property
     def _needed(self) -> tuple[tuple[str, ...], ...]:
         """What must be there before a step, of a wide parameter and of one in half precision; scalars first."""
         rule, memory = self.update.rule, self.memory
@@ -113,7 +118,7 @@ class GroupStep:
 
     def known(self, state: ParameterState) -> tuple[str, ...]:
         """The names that the rule or the regularizer may read, those of them that are there."""
-        names = (*self.state_names, *(("anchor",) if self.update.regularizer.anchored else ()))
+        names = (*self.state_names, *self.reduced_names, *(("anchor",) if self.update.regularizer.anchored else ()))
         return tuple(name for name in names if state.get(name) is not None)
 
     def as_is(self, p: Tensor, state: ParameterState) -> bool:
@@ -180,6 +185,9 @@ class GroupStep:
         scalars, new = self._scalars, without_aliases(new, state)
         self._store_scalars(state, {name: x for name, x in new.items() if name in scalars})
         for name in (name for name in new if name not in scalars):
+            if name in self.reduced_names:
+                self._store_as_is(p, state, name, new[name])
+                continue
             if name not in self.state_names:
                 raise TypeError(
                     f"{type(self.update.rule).__name__} gives the state {name!r}, which its `states` do not declare, "

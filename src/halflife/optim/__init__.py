@@ -4,17 +4,21 @@ from functools import cache
 
 from .. import rules
 from ..registry import RuleEntry
-from .adam_classes import Adam, Adamax, AdamL2, AdamP, AdamW, Lion, NAdam, ProxAdam, RAdam
+from .adam_classes import Adam, Adamax, AdamL2, AdamP, AdamW, Lion, NAdam, ProxAdam, RAdam, SparseAdam
 from .classes import ASGD, SGD, SGDW, Adadelta, Adagrad, ProxSGD, RMSprop, Rprop
+from .lbfgs import LBFGS
+from .matrix_classes import Adafactor, Muon
 from .optimizer import Optimizer
 from .signature import DecayName, Options, WeightDecay
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "OPTIMIZERS",
     "SGD",
     "SGDW",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamL2",
@@ -23,6 +27,7 @@ __all__ = [
     "Adamax",
     "DecayName",
     "Lion",
+    "Muon",
     "NAdam",
     "Optimizer",
     "Options",
@@ -31,6 +36,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SparseAdam",
     "WeightDecay",
     "optimizer_of",
 ]

@@ -264,3 +264,44 @@ class AdamP(Adam, weight_decay=1e-2, decay="euclidean"):
     The arguments, shapes and errors are those of :class:`Adam`, with λ = 1e-2. Source: *Decay No More*, ICLR blog
     posts 2023. It is not Clova's optimizer of that name (``timm``, ``adamp``), which projects the decay.
     """
+
+
+class SparseOptions(Options, total=False):
+    """And the flags that torch's SparseAdam lacks."""
+
+    capturable: bool
+    differentiable: bool
+
+
+class SparseAdam(Optimizer, torch.optim.SparseAdam, rule=rules.SparseAdam, capturable=False, differentiable=False):
+    """``torch.optim.SparseAdam``: Adam where a sparse gradient has an entry, and nothing elsewhere.
+
+    ::
+
+        m ← β₁m + (1−β₁)g,   v ← β₂v + (1−β₂)g²,   D = (√v + ε)/√(1−β₂ᵗ),   u = m/(1−β₁ᵗ)/D,   w ← w − lr·u
+
+    A decay would move all weights, or only those that a batch happens to name: both are refused. Embeddings that are to
+    decay want dense gradients.
+
+    Args:
+        betas, eps: as in :class:`Adam`; ε is added to the uncorrected √v.
+
+    Shapes: m, v, D and u as the gradient's entries. The other arguments: :class:`Optimizer`.
+
+    Raises:
+        ValueError: torch's, for numbers out of range and for sparse or complex parameters.
+        RuntimeError: at a step with a dense gradient, torch's, or with a weight decay above 0.
+
+    Source: Kingma & Ba 2015. Equations and deviations: :class:`halflife.rules.SparseAdam`.
+    """
+
+    @constructor
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Scalar = 1e-3,
+        betas: tuple[Scalar, Scalar] = (0.9, 0.999),
+        eps: float = 1e-8,
+        maximize: bool = False,
+        **options: Unpack[SparseOptions],
+    ) -> None: ...

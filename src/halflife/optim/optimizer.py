@@ -6,7 +6,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -142,12 +142,16 @@ class Optimizer(torch.optim.Optimizer):
         self._schedules = list[WeightDecaySchedule]()
         self._zero_grad_hooks: OrderedDict[int, Callable[[Optimizer], None]] = OrderedDict()
         if self._torch_class is not None:
-            self._torch_class.__init__(self, params, **inherited)
+            self._construct_torchs(params, inherited)
             self.defaults.update(self._extra)
         else:
             torch.optim.Optimizer.__init__(self, params, dict(settings))
         if isinstance(λ, DecaySpec):
             self.defaults["weight_decay"] = λ  # for groups added to a copy
+
+    def _construct_torchs(self, params: ParamsT, settings: dict[str, Any]) -> None:
+        """What torch's class of this name does when it is made, with its own words for what it does not take."""
+        cast("Any", self._torch_class).__init__(self, params, **settings)
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group, as in torch; its learning rate at this moment is its own base learning rate α."""

@@ -217,15 +217,17 @@ class Stepper:
         if view.group.get("fused"):
             for p in step.params:
                 _device_dtype_check_for_fused(p)
+        update = step.update
+        if update.rule.sparse == "required" and not all(g.is_sparse for g in step.grads):
+            raise RuntimeError("SparseAdam does not support dense gradients, please consider Adam instead")
         if not any(g.is_sparse for g in step.grads):
             return
-        update = step.update
         if update.rule.sparse == "refused":
             if view.rule.functor == "Adam":  # in torch's words, for AdamW too
                 raise RuntimeError("Adam does not support sparse gradients, please consider SparseAdam instead")
             raise RuntimeError(f"{self.name} does not support sparse gradients")
         place = update.placed(step.lam)
-        if place.name in ("before", "cautious") or (place.name != "none" and update.rule.sparse == "touched"):
+        if place.name in ("before", "cautious") or (place.name != "none" and update.rule.sparse != "whole"):
             raise RuntimeError(
                 f"weight_decay by {update.decay} is not compatible with sparse gradients in {self.name}; "
                 "set weight_decay=0 for that group, or use SGD with an explicit or implicit decay."

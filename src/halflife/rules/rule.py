@@ -21,15 +21,22 @@ Start = Mapping[str, Tensor | float]
 class StateSpec(NamedTuple):
     """One of a rule's states: its name, as torch names it, and what is known of it beforehand.
 
-    ``shape``: as the parameter's, or one "scalar" for all coordinates. ``sign``: "never negative" states need no sign
+    ``shape``: as the parameter's; a number for each of its "rows" (…, A, 1) or "columns" (…, 1, B), kept in the numbers
+    that are computed with; or one "scalar" for all coordinates. ``sign``: "never negative" states need no sign
     bit in 8-bit codes. ``begins``: with a first value, before the first step, or with the first gradient, which it is
-    made of: until then the rule does not find it in ``s``.
+    made of: until then the rule does not find it in ``s``. ``of``: parameters of two dimensions and more ("matrices"),
+    of one or none ("vectors"), or all.
     """
 
     name: str
-    shape: Literal["parameter", "scalar"] = "parameter"
+    shape: Literal["parameter", "rows", "columns", "scalar"] = "parameter"
     sign: Literal["any", "never negative"] = "any"
     begins: Literal["before the first step", "with the first gradient"] = "before the first step"
+    of: Literal["all", "matrices", "vectors"] = "all"
+
+    def is_of(self, p: Tensor) -> bool:
+        """Whether such a parameter has it."""
+        return self.of == "all" or (p.dim() > 1) == (self.of == "matrices")
 
 
 States = tuple[StateSpec, ...]
@@ -44,20 +51,21 @@ class Rule(ABC):
     denominator), 1.0 where that is the identity.
 
     Declared, never found out by trying: ``states``, which it keeps; ``acts_on``, "coordinates" if each is for itself,
-    so that a tensor may be cut anywhere, else "tensors"; ``metric``, None where there is no diagonal one by which a
-    threshold could be divided; ``check``, which parameters it takes; ``counts_steps``; ``sparse``, what it does with
-    sparse gradients; ``functor``, its name in the native library, which reads its fields in their order.
+    so that a tensor may be cut anywhere, "matrices" if those of one shape gain by being stepped together, else
+    "tensors"; ``metric``, None where there is no diagonal one by which a threshold could be divided; ``check``, which
+    parameters it takes; ``counts_steps``; ``sparse``, what it does with sparse gradients ("required": it takes no
+    others); ``functor``, its name in the native library, which reads its fields in their order.
 
     What torch's optimizers need beyond that: ``tick`` moves a scalar on with the clock before the rule reads it
     (NAdam), ``rate`` replaces the learning rate (ASGD, Adagrad, Rprop), ``move`` takes the step (ASGD shrinks w on the
     way) and ``finish`` sees the new weights (ASGD's average).
     """
 
-    acts_on: ClassVar[Literal["coordinates", "tensors"]] = "tensors"
+    acts_on: ClassVar[Literal["coordinates", "matrices", "tensors"]] = "tensors"
     metric: ClassVar[Literal["identity", "diagonal"] | None] = "diagonal"
     functor: ClassVar[str | None] = None
     counts_steps: ClassVar[bool] = True
-    sparse: ClassVar[Literal["refused", "whole", "touched"]] = "refused"
+    sparse: ClassVar[Literal["refused", "whole", "touched", "required"]] = "refused"
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

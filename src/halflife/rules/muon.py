@@ -1,0 +1,89 @@
+"""Muon: momentum, orthogonalized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .newton_schulz import Form, newton_schulz
+from .rule import Rule, Scalar, State, States, StateSpec
+
+Scale = Literal["original", "match_rms_adamw", "spectral_unclamped"]
+
+
+@dataclass(frozen=True)
+class Muon(Rule):
+    """Muon: the momentum of a matrix with its singular values brought near 1, in a scale that its shape says.
+
+    ::
+
+        b ← μb + (1−μ)g
+        v = μb + (1−μ)g  (momentum_type="nesterov")   or   b  (momentum_type="momentum")
+        u = ρ·NS(v),     NS(v) ≈ UVᵀ for v = UΣVᵀ: ``newton_schulz``, in ``precision``
+
+    ======================  ===============================
+    ``scale``               ρ of a matrix of A rows, B columns
+    ======================  ===============================
+    ``original``            √max(1, A/B)
+    ``match_rms_adamw``     0.2·√max(A, B)
+    ``spectral_unclamped``  √(A/B)
+    ======================  ===============================
+
+    Shapes: g, b and u as the parameter, a matrix; of more dimensions each matrix of the last two by itself
+    (``matrices="stacked"``), or one of the first by all others ("flattened", as of convolutions).
+    State: ``momentum_buffer`` (b). The metric is none that a threshold could be divided by.
+    Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; match_rms_adamw: Liu et al. 2025,
+    https://arxiv.org/abs/2502.16982. Deviation: as in PyTorch's code b is an average, not a sum, of gradients.
+    """
+
+    momentum: Scalar = 0.95
+    momentum_type: Literal["momentum", "nesterov"] = "nesterov"
+    coefficients: tuple[float, float, float] = (3.4445, -4.7750, 2.0315)
+    eps: float = 1e-7
+    steps: int = 5
+    scale: Scale = "original"
+    matrices: Literal["as they are", "flattened", "stacked"] = "as they are"
+    precision: Literal["bfloat16", "float32", "float64"] = "bfloat16"
+    form: Form = "quintic"
+
+    acts_on = "matrices"
+    metric = None
+    counts_steps = False
+
+    @property
+    def states(self) -> States:
+        return (StateSpec("momentum_buffer"),)
+
+    def check(self, p: Tensor) -> None:
+        if p.is_complex():
+            raise RuntimeError("Muon does not support complex parameters")
+        if p.dim() < 2 or (p.dim() > 2 and self.matrices == "as they are"):
+            more = ", or say matrices='flattened' of convolutions, 'stacked' of stacks of matrices" * (p.dim() > 2)
+            raise ValueError(
+                f"Muon only supports 2D parameters whereas we found a parameter with size: {p.size()}; "
+                f"step it by another rule, AdamW's for instance{more}."
+            )
+
+    def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
+        μ = self.momentum
+        b = s["momentum_buffer"].lerp(g, 1 - μ)
+        v = g.lerp(b, μ) if self.momentum_type == "nesterov" else b
+        M = v.flatten(1) if self.matrices == "flattened" else v
+        O = self.orthogonalized(M.to(getattr(torch, self.precision)))  # noqa: E741
+        u = self.ρ(w.shape) * O.type_as(v).view_as(v)
+        return u, 1.0, {"momentum_buffer": b}
+
+    def orthogonalized(self, M: Tensor) -> Tensor:
+        return newton_schulz(M, self.coefficients, self.steps, self.eps, self.form)
+
+    def ρ(self, shape: torch.Size) -> float:
+        rows = shape[0] if self.matrices == "flattened" else shape[-2]
+        columns = shape[1:].numel() if self.matrices == "flattened" else shape[-1]
+        if self.scale == "match_rms_adamw":
+            return 0.2 * sqrt(max(rows, columns))
+        ratio = rows / columns if columns else 1.0
+        return sqrt(ratio if self.scale == "spectral_unclamped" else max(1.0, ratio))
