@@ -26,7 +26,7 @@ from halflife import registry
 from halflife.engines import native_table
 from halflife.engines.cuda import HostProcessor, cache
 from halflife.engines.library import Library, load
-from halflife.optim import optimizer_of
+from halflife.optimizers import optimizer_of
 
 IN_CACHE, SMALL, OUT_OF_CACHE = ((8000,),) * 4, ((64,),) * 4, ((2048, 2048),) * 2
 STATES: dict[str, Any] = {"as they are": None, "bf16": torch.bfloat16, "8 bits": "8bit"}

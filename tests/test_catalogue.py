@@ -9,7 +9,8 @@ import torch
 from typer.testing import CliRunner
 
 import halflife
-from halflife import optim, registry, rules
+from halflife import optimizers as optim
+from halflife import registry, rules
 from halflife.benchmark import ENTRIES, SETS, BenchmarkSettings, run_benchmark
 from halflife.catalogue import command_name
 from halflife.cli.app import app

@@ -12,7 +12,8 @@ import torch.optim
 from . import conventions, regularizers, rules, schedules
 from .conventions import HalfLife, Normalized, Timescale, describe
 from .decays import Decay
-from .optim import (
+from .optim import Optimizer
+from .optimizers import (
     ASGD,
     LBFGS,
     SGD,
@@ -28,7 +29,6 @@ from .optim import (
     Lion,
     Muon,
     NAdam,
-    Optimizer,
     ProxAdam,
     ProxSGD,
     RAdam,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from . import registry
-from .optim import OPTIMIZERS, Optimizer, optimizer_of
+from .optim import Optimizer
+from .optimizers import OPTIMIZERS, optimizer_of
 
 T = TypeVar("T")
 

@@ -79,7 +79,8 @@ def _adam(group: Group) -> Rule:
 
 
 def _adafactor(group: Group) -> Rule:
-    return rules.Adafactor(group["beta2_decay"], *group["eps"], group["d"])
+    ε1, ε2 = group["eps"]
+    return rules.Adafactor(group["beta2_decay"], ε1, ε2, group["d"])
 
 
 def _muon(group: Group) -> Rule:

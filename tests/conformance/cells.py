@@ -13,7 +13,7 @@ import halflife
 from halflife import registry, rules
 from halflife import regularizers as rz
 from halflife.decays import NAMED, Decay
-from halflife.optim import optimizer_of
+from halflife.optimizers import optimizer_of
 from halflife.update import check
 
 OURS = [

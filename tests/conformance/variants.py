@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import halflife
 from halflife import registry
 from halflife.decays import NAMED, Decay
-from halflife.optim import optimizer_of
+from halflife.optimizers import optimizer_of
 from halflife.registry import RuleEntry
 from halflife.regularizers import L2
 from halflife.rules import Rule

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.func import vmap
 
-from halflife import optim
+from halflife import optimizers as optim
 from halflife.engines import EagerGrid, NativeGrid, grid
 from halflife.engines.library import Missing, load
 from halflife.lab.config.optimizers import OPTIMIZER_SPECS, OptimizerSpec

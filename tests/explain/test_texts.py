@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from halflife import optim
+from halflife import optimizers as optim
 from halflife.decays import NAMED
 from halflife.explain import (
     DECAYS,

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import halflife
-from halflife import optim, regularizers, rules
+from halflife import optimizers as optim
+from halflife import regularizers, rules
 from halflife.decays import NAMED
 from halflife.engines.trace import UntraceableError
 from halflife.explain import DECAYS, NOTEBOOK_AFTER, OPTIMIZERS, REGULARIZERS, RULES, figure, update_of, worked

@@ -24,7 +24,7 @@ from halflife.engines.trace import Trace
 from halflife.explain import worked
 from halflife.explain.verification import verified_prox
 from halflife.lab import OPTIMIZER_SPECS
-from halflife.optim import optimizer_of
+from halflife.optimizers import optimizer_of
 from halflife.regularizers import L1, L2, OnSubset, Scaled, Sum
 from halflife.update import Update, check
 from tests.conformance.cells import PLACES

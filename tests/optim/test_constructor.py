@@ -282,7 +282,6 @@ def test_halflife_in_the_place_of_torch_optim() -> None:
         assert name in dir(halflife)
     assert halflife.lr_scheduler is torch.optim.lr_scheduler
     assert halflife.swa_utils is torch.optim.swa_utils
-    assert halflife.LBFGS is torch.optim.LBFGS
     assert set(halflife.__all__) <= set(dir(halflife))
     for wrong in ("AdmaW", "_functional"):
         with pytest.raises(AttributeError, match=f"module 'halflife' has no attribute '{wrong}'"):

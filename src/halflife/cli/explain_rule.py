@@ -6,7 +6,7 @@ import inspect
 
 from ..decays import NAMED
 from ..engines.trace import UntraceableError
-from ..optim import optimizer_of
+from ..optimizers import optimizer_of
 from ..registry import RuleEntry
 from ..regularizers import L2
 from ..update import check

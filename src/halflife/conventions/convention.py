@@ -8,7 +8,8 @@ from math import isfinite, sqrt
 from typing import Any, Literal
 
 from ..decays import Decay
-from ..optim import SGD, AdamW, Lion, Optimizer
+from ..optim import Optimizer
+from ..optimizers import SGD, AdamW, Lion
 from .callable_schedule import CallableSchedule
 from .framework_adam import FrameworkAdamW
 from .framework_sgd import FrameworkSGDW

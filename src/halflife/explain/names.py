@@ -6,7 +6,7 @@ import inspect
 from difflib import get_close_matches
 from typing import Any
 
-from .. import optim, registry
+from .. import optim, optimizers, registry
 from ..registry import RuleEntry
 from ..rules import Rule
 from .decays import DECAYS
@@ -52,7 +52,7 @@ def registered() -> list[RuleEntry]:
 
 def optimizer_class(name: str) -> type[optim.Optimizer]:
     """The public optimizer of that name."""
-    return getattr(optim, name)
+    return getattr(optimizers, name)
 
 
 def rule_text(rule: Rule) -> RuleText:

@@ -1,3 +1,4 @@
+# pyright: reportConstantRedefinition=false
 """Adafactor: Adam's second moment as a row and a column, and steps relative to the weights."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# pyright: reportConstantRedefinition=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 """The orthogonal factor of matrices, near enough, by products alone."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, addmm, baddbmm
 from torch.overrides import handle_torch_function, has_torch_function_unary  # pyright: ignore
 
@@ -27,25 +29,27 @@ def newton_schulz(x: Tensor, coefficients: Sequence[float], steps: int, eps: flo
     Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; Björck & Bowie 1971.
     """
     if has_torch_function_unary(x):  # many tensors, which an engine stacks
-        return handle_torch_function(newton_schulz, (x,), x, coefficients, steps, eps, form)
+        return handle_torch_function(newton_schulz, (x,), x, coefficients, steps, eps, form)  # pyright: ignore
     tall = x.size(-2) > x.size(-1)
-    X = x.mT if tall else x
-    X = X / X.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
-    X = (_gram if form == "gram" else _quintic)(X, *coefficients, steps)
+    X: Any = x.mT if tall else x
+    X = X / torch.linalg.matrix_norm(X, keepdim=True).clamp(min=eps)
+    X = (_gram if form == "gram" else _quintic)(X, coefficients, steps)
     return X.mT if tall else X
 
 
 newton_schulz.takes_stacks = True  # type: ignore[attr-defined]
 
 
-def _quintic(X: Tensor, a: float, b: float, c: float, steps: int) -> Tensor:
+def _quintic(X: Tensor, coefficients: Sequence[float], steps: int) -> Tensor:
+    a, b, c = coefficients
     for _ in range(steps):
         A = X @ X.mT
         X = plus_product(a, X, 1.0, plus_product(b, A, c, A, A), X)
     return X
 
 
-def _gram(X: Tensor, a: float, b: float, c: float, steps: int) -> Tensor:
+def _gram(X: Tensor, coefficients: Sequence[float], steps: int) -> Tensor:
+    a, b, c = coefficients
     wide = X.float() if X.dtype.itemsize < 4 else X
     R = wide @ wide.mT
     Q: Any = None
@@ -61,5 +65,5 @@ def plus_product(b: float, M: Tensor, c: float, X: Tensor, Y: Tensor) -> Tensor:
     """``b·M + c·XY``, rounded once; of stacks, for each pair of matrices."""
     if M.dim() == 2:
         return addmm(M, X, Y, beta=b, alpha=c)
-    flat = [x.flatten(0, -3) for x in (M, X, Y)]
-    return baddbmm(*flat, beta=b, alpha=c).view_as(M)
+    M3, X3, Y3 = (x.flatten(0, -3) for x in (M, X, Y))
+    return baddbmm(M3, X3, Y3, beta=b, alpha=c).view_as(M)

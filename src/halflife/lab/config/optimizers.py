@@ -15,6 +15,7 @@ from ... import optim
 from ...catalogue import Catalogue
 from ...decays import NAMED, Decay
 from ...optim.groups import on_purpose
+from ...optimizers import SGD, SGDW, Adam, AdamW
 from ...update import Update
 
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
@@ -131,12 +132,10 @@ OPTIMIZER_SPECS = Catalogue(
     {
         spec.name: spec
         for spec in (
-            OptimizerSpec("adamw-torch", "AdamW (PyTorch)", "w ← (1 − lr·λ)w − lr·u", optim.AdamW, lams=TIMES_LR),
-            OptimizerSpec(
-                "adamw-paper", "AdamW (paper)", "w ← (1 − ηλ)w − lr·u", optim.AdamW, (("decay", "independent"),)
-            ),
-            OptimizerSpec("sgd-l2", "SGD with L2", "g ← g + λw, then momentum 0.9", optim.SGD, (("momentum", 0.9),)),
-            OptimizerSpec("sgdw", "SGDW", "w ← (1 − ηλ)w − lr·u", optim.SGDW, (("momentum", 0.9),)),
+            OptimizerSpec("adamw-torch", "AdamW (PyTorch)", "w ← (1 − lr·λ)w − lr·u", AdamW, lams=TIMES_LR),
+            OptimizerSpec("adamw-paper", "AdamW (paper)", "w ← (1 − ηλ)w − lr·u", AdamW, (("decay", "independent"),)),
+            OptimizerSpec("sgd-l2", "SGD with L2", "g ← g + λw, then momentum 0.9", SGD, (("momentum", 0.9),)),
+            OptimizerSpec("sgdw", "SGDW", "w ← (1 − ηλ)w − lr·u", SGDW, (("momentum", 0.9),)),
         )
     },
     spec_of,
@@ -146,5 +145,5 @@ OPTIMIZER_SPECS = Catalogue(
 DEFAULT = ("adam-l2", "adamw-torch", "adamw-paper", "prox-adam", "adam-p")
 """What a study compares unless it is told."""
 
-BASELINE = OptimizerSpec("adam", "Adam, no decay", "w ← w − lr·u", optim.Adam, lams=(0.0,))
+BASELINE = OptimizerSpec("adam", "Adam, no decay", "w ← w − lr·u", Adam, lams=(0.0,))
 """What decay is worth is measured against this one: the class Adam, with λ = 0."""

@@ -11,9 +11,9 @@ from torch.optim.optimizer import ParamsT
 from typing_extensions import Unpack
 
 from .. import rules
+from ..optim.optimizer import Optimizer
+from ..optim.signature import EpsOptions, Options, WeightDecay, constructor
 from ..rules import Scalar
-from .optimizer import Optimizer
-from .signature import EpsOptions, Options, WeightDecay, constructor
 
 
 class RpropOptions(Options, total=False):

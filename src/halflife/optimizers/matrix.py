@@ -1,6 +1,6 @@
 """The optimizers by name that take a matrix as a whole: torch's Muon and Adafactor.
 
-Written as those in ``classes.py``.
+Written as those in ``sgd.py``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from torch.optim.optimizer import ParamsT
 from typing_extensions import Unpack
 
 from .. import rules
+from ..optim.optimizer import Optimizer
+from ..optim.signature import Options, WeightDecay, constructor
 from ..rules import Scalar
-from .optimizer import Optimizer
-from .signature import Options, WeightDecay, constructor
 
 if TYPE_CHECKING:
     from torch.optim import Muon as TorchMuon

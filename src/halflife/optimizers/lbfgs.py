@@ -12,10 +12,10 @@ from torch.optim.optimizer import ParamsT
 from ..arithmetic import axpy
 from ..decays import named
 from ..decays.schedule import WeightDecaySchedule
+from ..optim.groups import placeholder, regularizer_of, scalar
+from ..optim.signature import DEFAULTS
 from ..regularizers import Regularizer
 from ..rules import Scalar
-from .groups import placeholder, regularizer_of, scalar
-from .signature import DEFAULTS
 
 WHY_NOT = {
     "max_grad_norm": "its line search compares gradients, and one that is clipped is of no function",
@@ -89,9 +89,9 @@ class LBFGS(torch.optim.LBFGS):
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """One step of at most ``max_iter`` iterations; returns the first loss that it saw, with its λR(w)."""
-        step = torch.optim.LBFGS.step
+        step: Any = torch.optim.LBFGS.step  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         if getattr(step, "hooked", False):  # whoever makes one of torch's own has hooks put around its step
-            step = step.__wrapped__  # type: ignore[attr-defined]
+            step = step.__wrapped__
         return step(self, lambda: self._regularized(closure))
 
     def _regularized(self, closure: Callable[[], Any]) -> Any:

@@ -1,6 +1,6 @@
 """The optimizers by name, Adam and its kin: torch's five, Lion and, by class keywords, AdamL2, ProxAdam and AdamP.
 
-Written as those in ``classes.py``.
+Written as those in ``sgd.py``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from torch.optim.optimizer import ParamsT
 from typing_extensions import Unpack
 
 from .. import rules
+from ..optim.optimizer import Optimizer
+from ..optim.signature import EpsOptions, Options, WeightDecay, constructor
 from ..rules import Scalar
-from .optimizer import Optimizer
-from .signature import EpsOptions, Options, WeightDecay, constructor
 
 
 class Adam(Optimizer, torch.optim.Adam, rule=rules.Adam, eps_inside=False):
