@@ -187,13 +187,10 @@ class TensorList:
 
     @classmethod
     def __torch_function__(cls, f: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> TensorList:
-        """``torch.f(…)`` with a list among its arguments, tensor by tensor; at once if f takes stacks of matrices."""
+        """``torch.f(…)`` with a list among its arguments, tensor by tensor; at once of those that f takes stacked."""
         named: dict[str, Any] = kwargs or {}
-        if getattr(f, "takes_stacks", False):
-            first, *others = args
-            if len(first.tensors) == 1:
-                return TensorList([f(first.tensors[0], *others, **named)])
-            return TensorList(f(torch.stack(first.tensors), *others, **named).unbind())
+        if args[0].shape.numel() <= getattr(f, "stacks_up_to", -1):
+            return TensorList(f(torch.stack(args[0].tensors), *args[1:], **named).unbind())
         length = next(len(a.tensors) for a in (*args, *named.values()) if isinstance(a, TensorList))
         rows = ((tuple(_at(a, i) for a in args), {n: _at(a, i) for n, a in named.items()}) for i in range(length))
         return TensorList([f(*row, **names) for row, names in rows])
@@ -228,8 +225,8 @@ class TensorList:
             "many tensors are neither true nor false together; write where(), clamp() or maximum() instead."
         )
 
-    def _each(self, kernel: Callable[..., Sequence[Tensor]], other: Operand, **alpha: Any) -> TensorList:
-        return TensorList(kernel(self.tensors, other.tensors if isinstance(other, TensorList) else other, **alpha))
+    def _each(self, kernel: Callable[..., Sequence[Tensor]], other: Operand, **scale: Any) -> TensorList:
+        return TensorList(kernel(self.tensors, other.tensors if isinstance(other, TensorList) else other, **scale))
 
     def _each_tensor(self, kernel: Callable[..., Sequence[Tensor]], other: Operand) -> TensorList:
         """For kernels that take a list or a number, but no 0-d tensor, as their second operand."""
@@ -312,6 +309,9 @@ class TensorList:
 
     def sign(self) -> TensorList:
         return TensorList(torch._foreach_sign(self.tensors))
+
+    def lerp(self, other: TensorList, weight: float) -> TensorList:
+        return self._each(torch._foreach_lerp, other, weight=weight)
 
     def maximum(self, other: Operand) -> TensorList:
         return self._each_tensor(torch._foreach_maximum, other)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-import torch
-from torch import Tensor
+from torch import Size, Tensor
 
-from .newton_schulz import Form, newton_schulz
+from .newton_schulz import Form, Precision, newton_schulz
 from .rule import Rule, Scalar, State, States, StateSpec
 
 Scale = Literal["original", "match_rms_adamw", "spectral_unclamped"]
@@ -47,7 +46,7 @@ class Muon(Rule):
     steps: int = 5
     scale: Scale = "original"
     matrices: Literal["as they are", "flattened", "stacked"] = "as they are"
-    precision: Literal["bfloat16", "float32", "float64"] = "bfloat16"
+    precision: Precision = "bfloat16"
     form: Form = "quintic"
 
     acts_on = "matrices"
@@ -57,6 +56,10 @@ class Muon(Rule):
     @property
     def states(self) -> States:
         return (StateSpec("momentum_buffer"),)
+
+    def __post_init__(self) -> None:
+        if self.steps >= 100:
+            raise ValueError("Number of steps must be less than 100 for computational efficiency")
 
     def check(self, p: Tensor) -> None:
         if p.is_complex():
@@ -73,14 +76,13 @@ class Muon(Rule):
         b = s["momentum_buffer"].lerp(g, 1 - μ)
         v = g.lerp(b, μ) if self.momentum_type == "nesterov" else b
         M = v.flatten(1) if self.matrices == "flattened" else v
-        O = self.orthogonalized(M.to(getattr(torch, self.precision)))  # noqa: E741
-        u = self.ρ(w.shape) * O.type_as(v).view_as(v)
-        return u, 1.0, {"momentum_buffer": b}
+        u = self.ρ(w.shape) * self.orthogonalized(M)
+        return u.view_as(v) if self.matrices == "flattened" else u, 1.0, {"momentum_buffer": b}
 
     def orthogonalized(self, M: Tensor) -> Tensor:
-        return newton_schulz(M, self.coefficients, self.steps, self.eps, self.form)
+        return newton_schulz(M, self.coefficients, self.steps, self.eps, self.precision, self.form)
 
-    def ρ(self, shape: torch.Size) -> float:
+    def ρ(self, shape: Size) -> float:
         rows = shape[0] if self.matrices == "flattened" else shape[-2]
         columns = shape[1:].numel() if self.matrices == "flattened" else shape[-1]
         if self.scale == "match_rms_adamw":

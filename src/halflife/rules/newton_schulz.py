@@ -8,57 +8,79 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, addmm, baddbmm
-from torch.overrides import handle_torch_function, has_torch_function_unary  # pyright: ignore
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 Form = Literal["quintic", "gram"]
+Precision = Literal["bfloat16", "float32", "float64"]
+
+LARGE = 256
+"""The side of a square from which on a matrix fills the processor by itself: it gains nothing by a stack."""
 
 
-def newton_schulz(x: Tensor, coefficients: Sequence[float], steps: int, eps: float, form: Form = "quintic") -> Tensor:
-    """``UVᵀ`` of each matrix ``UΣVᵀ`` of x (…, A, B), its singular values brought near 1, in x's dtype.
+def newton_schulz(
+    x: Tensor, coefficients: Sequence[float], steps: int, eps: float, precision: Precision, form: Form = "quintic"
+) -> Tensor:
+    """``UVᵀ`` of each matrix ``UΣVᵀ`` of x (…, A, B), its singular values brought near 1, shaped as x and in its dtype.
 
     ::
 
         X = x/max(‖x‖_F, ε), transposed where A > B;      k times  A = XXᵀ,  X ← aX + (bA + cA²)X
 
-    ``form="gram"`` makes the same iteration on the smaller side alone, in float32 at least, and multiplies X once::
+    The products are made in ``precision``. ``form="gram"`` makes the same iteration on the smaller side alone, in
+    float32 at least, and multiplies X once::
 
         R = XXᵀ,  Q = 1;      k times  P = a + bR + cR²,  Q ← PQ,  R ← PRP;      X ← QX
 
-    That is 4k + 2·B/A products of A × A matrices instead of (2·B/A + 1)k.
-    Of many matrices of one shape, in a list or a stack, each product is one batched product.
+    which is fewer products where one side is much longer than the other.
     Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; Björck & Bowie 1971.
     """
     if has_torch_function_unary(x):  # many tensors, which an engine stacks
-        return handle_torch_function(newton_schulz, (x,), x, coefficients, steps, eps, form)  # pyright: ignore
-    tall = x.size(-2) > x.size(-1)
-    X: Any = x.mT if tall else x
-    X = X / torch.linalg.matrix_norm(X, keepdim=True).clamp(min=eps)
-    X = (_gram if form == "gram" else _quintic)(X, coefficients, steps)
-    return X.mT if tall else X
+        many: Any = handle_torch_function(newton_schulz, (x,), x, coefficients, steps, eps, precision, form)  # pyright: ignore
+        return many
+    X, tall = x.to(getattr(torch, precision)), x.size(-2) > x.size(-1)
+    X = X.transpose(-2, -1) if tall else X
+    X = _scaled(X, eps)
+    X = _gram(X, coefficients, steps) if form == "gram" else _quintic(X, coefficients, steps)
+    return (X.transpose(-2, -1) if tall else X).to(x.dtype)
 
 
-newton_schulz.takes_stacks = True  # type: ignore[attr-defined]
+newton_schulz.stacks_up_to = LARGE * LARGE  # type: ignore[attr-defined]
+
+
+def _scaled(X: Tensor, eps: float) -> Tensor:
+    norm: Any = torch.linalg.matrix_norm(X, keepdim=True)
+    return X / norm.clamp(min=eps)
 
 
 def _quintic(X: Tensor, coefficients: Sequence[float], steps: int) -> Tensor:
     a, b, c = coefficients
     for _ in range(steps):
-        A = X @ X.mT
-        X = plus_product(a, X, 1.0, plus_product(b, A, c, A, A), X)
+        A = symmetric_product(X)
+        X = plus_product(a, X, 1.0, symmetric_product(A, b, A, c), X)
     return X
 
 
 def _gram(X: Tensor, coefficients: Sequence[float], steps: int) -> Tensor:
-    a, b, c = coefficients
-    wide = X.float() if X.dtype.itemsize < 4 else X
-    R = wide @ wide.mT
-    Q: Any = None
+    (a, b, c), wide = coefficients, X.float() if X.dtype.itemsize < 4 else X
+    R, Q = symmetric_product(wide), torch.eye(X.size(-2), dtype=wide.dtype, device=X.device)
     for k in range(steps):
-        P = plus_product(b, R, c, R, R)
-        P.diagonal(dim1=-2, dim2=-1).add_(a)
-        Q = P if Q is None else P @ Q
+        P = a * torch.eye(X.size(-2), dtype=wide.dtype, device=X.device) + symmetric_product(R, b, R, c)
+        Q = P @ Q if k else P
         R = P @ R @ P if k < steps - 1 else R
-    return X if Q is None else (Q @ wide).to(X.dtype)
+    return (Q @ wide).to(X.dtype)
+
+
+def symmetric_product(X: Tensor, b: float = 0.0, M: Tensor | None = None, c: float = 1.0) -> Tensor:
+    """``b·M + c·XXᵀ``, M symmetric. Of a large matrix on a CPU what lies above the diagonal's blocks is copied from
+    below: the same sums, in the same order."""
+    n = X.size(-2)
+    if X.dim() > 2 or n < LARGE or not X.is_cpu:
+        return X @ X.transpose(-2, -1) if M is None else plus_product(b, M, c, X, X.transpose(-2, -1))
+    top, low, h = X[: n // 2], X[n // 2 :], n // 2
+    m11, m21, m22 = (None, None, None) if M is None else (M[:h, :h], M[h:, :h], M[h:, h:])
+    A11, A22 = symmetric_product(top, b, m11, c), symmetric_product(low, b, m22, c)
+    A21 = low @ top.T if m21 is None else plus_product(b, m21, c, low, top.T)
+    return torch.cat([torch.cat([A11, A21.T], 1), torch.cat([A21, A22], 1)])
 
 
 def plus_product(b: float, M: Tensor, c: float, X: Tensor, Y: Tensor) -> Tensor:
