@@ -104,17 +104,21 @@ def _text_of(spec: Mapping[str, Any]) -> Any:
 
 
 def unpack(
-    state_dict: StateDict, groups: list[Group], view: Callable[[Group], GroupView], required: Collection[str]
+    state_dict: StateDict,
+    groups: list[Group],
+    view: Callable[[Group], GroupView],
+    required: Callable[[Group], Collection[str]],
 ) -> StateDict:
     """New groups and states for these parameters, from what was saved; the live ones are only read.
 
-    ``required`` are the settings that a saved group must have. Raises an error that names the key for what is missing
+    ``required`` says which settings a saved group must have. Raises an error that names the key for what is missing
     or of a wrong shape.
     """
     saved = _require(state_dict, "param_groups", "the state_dict")
     _same_sizes(groups, saved)
-    needed, complete = {*required} - {"params", *OURS, *NEWER}, state_dict.get(WRITER) == FORMAT
-    merged = [_merged(live, new, needed, i, complete) for i, (live, new) in enumerate(zip(groups, saved, strict=True))]
+    needed = [{*required(group)} - {"params", *OURS, *NEWER} for group in groups]
+    complete, pairs = state_dict.get(WRITER) == FORMAT, zip(groups, saved, needed, strict=True)
+    merged = [_merged(live, new, names, i, complete) for i, (live, new, names) in enumerate(pairs)]
     owner = {
         i: (p, group)
         for new, group in zip(saved, merged, strict=True)
@@ -155,6 +159,12 @@ def _same_sizes(live: list[Group], saved: list[Group]) -> None:
 
 def _merged(live: Group, saved: Group, required: set[str], index: int, complete: bool) -> Group:
     """The saved settings on the live parameters; what is missing stays as it is, or is implied in ``complete`` ones."""
+    if saved.get("rule") != live.get("rule"):
+        theirs, ours = (f"by {x['rule']}" if x.get("rule") else "by the optimizer's own rule" for x in (saved, live))
+        raise ValueError(
+            f"parameter group {index} is stepped {theirs} in the state_dict, and {ours} here; make the groups with the "
+            "same rules, in the same order, then load."
+        )
     for name in sorted(required):
         _require(saved, name, f"parameter group {index} of the state_dict")
     given = {name: value for name, value in saved.items() if name not in LOCAL and name != "params"}
@@ -174,7 +184,7 @@ def _merged(live: Group, saved: Group, required: set[str], index: int, complete:
         known = type(own).__name__ in KNOWN
         merged["regularizer"] = own if mine and not known else build(merged["regularizer"], KNOWN)
     leave_out_implied(merged)
-    return {"params": live["params"], **merged}
+    return type(live)({"params": live["params"], **merged})
 
 
 def _loaded(view: GroupView, p: Tensor, entries: Any, index: int) -> ParameterState:

@@ -6,6 +6,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
@@ -29,11 +30,9 @@ from .groups import (
     in_place_of,
     note_base_lr,
     placeholder,
-    resolved,
-    scalar,
-    shared,
     warn_of_near_misses,
 )
+from .new_groups import GroupDefaults, RuleGroup, by_group, note_optimizer, required_settings
 from .stepper import Stepper
 
 
@@ -81,6 +80,7 @@ class Optimizer(torch.optim.Optimizer):
         ValueError: for a number out of range, an unknown word, or a decay that the regularizer cannot follow.
     """
 
+    _rule: ClassVar[type[Rule]]
     _factory: ClassVar[RuleFactory]
     _signature: ClassVar[inspect.Signature | None] = None
     _torch_class: ClassVar[type[torch.optim.Optimizer] | None] = None
@@ -100,8 +100,8 @@ class Optimizer(torch.optim.Optimizer):
         shown, init = cls._signature, vars(cls).get("__init__")
         if rule is not None:
             signature.check_rule(cls.__name__, rule)
-            entry = entry_of(rule)
-            cls._factory = staticmethod(entry.factory if entry else by_fields(rule))
+            entry, cls._rule = entry_of(rule), rule
+            cls._factory = staticmethod(by_group(entry.factory if entry else by_fields(rule)))
             shown = signature.of_rule(rule)
             if cls._torch_class is not None:
                 shown = signature.of_text(cls._torch_class.__init__, cls._torch_class, None)
@@ -112,6 +112,7 @@ class Optimizer(torch.optim.Optimizer):
                 raise TypeError(signature.without_rule(cls.__name__))
             return
         cls._signature = signature.with_defaults(cls.__name__, shown, defaults)
+        note_optimizer(cls.__name__, cls._rule, cls._signature)
         if signature.is_constructor(cls.__init__):
             cls.__init__ = signature.published(cls.__init__, cls, cls._signature)  # type: ignore[method-assign]
 
@@ -127,8 +128,8 @@ class Optimizer(torch.optim.Optimizer):
         settings = {**default, **given}
         if settings["decay"] is None:
             settings["decay"] = default["decay"]
-        self._default_decay = "weight_decay" not in given
-        if self._default_decay and settings["decay"] is not None:
+        self._given = frozenset(given)
+        if "weight_decay" not in given and settings["decay"] is not None:
             settings["weight_decay"] = signature.same_decay_per_step(self._signature, settings["decay"])
         params, λ, process_group = settings.pop("params"), settings["weight_decay"], settings.pop("process_group")
         self.late_decay = λ if isinstance(λ, WeightDecaySchedule | DecaySpec) else None
@@ -155,26 +156,16 @@ class Optimizer(torch.optim.Optimizer):
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group, as in torch; its learning rate at this moment is its own base learning rate α."""
-        own, given = frozenset[str](), None
-        if isinstance(param_group, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
+        own, named, given = frozenset[str](), None, None
+        if isinstance(param_group, dict) and self._signature is not None:  # pyright: ignore[reportUnnecessaryIsInstance]
             own = frozenset(param_group)
-            if self._signature is not None:
-                signature.check_group(self._signature, param_group)
-            given = param_group.get("weight_decay", self.late_decay or self.defaults.get("weight_decay"))
-            if self._default_decay and "decay" in param_group and self._signature is not None:
-                λ = signature.same_decay_per_step(self._signature, param_group["decay"])
-                param_group.setdefault("weight_decay", λ)
-            for name, value in {**self._extra, **shared(self.param_groups)}.items():
-                param_group.setdefault(name, value)
-            if param_group["decay"] is None:
-                param_group["decay"] = self._extra["decay"]
-            if isinstance(given, WeightDecaySchedule):
-                param_group["weight_decay"] = given.value
-            elif isinstance(given, DecaySpec):
-                param_group["weight_decay"] = resolved(given, {**self.defaults, **param_group})
-            scalar(param_group.get("weight_decay", 0.0), "weight_decay")
+            param_group = RuleGroup(param_group) if param_group.get("rule") is not None else param_group
+            common = GroupDefaults(self._rule, self._signature, self._given, self._extra)
+            named, given = common.complete(param_group, self.defaults, self.late_decay, self.param_groups)
         super().add_param_group(param_group)
         try:
+            if named is not None:
+                named.keep_own(param_group, self.defaults)
             note_base_lr(param_group, own)
             param_group[SKIPPED] = self.param_groups[0].get(SKIPPED, 0)
             checkpoints.leave_out_implied(param_group)
@@ -187,7 +178,7 @@ class Optimizer(torch.optim.Optimizer):
         warn_of_near_misses(param_group, self.defaults)
         if isinstance(given, WeightDecaySchedule):
             given.attach(self, len(self.param_groups) - 1)
-        elif not isinstance(given, DecaySpec) and ("weight_decay" in own or not self._default_decay):
+        elif not isinstance(given, DecaySpec) and "weight_decay" in own | self._given:
             view.warn_of_large_decay()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -376,19 +367,24 @@ class Optimizer(torch.optim.Optimizer):
         for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
             replaced = pre_hook(self, state_dict)
             state_dict = state_dict if replaced is None else replaced
-        required = self._torch_names or tuple(self._signature.parameters if self._signature else ())
+        own = self._torch_names or tuple(self._signature.parameters if self._signature else ())
+        required = partial(required_settings, own=own)
         self.__setstate__(checkpoints.unpack(state_dict, self.param_groups, self.view, required))
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {name: self.__dict__[name] for name in ("_extra", "_default_decay") if name in self.__dict__}
+        own = {name: self.__dict__[name] for name in ("_extra", "_given") if name in self.__dict__}
         return {**super().__getstate__(), **own, "process_group": self.process_group and LOST}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         group = state.pop("process_group", None)
-        super().__setstate__(state)
-        unpickled: dict[str, Any] = {"_extra": {}, "late_decay": None, "_default_decay": False}
+        mixed = any(isinstance(group, RuleGroup) for group in state.get("param_groups", ()))
+        if mixed:  # torch's class would give its own settings to every group
+            torch.optim.Optimizer.__setstate__(self, state)
+        else:
+            super().__setstate__(state)
+        unpickled: dict[str, Any] = {"_extra": {}, "late_decay": None, "_given": frozenset({"weight_decay"})}
         unpickled["_stepper"] = Stepper(type(self).__name__, type(self)._factory, CyclicPeaks())
         unpickled |= {"_unmoved": [], "_steps_since": 0, "_schedules": [], "_zero_grad_hooks": OrderedDict()}
         self.__dict__.update({**unpickled, **self.__dict__})
