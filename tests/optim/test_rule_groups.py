@@ -80,7 +80,7 @@ def test_defaults_are_of_the_groups_rule() -> None:
     assert {name: group[name] for name in plain.keys() - {"params", "decay"}} == {
         name: plain[name] for name in plain.keys() - {"params", "decay"}
     }
-    assert str(halflife.AdamW([{"params": matrices, "rule": "SGD"}]).view(group).decay) == "before × none"
+    assert str(halflife.AdamW([{"params": matrices, "rule": "SGD"}]).view(group).decay) == "before"
     (paper,) = halflife.SGD([{"params": matrices, "rule": "Muon", "decay": "independent"}]).param_groups
     assert paper["weight_decay"] == pytest.approx(1e-4), "as much a step as Muon's 0.1 times its lr"
 

@@ -189,7 +189,7 @@ class TensorList:
     def __torch_function__(cls, f: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> TensorList:
         """``torch.f(…)`` with a list among its arguments, tensor by tensor; at once of those that f takes stacked."""
         named: dict[str, Any] = kwargs or {}
-        if args[0].shape.numel() <= getattr(f, "stacks_up_to", -1):
+        if hasattr(f, "stacks_up_to") and args[0].shape.numel() <= f.stacks_up_to:
             return TensorList(f(torch.stack(args[0].tensors), *args[1:], **named).unbind())
         length = next(len(a.tensors) for a in (*args, *named.values()) if isinstance(a, TensorList))
         rows = ((tuple(_at(a, i) for a in args), {n: _at(a, i) for n, a in named.items()}) for i in range(length))

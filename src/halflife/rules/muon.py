@@ -65,10 +65,9 @@ class Muon(Rule):
         if p.is_complex():
             raise RuntimeError("Muon does not support complex parameters")
         if p.dim() < 2 or (p.dim() > 2 and self.matrices == "as they are"):
-            more = ", or say matrices='flattened' of convolutions, 'stacked' of stacks of matrices" * (p.dim() > 2)
             raise ValueError(
-                f"Muon only supports 2D parameters whereas we found a parameter with size: {p.size()}; "
-                f"step it by another rule, AdamW's for instance{more}."
+                f"Muon only supports 2D parameters whereas we found a parameter with size: {p.size()}; give it another "
+                "rule, or say matrices='flattened' of convolutions, 'stacked' of stacks of matrices."
             )
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, float, State]:
