@@ -79,6 +79,8 @@ def _problem(rule: Rule | type[Rule], decay: Decay, regularizer: Regularizer) ->
         return f"{regularizer!r}, which has no prox in closed form"
     if needs == "grad" and decay.needs_metric and not regularizer.separable:
         return f"{regularizer!r}, which is not separable, so it takes one threshold for a whole block"
+    if needs == "prox" and decay.needs_metric and not regularizer.has_metric_prox:
+        return f"{regularizer!r}, which has no prox in closed form with a threshold for each coordinate"
     if decay.needs_metric and rule.metric is None:
         name = rule.__name__ if isinstance(rule, type) else type(rule).__name__
         return f"the rule {name}, which has no diagonal metric to divide the threshold by"

@@ -27,6 +27,9 @@ FLAGS: dict[str, list[dict[str, Any]]] = {
     entry.name.lower(): [dict(variant) for variant in entry.variants] for entry in OURS
 }
 
+for rule in ("sgd", "adam", "adafactor", "muon"):
+    FLAGS[rule].append({**FLAGS[rule][-1], "direction": "normalized"})
+
 MASK = torch.tensor([[True, False, True, True], [False, True, True, False], [True, True, False, True]])
 
 REGULARIZERS: list[rz.Regularizer] = [
@@ -41,6 +44,8 @@ REGULARIZERS: list[rz.Regularizer] = [
     rz.NonNegative(),
     rz.GroupLasso(dim=1),
     rz.GroupLasso(dim=(0, 1)),
+    rz.Sphere(),
+    rz.Sphere(dim=1),
     rz.Sum(rz.Scaled(0.6, rz.Huber(0.7)), rz.Scaled(0.3, rz.L2())),
     rz.OnSubset(rz.Sum(rz.TowardInit(), rz.L2()), MASK),
     rz.Sum(rz.NonNegative(), rz.L1(), rz.Scaled(0.5, rz.L2()), rz.Box(-0.3, 0.8)),

@@ -223,7 +223,11 @@ def simulate(
         if placement == "before":
             g = g + lam * gradient(*R, w, w0)
         s["t"], s["lr"], s["w"] = t, lr_t, w
-        u, D, rate = RULES[rule](s, g, **options)
+        own = {name: x for name, x in options.items() if name != "direction"}
+        u, D, rate = RULES[rule](s, g, **own)
+        if options.get("direction") == "normalized":
+            length = sqrt((u**2).sum()) / sqrt((w0**2).sum())
+            u, D = u / length, D if D is None else D * length
         tau = threshold(step, lam, lr_t, lr_t / base_lr, D)
         w = place(placement, tau, w, u, rate, s.get("shrink", 1.0), R, w0)
         iterates.append(w)

@@ -37,6 +37,9 @@ def value(name: str, kwargs: dict[str, Any], w: Any, w0: Any = None) -> float:
             return float(np.sum((w - np.asarray(w0)) ** 2) / 2)
         case "GroupLasso":
             return float(np.sum(sqrt(np.sum(w**2, axis=kwargs["dim"]))))
+        case "Sphere":
+            here, there = (np.sum(np.asarray(x) ** 2, axis=kwargs["dim"]) for x in (w, w0))
+            return 0.0 if np.allclose(here, there) else np.inf
     raise ValueError(name)
 
 
@@ -83,6 +86,9 @@ def prox(name: str, kwargs: dict[str, Any], y: Any, tau: Any, w0: Any = None) ->
             return w0 + (y - w0) / (1 + tau)
         case "GroupLasso":
             return by_block(block_soft if np.ndim(tau) == 0 else block_root, y, tau, kwargs["dim"])
+        case "Sphere":
+            here, there = (sqrt(np.sum(np.asarray(x) ** 2, axis=kwargs["dim"], keepdims=True)) for x in (y, w0))
+            return there * y / here
         case "Scaled" | "OnSubset" | "Sum":
             return prox_of_others(name, kwargs, y, tau, w0)
     raise ValueError(name)

@@ -14,7 +14,7 @@ import halflife
 TORCH = ["SGD", "ASGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Rprop"]
 ALL = [*TORCH, "Lion", "SGDW", "AdamL2", "ProxAdam", "AdamP", "ProxSGD"]
 CAPTURABLE = [name for name in ALL if "capturable" in inspect.signature(getattr(halflife, name)).parameters]
-EXTRAS = {"decay", "regularizer", "eps_inside", "weight_decay", "rounding", "state_dtype"}
+EXTRAS = {"decay", "regularizer", "direction", "eps_inside", "weight_decay", "rounding", "state_dtype"}
 EXTRAS |= {"max_grad_norm", "ema_decay", "skip_nonfinite", "base_lr", "engine"}
 ENGINES: list[dict[str, Any]] = [{"engine": "eager"}, {"engine": "foreach"}, {}]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..rules import Scalar
+from ..rules import Scalar, StateSpec
 from ..update import Update
 from .formats import BLOCK, HALF, wide
 from .memory import SCALE, Memory, ParameterState, Rounding, decoded
@@ -66,15 +66,20 @@ class GroupStep:
         return tuple(spec.name for spec in self.update.rule.states if spec.shape == "parameter")
 
     @cached_property
-    def reduced_names(self) -> tuple[str, ...]:
-        """The rule's states of a number a row or a column."""
-        return tuple(spec.name for spec in self.update.rule.states if spec.shape in ("rows", "columns"))
+    def reduced(self) -> dict[str, StateSpec]:
+        """The rule's states of a number a row, a column or a tensor."""
+        return {spec.name: spec for spec in self.update.rule.states if spec.shape in ("rows", "columns", "one")}
+
+    @property
+    def _keeps_norm(self) -> bool:
+        """Whether the regularizer's anchor is smaller than the parameter."""
+        return self.update.regularizer.anchor_shape == "norm"
 
     @cached_property
     def _needed(self) -> tuple[tuple[str, ...], ...]:
         """What must be there before a step, of a wide parameter and of one in half precision; scalars first."""
         rule, memory = self.update.rule, self.memory
-        begun = tuple(s.name for s in rule.states if s.shape == "parameter" and s.begins == "before the first step")
+        begun = tuple(s.name for s in rule.states if s.shape != "scalar" and s.begins == "before the first step")
         anchor = ("anchor",) if self.update.regularizer.anchored else ()
         ema = ("ema",) if self.ema_decay is not None else ()
         found: list[tuple[str, ...]] = []
@@ -105,7 +110,8 @@ class GroupStep:
     def _tensor_names(self) -> tuple[tuple[str, ...], ...]:
         """Of a wide parameter and of one in half precision, what is of the parameter's shape."""
         found = (dict.fromkeys((*names, *self.state_names)) for names in self._needed)
-        return tuple(tuple(name for name in names if name not in self._clock_names) for names in found)
+        other = (*self._clock_names, *self.reduced, *(("anchor",) if self._keeps_norm else ()))
+        return tuple(tuple(name for name in names if name not in other) for names in found)
 
     @property
     def tensor_names(self) -> frozenset[str]:
@@ -118,7 +124,7 @@ class GroupStep:
 
     def known(self, state: ParameterState) -> tuple[str, ...]:
         """The names that the rule or the regularizer may read, those of them that are there."""
-        names = (*self.state_names, *self.reduced_names, *(("anchor",) if self.update.regularizer.anchored else ()))
+        names = (*self.state_names, *self.reduced, *(("anchor",) if self.update.regularizer.anchored else ()))
         return tuple(name for name in names if state.get(name) is not None)
 
     def as_is(self, p: Tensor, state: ParameterState) -> bool:
@@ -185,7 +191,7 @@ class GroupStep:
         scalars, new = self._scalars, without_aliases(new, state)
         self._store_scalars(state, {name: x for name, x in new.items() if name in scalars})
         for name in (name for name in new if name not in scalars):
-            if name in self.reduced_names:
+            if name in self.reduced:
                 self._store_as_is(p, state, name, new[name])
                 continue
             if name not in self.state_names:
@@ -241,11 +247,15 @@ class GroupStep:
                 self._check(p, state, name)
                 if state[name].is_neg() or state[name].is_conj():  # a view that not every kernel writes through
                     state[name] = state[name].resolve_neg().resolve_conj()
+        self._check_reduced(p, state)
         own = self.memory.dtype_of_states(p)
         for name in self.state_names if self.memory.state_dtype is not None else ():
             if state.get(name) is not None and state[name].dtype != own:  # torch's Adagrad begins in its constructor
                 numbers = decoded(state, name, wide(p.dtype), self.memory.signed(name))
                 self.memory.write_state(p, state, name, numbers, None)
+
+    def _anchor_of(self, p: Tensor) -> Tensor:
+        return self.update.regularizer.anchor_of(p.to(wide(p.dtype)) if self._keeps_norm else p)
 
     def clocks_of(self, state: ParameterState, place: Place) -> ParameterState:
         """The step count and the rule's scalars, those that are there, in the form in which they are kept."""
@@ -280,12 +290,25 @@ class GroupStep:
                     f"the state {name!r} is in 8-bit codes, and {name + SCALE!r} must hold their {blocks} scales."
                 )
 
+    def _check_reduced(self, p: Tensor, state: ParameterState) -> None:
+        """As ``_check`` what is smaller than the parameter."""
+        shapes = {name: spec.shape_of(p) for name, spec in self.reduced.items()}
+        if self._keeps_norm and isinstance(state.get("anchor"), Tensor):
+            shapes["anchor"] = tuple(min(n, m) for n, m in zip(state["anchor"].shape, p.shape, strict=False))
+        for name, shape in shapes.items():
+            x = state.get(name)
+            if x is not None and not (isinstance(x, Tensor) and tuple(x.shape) == shape and x.device == p.device):
+                raise ValueError(
+                    f"the state {name!r} of a parameter of shape {tuple(p.shape)} on {p.device} must be a tensor of "
+                    f"shape {shape} there, but is {x!r}; take it out of optimizer.state, and it will be started anew."
+                )
+
     def first_values(self, p: Tensor, names: Sequence[str], place: Place) -> ParameterState:
         """The states of these names as they are before the first step."""
         rule, memory, (device, dtype), found = self.update.rule, self.memory, place, ParameterState()
         auxiliary = {
             "step": lambda: torch.zeros((), device=device, dtype=dtype),
-            "anchor": p.detach().clone,
+            "anchor": lambda: self._anchor_of(p.detach()),
             "kahan": lambda: torch.zeros_like(p.detach()),
             "ema": lambda: p.detach().to(wide(p.dtype), copy=True),
         }
@@ -300,6 +323,8 @@ class GroupStep:
             if name in self._scalars:
                 x = values[name] if isinstance(values[name], Tensor) else torch.tensor(values[name], device="cpu")
                 found[name] = x.to(device, dtype, copy=True)
+            elif name in self.reduced:
+                found[name] = values[name]
             elif plain:
                 found[name] = torch.view_as_complex(values[name]) if p.is_complex() else values[name]
             else:

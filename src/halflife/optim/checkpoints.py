@@ -39,12 +39,16 @@ WRITER, FORMAT = "halflife", 2
 """A state_dict of ours says so. In a group of format 2 a setting is missing where it is implied; one that comes through
 ``torch.distributed.checkpoint`` says nothing, and what it lacks stays as it is."""
 
-OURS = (BASE_LR, "base_lr", "decay", "regularizer", "eps_inside", *LOCAL, *GLOBAL, "ema_decay", "process_group")
+OURS = (
+    *(BASE_LR, "base_lr", "decay", "regularizer", "direction", "eps_inside", "ema_decay", "process_group"),
+    *(LOCAL + GLOBAL),
+)
 """Settings that torch's dicts do not have."""
 
 
 IMPLIED: dict[str, Any] = {
     "regularizer": None,
+    "direction": None,
     "base_lr": None,
     "rounding": "nearest",
     "state_dtype": None,
@@ -243,6 +247,8 @@ def convert_state(view: GroupView, p: Tensor, saved: Mapping[str, Any], of: str)
             continue
         if name in step.clock_names():
             state[name] = as_clock(value, place, what).to(place[0], copy=True)
+        elif name in step.reduced or (name == "anchor" and view.regularizer.anchor_shape == "norm"):
+            state[name] = value.detach().to(p.device, wide(p.dtype), copy=True) if isinstance(value, Tensor) else value
         elif name in known:
             _put(step, p, state, saved, name, what)
         else:

@@ -149,9 +149,13 @@ class GroupView:
         _check_formats(self.group, self.memory)
         _check_global(self.group, first)
         check(self.rule, self.decay, self.regularizer)
-        for p in self.group["params"]:
-            self.rule.check(p)
-            self.regularizer.check(p)
+        for i, p in enumerate(self.group["params"]):
+            try:
+                self.rule.check(p)
+                self.regularizer.check(p)
+            except (ValueError, RuntimeError) as error:
+                names = self.group.get("param_names")
+                raise type(error)(f"{error} It is {names[i] if names else f'number {i} of its group'}.") from None
         self.multiplier(self.lr)
         if self.group.get("base_lr") is not None:
             _ = self.base_lr

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..decays.schedule import WeightDecaySchedule
 from ..registry import RuleEntry, RuleFactory, entries, entry_named
-from ..rules import Rule
+from ..rules import Normalized, Rule
 from .groups import GLOBAL, DecaySpec, Group, resolved, scalar, shared
 from .signature import DEFAULTS, check_group, of_rule, same_decay_per_step
 
@@ -129,11 +129,12 @@ def required_settings(group: Group, own: Collection[str]) -> Collection[str]:
 
 
 def by_group(own: RuleFactory) -> RuleFactory:
-    """The factory that makes a group's rule: the one that it names, or the optimizer's ``own``."""
+    """The factory that makes a group's rule: the one that it names, or the optimizer's ``own``, normalized or not."""
 
     def factory(group: Mapping[str, Any]) -> Rule:
         name = group.get("rule")
-        return own(group) if name is None else entry_named(name).factory(group)
+        rule = own(group) if name is None else entry_named(name).factory(group)
+        return rule if group.get("direction") is None else Normalized(rule)
 
     return factory
 

@@ -57,6 +57,8 @@ class Optimizer(torch.optim.Optimizer):
         decay: how λ enters: "coupled", "decoupled", "independent", "proximal", "proximal_lr", "euclidean",
             "corrected", "cautious" or a ``halflife.Decay``. None is the class's own, and else as torch's flags say.
         regularizer: R, one of ``halflife.regularizers``; None is ½‖w‖².
+        direction: "normalized" makes each step lr times as long as the tensor was at first, whatever the rule; with
+            ``regularizers.Sphere()`` and a proximal decay that is Hyperball.
         base_lr: α, by which the schedule is measured: η = lr/α. None is the group's lr when it is added.
         rounding: of bfloat16 and half parameters, "nearest", "stochastic" or "kahan".
         state_dtype: of the rule's states, None (as the parameter), ``torch.float32``, ``torch.bfloat16`` or "8bit".

@@ -45,6 +45,7 @@ class Options(TypedDict, total=False):
 
     decay: DecayName | Decay | None
     regularizer: Regularizer | None
+    direction: Literal["normalized"] | None
     base_lr: float | None
     rounding: Rounding
     state_dtype: torch.dtype | Literal["8bit"] | None
@@ -64,6 +65,7 @@ class EpsOptions(Options, total=False):
 DEFAULTS: Options = {
     "decay": None,
     "regularizer": None,
+    "direction": None,
     "base_lr": None,
     "rounding": "nearest",
     "state_dtype": None,

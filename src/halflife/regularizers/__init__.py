@@ -10,11 +10,27 @@ from .l1 import L1
 from .l2 import L2
 from .l_half import LHalf
 from .regularizer import Regularizer, build
+from .sphere import Sphere
 from .toward_init import TowardInit
 
 KNOWN: dict[str, type[Regularizer]] = {
     r.__name__: r
-    for r in (L2, L1, ElasticNet, L0, LHalf, Huber, Box, NonNegative, TowardInit, GroupLasso, Sum, Scaled, OnSubset)
+    for r in (
+        L2,
+        L1,
+        ElasticNet,
+        L0,
+        LHalf,
+        Huber,
+        Box,
+        NonNegative,
+        TowardInit,
+        GroupLasso,
+        Sphere,
+        Sum,
+        Scaled,
+        OnSubset,
+    )
 }
 
 __all__ = [
@@ -31,6 +47,7 @@ __all__ = [
     "OnSubset",
     "Regularizer",
     "Scaled",
+    "Sphere",
     "Sum",
     "TowardInit",
     "build",

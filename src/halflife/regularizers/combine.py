@@ -30,6 +30,9 @@ class Scaled(Regularizer):
     def check(self, w: Tensor) -> None:
         self.of.check(w)
 
+    def anchor_of(self, w: Tensor) -> Tensor:
+        return self.of.anchor_of(w)
+
     def at(self, anchor: Tensor) -> Regularizer:
         return Scaled(self.factor, self.of.at(anchor))
 
@@ -123,6 +126,9 @@ class Sum(Regularizer):
                 (bounds if isinstance(part, Box | NonNegative) else rest).append(part)
         return ridge, bounds, rest
 
+    def anchor_of(self, w: Tensor) -> Tensor:
+        return next(part for part in self.parts if part.anchored).anchor_of(w)
+
     def at(self, anchor: Tensor) -> Regularizer:
         return Sum(*(part.at(anchor) for part in self.parts))
 
@@ -154,6 +160,8 @@ def _inherit(whole: Regularizer, parts: tuple[Regularizer, ...], closed_form: bo
         "convex": all(part.convex for part in parts),
         "constraint": any(part.constraint for part in parts),
         "anchored": any(part.anchored for part in parts),
+        "anchor_shape": next((part.anchor_shape for part in parts if part.anchored), "parameter"),
+        "has_metric_prox": all(part.has_metric_prox for part in parts),
     }
     for name, value in can.items():
         object.__setattr__(whole, name, value)

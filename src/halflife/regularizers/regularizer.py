@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -20,7 +20,9 @@ class Regularizer(ABC):
     for the treatments that measure in the rule's metric, a tensor of one threshold a coordinate.
 
     ``separable``: R is a sum over coordinates, so any layout of w will do. ``convex``: as it says. ``constraint``: R is
-    0 or infinite, so it acts even where λ is 0. ``anchored``: R needs the parameter's first value, kept in the state.
+    0 or infinite, so it acts even where λ is 0. ``anchored``: R needs something of the parameter's first value, what
+    ``anchor_of`` says, kept in the state: shaped as the parameter, or as its "norm" along some dimensions.
+    ``has_metric_prox``: its prox takes a threshold a coordinate.
     """
 
     has_grad: ClassVar[bool] = False
@@ -29,6 +31,8 @@ class Regularizer(ABC):
     convex: ClassVar[bool] = True
     constraint: ClassVar[bool] = False
     anchored: ClassVar[bool] = False
+    anchor_shape: ClassVar[Literal["parameter", "norm"]] = "parameter"
+    has_metric_prox: ClassVar[bool] = True
 
     @abstractmethod
     def value(self, w: Tensor) -> Tensor: ...
@@ -42,6 +46,10 @@ class Regularizer(ABC):
 
     @abstractmethod
     def prox(self, y: Tensor, tau: Scalar) -> Tensor: ...
+
+    def anchor_of(self, w: Tensor) -> Tensor:
+        """What is kept of the parameter's first value, where R is ``anchored``."""
+        return w.clone()
 
     def at(self, anchor: Tensor) -> Regularizer:
         """The same function with the parameter's first value filled in."""

@@ -9,6 +9,7 @@ from .asgd import ASGD
 from .lion import Lion
 from .muon import Muon
 from .nadam import NAdam
+from .normalized import Normalized
 from .radam import RAdam
 from .rmsprop import RMSprop
 from .rprop import Rprop
@@ -27,6 +28,7 @@ __all__ = [
     "Lion",
     "Muon",
     "NAdam",
+    "Normalized",
     "RAdam",
     "RMSprop",
     "Rprop",

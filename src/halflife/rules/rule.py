@@ -21,18 +21,27 @@ Start = Mapping[str, Tensor | float]
 class StateSpec(NamedTuple):
     """One of a rule's states: its name, as torch names it, and what is known of it beforehand.
 
-    ``shape``: as the parameter's; a number for each of its "rows" (…, A, 1) or "columns" (…, 1, B), kept in the numbers
-    that are computed with; or one "scalar" for all coordinates. ``sign``: "never negative" states need no sign
-    bit in 8-bit codes. ``begins``: with a first value, before the first step, or with the first gradient, which it is
-    made of: until then the rule does not find it in ``s``. ``of``: parameters of two dimensions and more ("matrices"),
-    of one or none ("vectors"), or all.
+    ``shape``: as the parameter's; a number for each of its "rows" (…, A, 1) or "columns" (…, 1, B) or "one" (1, …, 1),
+    kept in the numbers that are computed with; or a "scalar" of the clock. ``sign``: "never negative" states need no
+    sign bit in 8-bit codes. ``begins``: with a first value, before the first step, or with the first gradient, which it
+    is made of: until then the rule does not find it in ``s``. ``of``: parameters of two dimensions and more
+    ("matrices"), of one or none ("vectors"), or all.
     """
 
     name: str
-    shape: Literal["parameter", "rows", "columns", "scalar"] = "parameter"
+    shape: Literal["parameter", "rows", "columns", "one", "scalar"] = "parameter"
     sign: Literal["any", "never negative"] = "any"
     begins: Literal["before the first step", "with the first gradient"] = "before the first step"
     of: Literal["all", "matrices", "vectors"] = "all"
+
+    def shape_of(self, p: Tensor) -> tuple[int, ...]:
+        """Its own shape for such a parameter."""
+        shape = tuple(p.shape)
+        if self.shape == "rows":
+            return (*shape[:-1], 1)
+        if self.shape == "columns":
+            return (*shape[:-2], 1, *shape[-1:])
+        return shape if self.shape == "parameter" else (1,) * len(shape) if self.shape == "one" else ()
 
     def is_of(self, p: Tensor) -> bool:
         """Whether such a parameter has it."""

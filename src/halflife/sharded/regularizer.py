@@ -24,6 +24,9 @@ def regularizer_on_shard(R: Regularizer, shard: Tensor, sharding: Sharding) -> R
     return R if region is None else _cut(R, region)
 
 
+CAN = ("has_grad", "has_prox", "has_metric_prox", "convex", "constraint")
+
+
 @dataclass(frozen=True)
 class OverShards(Regularizer):
     """R of a whole tensor, for one process's shard of it: all of them compute it together."""
@@ -34,11 +37,17 @@ class OverShards(Regularizer):
     separable = False
 
     def __post_init__(self) -> None:
-        for name in ("has_grad", "has_prox", "convex", "constraint", "anchored"):
+        for name in (*CAN, "anchored", "anchor_shape"):
             object.__setattr__(self, name, getattr(self.R, name))
 
+    def anchor_of(self, w: Tensor) -> Tensor:
+        if self.R.anchor_shape == "parameter":
+            return w.clone()
+        return cast("Any", self.R.anchor_of(self.sharding.spread(w))).full_tensor()
+
     def at(self, anchor: Tensor) -> Regularizer:
-        return OverShards(self.R.at(self.sharding.spread(anchor)), self.sharding)
+        spread = self.sharding.spread if self.R.anchor_shape == "parameter" else self.sharding.replicated
+        return OverShards(self.R.at(spread(anchor)), self.sharding)
 
     def value(self, w: Tensor) -> Tensor:
         return cast("Any", self.R.value(self.sharding.spread(w))).full_tensor()

@@ -44,6 +44,12 @@ class Sharding:
         whole = cast("Any", self.shape)
         return DTensor.from_local(x, self.mesh, self.placements, shape=whole, stride=self.stride)
 
+    def replicated(self, x: Tensor) -> DTensor:
+        """What every process has whole, beside such DTensors."""
+        from torch.distributed.tensor import DTensor, Replicate  # noqa: PLC0415
+
+        return DTensor.from_local(x, self.mesh, [Replicate()] * self.mesh.ndim)
+
     def local(self, x: Any) -> Tensor:
         """The shard here of a DTensor, by whatever it takes to lay it out like this."""
         return shard_of(x if x.placements == self.placements else x.redistribute(placements=self.placements))
