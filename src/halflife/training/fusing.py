@@ -111,8 +111,8 @@ class Fused:
         self._accumulating = self._looked = False
         self._stepped: set[Tensor] = set()
         self._backward: int | None = None  # the pass that is under way, until it has ended well
-        self._warnings: dict[Any, StepWarnings] = {}
-        self._groups, self._seen = dict[Tensor, Group](), list[Any]()
+        self._warnings: dict[tuple[int, torch.dtype], StepWarnings] = {}
+        self._owners: dict[Tensor, tuple[int, Group]] = {}  # as the groups are in the pass that is under way
         self._peaks = CyclicPeaks()
         optimizer.unscale_in_step(True)  # so that a scaler comes to _before_step, which refuses it
         self._handles: list[RemovableHandle] = [
@@ -123,7 +123,7 @@ class Fused:
         for group in optimizer.param_groups:
             for p in group["params"]:
                 if p.requires_grad:
-                    self._handles.append(p.register_post_accumulate_grad_hook(self._hook(p)))
+                    self._handles.append(p.register_post_accumulate_grad_hook(self._hook()))
 
     @contextmanager
     def accumulate(self) -> Generator[None, None, None]:
@@ -148,17 +148,17 @@ class Fused:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def _hook(self, p: Tensor) -> Callable[[Tensor], None]:
+    def _hook(self) -> Callable[[Tensor], None]:
         stepper = self.optimizer.new_stepper()
 
         @torch._disable_dynamo
-        def step(_: Tensor) -> None:
+        def step(p: Tensor) -> None:
             if self._accumulating:
                 return
             self._note_backward()
-            group = self._group_of(p)
-            if group is None:
+            if p not in self._owners:
                 return
+            index, group = self._owners[p]
             if p in self._stepped:
                 raise RuntimeError(
                     f"a parameter of shape {tuple(p.shape)} has got a second gradient before optimizer.step(), which "
@@ -166,7 +166,7 @@ class Fused:
                     "fused.accumulate():`; to give a batch up, call optimizer.zero_grad(). (Reentrant checkpointing of "
                     "a shared module gives two: use_reentrant=False.)"
                 )
-            stepper.warnings = self._warnings.setdefault((id(group), p.dtype), StepWarnings(self._index_of(group)))
+            stepper.warnings = self._warnings.setdefault((index, p.dtype), StepWarnings(index))
             with torch.no_grad():
                 for monitor in watchers(self.optimizer):
                     if isinstance(monitor, Monitor):
@@ -179,7 +179,10 @@ class Fused:
         return step
 
     def _note_backward(self) -> None:
-        """Take what was stepped for given up where the pass that stepped it did not come to its end."""
+        """Begin a pass: whose parameter each is now, for groups may be reordered, replaced and emptied between two.
+
+        What was stepped is taken for given up where the pass that stepped it did not come to its end.
+        """
         this = torch._C._current_graph_task_id()
         if this == self._backward:
             return
@@ -189,22 +192,12 @@ class Fused:
             self._looked = True
             _refuse_reducers_of(p for group in self.optimizer.param_groups for p in group["params"])
         self._backward = this
+        self._owners = {p: (k, group) for k, group in enumerate(self.optimizer.param_groups) for p in group["params"]}
         self._peaks.read(self.optimizer.param_groups)
         torch.autograd.Variable._execution_engine.queue_callback(self._backward_ended)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
     def _backward_ended(self) -> None:
-        self._backward = None
-
-    def _group_of(self, p: Tensor) -> Group | None:
-        """The group that has the parameter now, if any: groups may be reordered, and parameters moved, at any time."""
-        groups = self.optimizer.param_groups
-        seen = [(id(group), id(group["params"]), len(group["params"])) for group in groups]
-        if seen != self._seen:
-            self._groups, self._seen = {q: group for group in groups for q in group["params"]}, seen
-        return self._groups.get(p)
-
-    def _index_of(self, group: Group) -> int:
-        return next(k for k, other in enumerate(self.optimizer.param_groups) if other is group)
+        self._backward, self._owners = None, {}
 
     def _guard(self, *_: Any) -> StepDecision:
         if self.optimizer.global_grad_options() is not None:
