@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import csv
 import pickle
 from math import acos, sqrt
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -331,64 +329,6 @@ def test_parameters_without_gradient_and_of_zeros() -> None:
     optimizer.zero_grad()
     optimizer.step()
     assert monitor.last == []
-
-
-class Writer:
-    def __init__(self) -> None:
-        self.said: list[Any] = []
-
-    def add_scalar(self, *args: Any) -> None:
-        self.said.append(args)
-
-
-class Run:
-    def __init__(self) -> None:
-        self.said: list[Any] = []
-
-    def log(self, numbers: dict[str, float], commit: bool) -> None:
-        self.said.append((numbers, commit))
-
-
-def test_tensorboard_and_wandb_and_a_list_of_them() -> None:
-    writer, run, kept = Writer(), Run(), list[Measurement]()
-    watched_by = [writer, run, kept.append]
-    optimizer = halflife.AdamW(weights(), lr=0.5)
-    with halflife.Monitor(optimizer, every=1, to=watched_by):
-        train(optimizer, 1)
-    assert ("halflife/lr/0", 0.5, 1) in writer.said
-    assert ("halflife/angle/0", kept[0].angle, 1) in writer.said
-    assert not [name for name, *_ in writer.said if "cautious" in name or "clip" in name]
-    assert run.said[0][0]["halflife/step"] == 1
-    assert run.said[0][0]["halflife/decay_share/0"] == kept[0].decay_share
-    assert run.said[0][1] is False
-
-
-def test_csv(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "run.csv"
-    for _ in range(2):
-        optimizer = halflife.AdamW(weights(), lr=0.5)
-        with halflife.Monitor(optimizer, every=1, to=path) as monitor:
-            train(optimizer, 2)
-    rows = [*csv.DictReader(path.read_text(encoding="utf-8").splitlines())]
-    assert [row["step"] for row in rows] == ["1", "2", "1", "2"]
-    assert float(rows[-1]["angle"]) == monitor.last[0].angle
-    assert rows[0]["clip_factor"] == ""
-    other = tmp_path / "other.csv"
-    other.write_text("a,b\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="is no file of a Monitor"):
-        halflife.Monitor(optimizer, to=str(other))
-
-
-def test_a_folder_is_tensorboards(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    optimizer = halflife.AdamW(weights(), lr=0.5)
-    with halflife.Monitor(optimizer, every=1, to=tmp_path / "runs"):
-        train(optimizer, 2)
-    events = EventAccumulator(str(tmp_path / "runs"))
-    events.Reload()
-    assert [(e.step, e.value) for e in events.Scalars("halflife/lr/0")] == [(1, 0.5), (2, 0.5)]
 
 
 def test_bad_input_is_refused() -> None:

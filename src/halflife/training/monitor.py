@@ -8,12 +8,17 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from dataclasses import asdict, fields
+from errno import ENOSPC
+from io import StringIO
+from os import strerror
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import torch
 from torch import Tensor
 
+from ..caller import level_of_caller
 from ..engines import StepDecision
 from ..optim import Optimizer
 from ..optim.groups import Group, decay_of, number, regularizer_of
@@ -40,10 +45,13 @@ class Monitor:
     decay's part of the change is known for every rule, decay and regularizer. Between recorded steps nothing is
     computed.
 
+    A path that cannot be written is refused here. What fails later (a full disk, W&B away, an exception of the
+    function) is told by one warning for each of ``to``; training goes on, and the next measurement is tried again.
+
     Closures, clipping, skipped steps, a ``GradScaler`` and ``fuse_with_backward`` are followed. ``remove()``, or the
     end of a ``with`` block, ends it. Copies and pickles of the optimizer have no monitor; ``state_dict()`` holds the
-    count of steps, for resuming. Raises ``TypeError`` for another optimizer than halflife's, and ``ValueError`` for
-    ``every`` below 1.
+    count of steps, for resuming. Raises ``TypeError`` for another optimizer than halflife's, ``ValueError`` for
+    ``every`` below 1 and for a file of another kind, and ``OSError`` for a path that cannot be written.
     """
 
     def __init__(self, optimizer: Optimizer, *, every: int = 100, to: Any = None) -> None:
@@ -176,26 +184,54 @@ def writer_of(to: Any) -> Write:
         writers = [writer_of(part) for part in to]  # pyright: ignore[reportUnknownVariableType]
         return lambda measurement: [write(measurement) for write in writers]
     if isinstance(to, str | Path):
-        return _to_path(Path(to))
+        return Tried(_to_path(Path(to)), str(to))
     if callable(getattr(to, "add_scalar", None)):
-        return lambda measurement: _to_tensorboard(to, measurement)
+        return Tried(lambda measurement: _to_tensorboard(to, measurement), type(to).__name__)
     if callable(getattr(to, "log", None)):
-        return lambda measurement: to.log(_named(measurement), commit=False)
+        return Tried(lambda measurement: to.log(_named(measurement), commit=False), type(to).__name__)
     if callable(to):
-        return to
+        return Tried(to, getattr(to, "__qualname__", type(to).__name__))
     raise TypeError(
         f"to={to!r} is nothing that a Monitor writes to; give a TensorBoard SummaryWriter, a W&B run, a path "
         "('run.csv', or a folder for TensorBoard), a function of a Measurement, or a list of these."
     )
 
 
+class Tried:
+    """A writer that may fail, as the step that it is told of has been made already; its first failure is a warning."""
+
+    def __init__(self, write: Write, name: str) -> None:
+        self._write, self._name, self._failed = write, name, False
+
+    def __call__(self, measurement: Measurement) -> None:
+        try:
+            self._write(measurement)
+        except Exception as error:  # it is the user's disk, network or function
+            if self._failed:
+                return
+            self._failed = True
+            warn(
+                f"the Monitor could not write its measurement of step {measurement.step} to {self._name} "
+                f"({type(error).__name__}: {error}); training goes on, and later ones are tried without a word.",
+                UserWarning,
+                stacklevel=level_of_caller(),
+            )
+
+
 def _to_path(path: Path) -> Write:
-    if path.suffix == ".csv":
-        return CsvFile(path)
-    if path.suffix:
+    if path.suffix not in ("", ".csv") and not path.is_dir():
         raise TypeError(
             f"to={str(path)!r} is no folder and no CSV file; name it run.csv, or give TensorBoard a folder."
         )
+    try:
+        return CsvFile(path) if path.suffix == ".csv" else _to_folder(path)
+    except OSError as error:
+        raise type(error)(
+            f"to={str(path)!r} cannot be written ({error}); give a Monitor a file or a folder where you may write."
+        ) from error
+
+
+def _to_folder(path: Path) -> Write:
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
     except ImportError as error:
@@ -221,22 +257,31 @@ def _named(measurement: Measurement) -> dict[str, float]:
 class CsvFile:
     """A row for each measurement, added to what is there; opened for each, so that a copy or a crash loses nothing.
 
-    Raises ``ValueError`` for a file with other columns.
+    A row that the disk has no room for is taken back. Raises ``ValueError`` for a file of another kind, and ``OSError``
+    where the file cannot be made.
     """
 
     COLUMNS = tuple(f.name for f in fields(Measurement))
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        heading = path.read_text(encoding="utf-8").partition("\n")[0].strip() if path.exists() else ""
-        if heading not in ("", ",".join(self.COLUMNS)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        expected = ",".join(self.COLUMNS)
+        with path.open("a+", newline="", encoding="utf-8", errors="replace") as file:
+            file.seek(0)
+            heading = file.readline(10 * len(expected)).strip()
+        if heading not in ("", expected):
             raise ValueError(f"{path} exists and is no file of a Monitor, or an older one's; give another name.")
 
     def __call__(self, measurement: Measurement) -> None:
-        fresh = not self.path.exists() or not self.path.stat().st_size
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            rows = csv.DictWriter(file, self.COLUMNS)
-            if fresh:
+        with self.path.open("ab", buffering=0) as file:
+            size, text = file.tell(), StringIO(newline="")
+            rows = csv.DictWriter(text, self.COLUMNS)
+            if not size:
                 rows.writeheader()
             rows.writerow(asdict(measurement))
+            data = text.getvalue().encode()
+            if file.write(data) != len(data):
+                file.truncate(size)
+                raise OSError(ENOSPC, strerror(ENOSPC))
