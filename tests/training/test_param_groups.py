@@ -11,7 +11,7 @@ from torch import nn
 import halflife
 from halflife import param_groups
 from halflife.lab.models import resnet, transformer
-from halflife.training.named_parameters import layer_depths, named_parameters
+from halflife.parameters import layer_depths, named_parameters
 
 
 class Norm(nn.Module):
@@ -258,7 +258,7 @@ def test_depth_of_stages_and_of_plain_layers() -> None:
 def test_wrappers_change_nothing_but_the_names() -> None:
     model = small()
     wrapped = torch.optim.swa_utils.AveragedModel(torch.compile(model, backend="eager"))  # module._orig_mod.…
-    assert [*layer_depths(named_parameters(wrapped))] == [*layer_depths(named_parameters(model))]
+    assert layer_depths(named_parameters(wrapped)).depths == layer_depths(named_parameters(model)).depths
     assert rates(wrapped) == {f"module._orig_mod.{name}": lr for name, lr in rates(model).items()}
     for pattern in ("blocks.0.*", "module._orig_mod.blocks.0.*"):
         assert (

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from .named_parameters import (
+from ..parameters import (
     NamedParameter,
     Pattern,
     check_patterns,
@@ -25,13 +25,14 @@ Settings = dict[str, Any]
 NOT_SETTINGS = ("params", "param_names")
 CONTENTS = ("tensors", "numbers", "examples")
 WIDE = 60
+NO_DECAY = ("declared", "bias", "norm", "embedding", "vector", "position", "token", "scale")
 
 
 def param_groups(
     model: nn.Module,
     *,
     weight_decay: Any = None,
-    no_decay: Sequence[Pattern] = ("bias", "norm", "embedding", "vector", "position"),
+    no_decay: Sequence[Pattern] = NO_DECAY,
     lr: float | None = None,
     layer_decay: float | None = None,
     overrides: Mapping[Pattern, Mapping[str, Any]] | None = None,
@@ -39,14 +40,17 @@ def param_groups(
     """The model's parameters as groups for any optimizer, as few as there are different settings; ``print`` shows them.
 
     A **pattern** is a glob over the parameters' names (``"head.*"``; ``*`` passes over dots), a type of module (all
-    parameters inside such modules), or one of the words ``"bias"``, ``"norm"``, ``"embedding"``, ``"vector"`` (of one
-    dimension or none) and ``"position"`` for what is so by its name, its module's class or its shape: see
-    ``training.named_parameters.KINDS``. Wrappers do not count as parts of a name: ``_orig_mod`` of
-    ``torch.compile``, the ``module`` of DDP. A tied parameter is listed once, under its first name, and a pattern may
-    match any of its names.
+    parameters inside such modules), or a word for a kind of parameter: ``"declared"`` (what the model's own
+    ``no_weight_decay()`` names), ``"bias"``, ``"norm"``, ``"embedding"``, ``"vector"`` (of one dimension or none),
+    ``"position"``, ``"token"`` and ``"scale"``: see ``parameters.kinds.KINDS``. Wrappers do not count as parts of a
+    name: ``_orig_mod`` of ``torch.compile``, the ``module`` of DDP. A tied parameter is listed once, under its first
+    name, and a pattern may match any of its names.
 
-    Depth is found by the numbers in the modules' names: what stands before the first numbered block (embeddings) is
-    first, what stands after the last (the head) is last; see ``training.named_parameters.layer_depths``. A decay that
+    What Hugging Face's Trainer and timm spare, the defaults spare too, and beyond these embeddings, tokens, positions
+    and scales of any shape.
+
+    Depth is counted in blocks along stages and towers, embeddings first and heads last, or as the model's own
+    ``group_matcher()`` has it: see ``parameters.layer_depths``; the printed table says what was found. A decay that
     takes lr·λ a step shrinks with its group's lr; ``decay="independent"`` and "proximal", which take ηλ, do not.
 
     Frozen parameters (``requires_grad`` False) are left out; they count for depth. Each group also has its
@@ -75,14 +79,15 @@ def param_groups(
     check_patterns(overrides, everything, "overrides")
     trained = list[tuple[NamedParameter, Settings]]()
     spared_by: dict[Pattern, list[NamedParameter]] = {pattern: [] for pattern in spared}
-    for named, scale in zip(everything, _scales(everything, layer_decay), strict=True):
+    scales, remark = _scales(everything, layer_decay)
+    for named, scale in zip(everything, scales, strict=True):
         if named.parameter.requires_grad:
             reason, overridden = first_match(spared, named), _overridden(named, overrides)
             own = {"weight_decay": weight_decay if reason is None else 0.0, "lr": None if lr is None else lr * scale}
             trained.append((named, {name: x for name, x in own.items() if x is not None} | overridden))
             if reason is not None and "weight_decay" not in overridden:
                 spared_by[reason].append(named)
-    return ParamGroups(_merged(trained), everything, spared_by)
+    return ParamGroups(_merged(trained), everything, spared_by, remark)
 
 
 def _overridden(named: NamedParameter, overrides: Mapping[Pattern, Mapping[str, Any]]) -> Settings:
@@ -93,11 +98,13 @@ def _overridden(named: NamedParameter, overrides: Mapping[Pattern, Mapping[str, 
     return own
 
 
-def _scales(parameters: Sequence[NamedParameter], layer_decay: float | None) -> list[float]:
+def _scales(parameters: Sequence[NamedParameter], layer_decay: float | None) -> tuple[list[float], str]:
+    """Of each parameter what multiplies lr, and what is to be said of how it was found."""
     if layer_decay is None:
-        return [1.0] * len(parameters)
-    depth = layer_depths(parameters)
-    return [layer_decay ** (max(depth) - d) for d in depth]
+        return [1.0] * len(parameters), ""
+    layers = layer_depths(parameters)
+    deepest = max(layers.depths)
+    return [layer_decay ** (deepest - depth) for depth in layers.depths], layers.found
 
 
 def _merged(trained: Sequence[tuple[NamedParameter, Settings]]) -> list[Settings]:
@@ -167,10 +174,11 @@ class ParamGroups(list[dict[str, Any]]):
         groups: Iterable[dict[str, Any]] = (),
         everything: Sequence[NamedParameter] = (),
         spared_by: Mapping[Pattern, Sequence[NamedParameter]] | None = None,
+        remark: str = "",
     ) -> None:
         super().__init__(groups)
         self._names = list(dict.fromkeys(name for group in self for name in group if name not in NOT_SETTINGS))
-        self._remarks = [*_remarks(everything)]
+        self._remarks = [*_remarks(everything), *([remark] if remark else [])]
         self._spared = [
             [shown(pattern), meaning(pattern), *_contents([n.parameter for n in spared], [n.name for n in spared])]
             for pattern, spared in (spared_by or {}).items()
