@@ -32,7 +32,7 @@ _SIDES = frozenset(
 _SERIAL = frozenset(
     {"decoder", "language", "lm", "llm", "neck", "projector", "connector", "predictor", "multimodal", "fusion", "cross"}
     | {"joint", "bottom", "top", "lower", "upper", "early", "late", "first", "second", "down", "up", "coarse", "fine"}
-    | {"local", "global"}
+    | {"local", "global", "backbone", "body", "trunk"}
 )
 _LATE = frozenset({"decoder", "language", "lm", "llm", "multimodal", "fusion"})
 _CONNECTORS = frozenset({"projector", "connector", "resampler", "qformer", "aligner", "merger"})
@@ -196,8 +196,9 @@ class _Blocks:
         before = [place for place in self._order[:k] if place and place[0] in towers]
         if not before:
             return max(tower.bottom for tower in towers)
-        tower, block = before[-1]
-        return self._end(tower) if tower.distance(block) == tower.after + 1 else tower.distance(block)
+        tower = before[-1][0]
+        least = min(tower.distance(block) for there, block in before if there is tower)
+        return self._end(tower) if least == tower.after + 1 else least
 
     def _end(self, tower: Tower) -> int:
         """Of what follows upon the last block: the deepest of all, or with that block where others follow."""

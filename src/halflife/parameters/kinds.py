@@ -76,11 +76,12 @@ def _is_of_embedding(_: NamedParameter, location: Location) -> bool:
 
 def _is_vector(named: NamedParameter, location: Location) -> bool:
     """Of one dimension, or laid out to be broadcast, as 1×C×1×1; but a layer of one output has a matrix."""
-    shape = named.shape
+    shape, own = named.shape, set(words(location.own_name))
     if shape is None or len(shape) <= 1:
         return shape is not None
-    matrix = isinstance(location.owner, (*_LAYERS, *_TABLES)) or _LAYER_CLASS.search(type(location.owner).__name__)
-    return prod(shape) == max(shape) and not matrix and _MULTIPLIES.isdisjoint(words(location.own_name))
+    of_layer = isinstance(location.owner, (*_LAYERS, *_TABLES)) or _LAYER_CLASS.search(type(location.owner).__name__)
+    matrix = of_layer or not own.isdisjoint({"kernel", "lora"}) or (len(shape) == 2 and not own.isdisjoint(_MULTIPLIES))
+    return prod(shape) == max(shape) and not matrix
 
 
 def _is_position(_: NamedParameter, location: Location) -> bool:
