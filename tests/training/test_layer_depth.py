@@ -135,6 +135,12 @@ def test_heads_lie_deepest_wherever_they_are_declared() -> None:
     assert at(module(task_heads=named, blocks=blocks(2)), "task_heads", "blocks.0") == [0, 2]
 
 
+@pytest.mark.parametrize("name", ["fc", "out", "lm_head", "to_logits", "predictions", "score", "final_layer"])
+def test_names_of_heads(name: str) -> None:
+    model = module(**{name: nn.Linear(2, 2)}, embed=nn.Embedding(3, 2), blocks=blocks(2))
+    assert at(model, name, "embed", "blocks.0") == [0, 3, 2]
+
+
 def test_a_model_called_classifier_is_no_head() -> None:
     model = module(classifier=module(stem=nn.Linear(2, 2), blocks=blocks(2), head=nn.Linear(2, 2)))
     assert at(model, "classifier.stem", "classifier.blocks.0", "classifier.head") == [3, 2, 0]

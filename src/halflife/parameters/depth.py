@@ -21,6 +21,8 @@ _HEADS = frozenset({"head", "heads", "classifier", "classifiers"})
 _OUTPUTS = _HEADS | frozenset(
     {"score", "scores", "logit", "logits", "predict", "prediction", "predictions", "predictor"}
 )
+_OUTPUT_NAMES = frozenset({"fc", "out", "output", "final", "final_layer", "readout"})
+"""Of a part of the model itself; further in they may be anything's."""
 _INPUTS = frozenset({"stem", "emb", "embd", "embed", "embeds", "embedding", "embeddings", "wte", "wpe", "patchify"})
 _INPUT_KINDS = ("embedding", "position", "token")
 _TOWERS = frozenset({"towers", "encoders", "branches", "streams", "backbones", "modalities"})
@@ -180,7 +182,8 @@ class _Blocks:
         towers, names = self._nearest(location), list(map(words, location.path[len(self._base) :]))
         if towers[0].matcher and towers[0].path == location.path[: len(towers[0].path)]:
             return self._end(towers[0])
-        if any(not _OUTPUTS.isdisjoint(name) for name in names):
+        called_output = [*location.path, ""][len(self._base)] in _OUTPUT_NAMES
+        if called_output or any(not _OUTPUTS.isdisjoint(name) for name in names):
             return 0
         if any(name[-1:] and name[-1] in _INPUTS for name in names) or self._is_input(self._parameters[k]):
             return max(tower.bottom for tower in towers)
