@@ -154,6 +154,15 @@ def test_a_writer_that_fails_later_is_one_warning_and_training_goes_on(kind: Any
         assert torch.equal(a, b)
 
 
+def test_no_file_is_made_before_there_is_a_measurement(tmp_path: Path) -> None:
+    optimizer = halflife.AdamW(weights(), lr=0.5)
+    with halflife.Monitor(optimizer, every=2, to=tmp_path / "run.csv"):
+        train(optimizer, 1)
+        assert [*tmp_path.iterdir()] == []
+        train(optimizer, 1)
+        assert [*tmp_path.iterdir()] == [tmp_path / "run.csv"]
+
+
 def test_a_file_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "runs" / "run.csv"
     optimizer = halflife.AdamW(weights(), lr=0.5)

@@ -266,10 +266,12 @@ class CsvFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        expected = ",".join(self.COLUMNS)
+        expected, there = ",".join(self.COLUMNS), path.exists()
         with path.open("a+", newline="", encoding="utf-8", errors="replace") as file:
             file.seek(0)
             heading = file.readline(10 * len(expected)).strip()
+        if not there:
+            path.unlink()  # it was only to be seen whether it can be made
         if heading not in ("", expected):
             raise ValueError(f"{path} exists and is no file of a Monitor, or an older one's; give another name.")
 
