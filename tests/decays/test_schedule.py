@@ -9,13 +9,25 @@ import pytest
 import torch
 
 import halflife
-from halflife.schedules import ConstantWD, CosineWD, LambdaWD, LinearWD, NormalizedWD, WeightDecaySchedule
+from halflife.schedules import (
+    ConstantWD,
+    CosineWD,
+    LambdaWD,
+    LinearWD,
+    LogTimeWD,
+    NormalizedWD,
+    TiedWD,
+    WeightDecaySchedule,
+)
 
 SCHEDULES = [
     (ConstantWD(0.3), [0.3] * 6),
     (LinearWD(0.4, 0.0, steps=4), [0.4, 0.3, 0.2, 0.1, 0.0, 0.0]),
     (CosineWD(0.4, 0.1, steps=4), [0.1 + 0.3 * (1 + cos(pi * min(k, 4) / 4)) / 2 for k in range(6)]),
     (LambdaWD(lambda k: 1 / (1 + k)), [1 / (1 + k) for k in range(6)]),
+    (LogTimeWD(4.0, offset=0), [4.0, 2.0, 4 / 3, 1.0, 0.8, 4 / 6]),
+    (LogTimeWD(4.0, offset=10), [0.4 / (1 + t / 10) for t in range(1, 7)]),
+    (TiedWD(0.3), [0.3] * 6),
     (NormalizedWD(0.025, batch_size=128, dataset_size=50_000, epochs=100), [0.025 * sqrt(128 / 5e6)] * 6),
     (
         NormalizedWD(0.025, batch_size=100, dataset_size=1000, epochs=1, multiplier=2),
@@ -43,6 +55,19 @@ def test_given_as_weight_decay_it_moves_the_weights() -> None:
         expected *= 1 - 0.1 * (4 - k)
         assert float(w[0].detach()) == pytest.approx(expected, abs=1e-14)
         λ.step()
+
+
+def test_log_time_leaves_a_power_of_time() -> None:
+    """A literal transcription: θ ← θ − γ(t)·ω/(T + t)·θ, and with γ = 1, ω = 2 what is left is a ratio of squares."""
+    w, λ, T, ω = parameter(), LogTimeWD(2.0, offset=10), 10, 2.0
+    optimizer = halflife.SGD([w], lr=0.3, weight_decay=λ, decay="independent")
+    θ = 1.0
+    for t in range(1, 41):
+        w.grad = torch.zeros_like(w)
+        optimizer.step()
+        λ.step()
+        θ -= ω / (T + t) * θ
+    assert float(w[0].detach()) == pytest.approx(θ, rel=1e-13) == pytest.approx(10 * 9 / (50 * 49), rel=1e-13)
 
 
 def test_each_group_its_own() -> None:
@@ -112,6 +137,8 @@ def test_beside_a_learning_rate_scheduler() -> None:
         (lambda: NormalizedWD(0.1, batch_size=0, dataset_size=1, epochs=1), "batch_size"),
         (lambda: halflife.AdamW([parameter()], weight_decay=LambdaWD(lambda k: -1.0)), "at least 0"),
         (lambda: halflife.SGD([parameter()], weight_decay=torch.ones(2)), "1-element"),
+        (lambda: LogTimeWD(-1, offset=0), "omega must be at least 0"),
+        (lambda: LogTimeWD(1, offset=-1), "offset must be at least 0"),
     ],
 )
 def test_errors_are_sentences(make, match: str) -> None:

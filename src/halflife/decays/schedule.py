@@ -6,6 +6,7 @@ import warnings
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from math import cos, pi, sqrt
 from typing import Any
 
@@ -13,6 +14,40 @@ import torch
 from torch import Tensor
 
 from ..caller import level_of_caller
+from .base_lr import base_lr_of
+
+
+@dataclass
+class Attachment:
+    """A parameter group that a schedule writes to, and what it wrote there last and before.
+
+    ``base_lr`` is the group's α as it was then, for groups that keep none. A copy or pickle has the optimizer with it.
+    """
+
+    optimizer: Callable[[], torch.optim.Optimizer | None]
+    index: int
+    base_lr: float
+    written: float | None = None
+    before: float | None = None
+    initial_lr: Any = None
+    """What a scheduler of the learning rate had written when one was last looked for, as is the next."""
+    cycles_momentum: bool = False
+
+    def __getstate__(self) -> list[Any]:
+        return [self.optimizer(), *(getattr(self, field.name) for field in fields(self)[1:])]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        optimizer = state[0]
+        self.optimizer = (lambda: None) if optimizer is None else weakref.ref(optimizer)
+        for field, x in zip(fields(self)[1:], state[1:], strict=True):
+            setattr(self, field.name, x)
+
+    @property
+    def group(self) -> dict[str, Any] | None:
+        """The group, if it is there still."""
+        optimizer = self.optimizer()
+        groups = [] if optimizer is None else optimizer.param_groups
+        return groups[self.index] if self.index < len(groups) else None
 
 
 class WeightDecaySchedule(ABC):
@@ -31,9 +66,7 @@ class WeightDecaySchedule(ABC):
 
     def __init__(self) -> None:
         self.count = 0
-        self._groups: list[tuple[weakref.ref[torch.optim.Optimizer], int]] = []
-        self._written: list[float | None] = []
-        self._before: list[float | None] = []
+        self._attachments = list[Attachment]()
         self._warned = False
 
     @abstractmethod
@@ -50,58 +83,82 @@ class WeightDecaySchedule(ABC):
             )
         return λ
 
-    def attach(self, optimizer: torch.optim.Optimizer, group: int | None = None) -> None:
-        """Write λ into that parameter group of the optimizer, or into all of them, now and at every ``step()``."""
-        indices = range(len(optimizer.param_groups)) if group is None else [group]
-        self._groups += [(weakref.ref(optimizer), index) for index in indices]
-        self._written += [None for _ in indices]
-        self._before += [None for _ in indices]
+    def value_for(self, attachment: Attachment, group: dict[str, Any]) -> float | Tensor:
+        """λ now for one parameter group: the same for all, unless a schedule reads more than its count."""
+        return self.value
+
+    def attach(
+        self, optimizer: torch.optim.Optimizer, group: int | None = None, *, base_lr: float | None = None
+    ) -> None:
+        """Write λ into that parameter group of the optimizer, or into all of them, now and at every ``step()``.
+
+        Where a group holds λ as a tensor it is written to in place, so that a graph that was captured sees it; a
+        tensor that another group holds too is copied first. In a group of halflife's with ``capturable`` λ becomes
+        such a tensor, on the parameters' device.
+
+        Args:
+            optimizer: any optimizer of torch's kind.
+            group: the place of one parameter group among the optimizer's, None for all that are there.
+            base_lr: α of those groups that do not say it themselves, for schedules that are tied to the learning rate;
+                None is the peak of a scheduler that tells it, else the learning rate that the group has or began with.
+        """
+        groups, reference = optimizer.param_groups, weakref.ref(optimizer)
+        for index in range(len(groups)) if group is None else [group]:
+            _unshare(groups, index)
+            α = float(base_lr_of(groups[index]) if base_lr is None else base_lr)
+            self._attachments.append(Attachment(reference, index, α))
         self._write()
-        watch = getattr(optimizer, "watch", None)  # an optimizer of halflife's tells if nobody calls step()
-        if watch is not None:
-            watch(self)
+        _watch(optimizer, self)
 
     def step(self) -> None:
         self._warn_if_overwritten()
         self.count += 1
         self._write()
 
-    def _live(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
-        """Each group that is there still, with its place here and in its optimizer."""
-        for k, (reference, index) in enumerate(self._groups):
-            optimizer = reference()
-            if optimizer is not None and index < len(optimizer.param_groups):
-                yield k, index, optimizer.param_groups[index]
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Those that it is attached to and that are there still."""
+        there = [attachment.optimizer() for attachment in self._attachments]
+        return list({id(optimizer): optimizer for optimizer in there if optimizer is not None}.values())
+
+    def _live(self) -> Iterator[tuple[Attachment, dict[str, Any]]]:
+        for attachment in self._attachments:
+            group = attachment.group
+            if group is not None:
+                yield attachment, group
 
     def _write(self) -> None:
-        for k, _, group in self._live():
-            λ = group["weight_decay"]
-            if isinstance(λ, Tensor):
-                λ.fill_(self.value)
+        for attachment, group in self._live():
+            _hold_in_tensor(attachment, group)
+            λ, there = self.value_for(attachment, group), group["weight_decay"]
+            if isinstance(there, Tensor) and not (isinstance(λ, Tensor) and λ.requires_grad):
+                with torch.no_grad():
+                    there.copy_(λ) if isinstance(λ, Tensor) else there.fill_(λ)
             else:
-                group["weight_decay"] = self.value
-            if self._written[k] != self.value:
-                self._before[k], self._written[k] = self._written[k], self.value
+                group["weight_decay"] = λ
+            written = None if isinstance(λ, Tensor) else λ
+            if attachment.written != written:
+                attachment.before, attachment.written = attachment.written, written
 
     def restore(self) -> None:
-        """Write λ again where that of before is found.
+        """Write λ again where that of before is found: an optimizer of halflife's asks for it before each step.
 
         ``ZeroRedundancyOptimizer`` has groups of its own, and puts what they say into the optimizer inside, where this
-        schedule writes, before each step.
+        schedule writes, before each step; a loaded checkpoint may have a number where a graph is to read a tensor.
         """
-        for k, _, group in self._live():
-            λ, before = group["weight_decay"], self._before[k]
+        for attachment, group in self._live():
+            λ, before = group["weight_decay"], attachment.before
             if before is not None and not isinstance(λ, Tensor) and λ == before:  # a tensor is written to in place
-                group["weight_decay"] = self._written[k]
+                group["weight_decay"] = attachment.written
+            _hold_in_tensor(attachment, group)
 
     def _warn_if_overwritten(self) -> None:
-        for k, index, group in self._live():
-            λ, written = group["weight_decay"], self._written[k]
+        for attachment, group in self._live():
+            λ, written = group["weight_decay"], attachment.written
             if written is not None and not isinstance(λ, Tensor) and λ != written:
                 self._warn(
-                    f"{type(self).__name__} wrote weight_decay={written:g} into parameter group {index}, where "
-                    f"{λ:g} is found: somebody else writes it too, and is overwritten at each step() of the schedule. "
-                    "(After load_state_dict of the optimizer, load the schedule's too.)"
+                    f"{type(self).__name__} wrote weight_decay={written:g} into parameter group {attachment.index}, "
+                    f"where {λ:g} is found: somebody else writes it too, and is overwritten at each step() of the "
+                    "schedule. (After load_state_dict of the optimizer, load the schedule's too.)"
                 )
 
     def warn_if_still(self, steps: int) -> bool:
@@ -134,20 +191,18 @@ class WeightDecaySchedule(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """With the optimizers: whose groups, and whether those that are added later are among them."""
-        held = [(reference(), index) for reference, index in self._groups]
-        late = [optimizer for optimizer, _ in held if getattr(optimizer, "late_decay", None) is self]
-        return {**self.__dict__, "_groups": held, "_late": late}
+        late = [optimizer for optimizer in self.optimizers() if getattr(optimizer, "late_decay", None) is self]
+        return {**self.__dict__, "_late": late}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        alive = [
-            (k, optimizer, index) for k, (optimizer, index) in enumerate(state["_groups"]) if optimizer is not None
-        ]
         for optimizer in state.pop("_late"):
             optimizer.late_decay = self
         vars(self).update(state)
-        self._groups = [(weakref.ref(optimizer), index) for _, optimizer, index in alive]
-        self._written = [state["_written"][k] for k, _, _ in alive]
-        self._before = [None for _ in alive]
+        self._attachments = [attachment for attachment in self._attachments if attachment.optimizer() is not None]
+        for attachment in self._attachments:
+            attachment.before = None
+        for optimizer in self.optimizers():
+            _watch(optimizer, self)
 
 
 class ConstantWD(WeightDecaySchedule):
@@ -222,6 +277,66 @@ class NormalizedWD(WeightDecaySchedule):
         while self.multiplier is not None and left >= epochs:
             left, epochs = left - epochs, epochs * self.multiplier
         return self.weight_decay * sqrt(self.batch_size / (self.dataset_size * epochs))
+
+
+class LogTimeWD(WeightDecaySchedule):
+    """Log-time decay: ``λ_t = ω/(offset + t)``, t = 1 at the first step.
+
+    Where each step takes the share η·λ_t of the weights, what is left of them after t steps falls as a power of t, with
+    exponent ω: the decay forgets in proportion to the time that has passed. In the paper λ is multiplied by the
+    schedule η and not by the peak learning rate: that is ``decay="independent"`` here; under ``"decoupled"`` give ω/lr.
+
+    Args:
+        omega: ω, at least 0, without a unit; 4 in the paper, at every scale.
+        offset: steps, at least 0. 0 is the paper's equation, whose first λ is ω itself, more than all of the weights;
+            the authors' code has a tenth of all steps, as ``weight_decay/(1 + t/offset)`` with ω = weight_decay·offset.
+
+    Raises:
+        ValueError: for a number below 0.
+
+    Source: Ferbach, Paquette, Gidel, Everett & Paquette 2026 (ADANA), https://arxiv.org/abs/2602.05298.
+    """
+
+    def __init__(self, omega: float, offset: float) -> None:
+        super().__init__()
+        self.omega, self.offset = not_negative(omega, "omega"), not_negative(offset, "offset")
+
+    def at(self, count: int) -> float:
+        return self.omega / (self.offset + count + 1)
+
+
+def _watch(optimizer: Any, schedule: WeightDecaySchedule) -> None:
+    """An optimizer of halflife's tells if nobody calls ``step()``, and asks for λ before each of its own steps."""
+    if is_halflifes(optimizer) and schedule not in optimizer.schedules:
+        optimizer.watch(schedule)
+
+
+def is_halflifes(optimizer: Any) -> bool:
+    """Whether it knows schedules of λ and reads λ as a tensor: torch's own would wait for the device to do so."""
+    return hasattr(optimizer, "watch")
+
+
+def _unshare(groups: list[dict[str, Any]], index: int) -> None:
+    """Give the group a tensor of its own, where another group holds the same one: what is written is for one group."""
+    λ = groups[index]["weight_decay"]
+    if isinstance(λ, Tensor) and sum(group["weight_decay"] is λ for group in groups) > 1:
+        groups[index]["weight_decay"] = λ.detach().clone()
+
+
+def _hold_in_tensor(attachment: Attachment, group: dict[str, Any]) -> None:
+    """λ as a tensor where a graph is to be captured, which would repeat a number for ever."""
+    λ, params = group["weight_decay"], group["params"]
+    if isinstance(λ, Tensor) or not (params and group.get("capturable") and is_halflifes(attachment.optimizer())):
+        return
+    dtype = torch.float64 if params[0].dtype in (torch.float64, torch.complex128) else torch.float32
+    group["weight_decay"] = torch.full((), λ, dtype=dtype, device=params[0].device)
+
+
+def not_negative(x: float, name: str) -> float:
+    """The number, or a ``ValueError`` that names it if it is below 0 or NaN."""
+    if not x >= 0:
+        raise ValueError(f"{name} must be at least 0, but {x} was given.")
+    return x
 
 
 def _positive(n: int, name: str) -> int:

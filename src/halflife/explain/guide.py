@@ -21,6 +21,15 @@ each out as well. In all lines lr is the learning rate in force, η = lr/(base l
 rule's direction and D its metric.*
 """
 
+_SCHEDULES = """`halflife.schedules` has λ over time: give one as `weight_decay=`, call its `step()` beside the
+scheduler's. `TiedWD(λ, power=p)` is λ·η^p, by each group's own lr and without a call: under `decoupled`, p = 1 is
+`corrected`, whose share lr·η·λ keeps the weights' norm where it is as lr falls (Defazio 2025,
+https://arxiv.org/abs/2506.02285; Chou 2025, https://arxiv.org/abs/2512.08217); with λ alone,
+`Decay("explicit", "one")`, the same takes p = 2. `LogTimeWD(ω, offset)` is ω/(offset + t), for `independent` (ADANA
+2026, https://arxiv.org/abs/2602.05298). With `capturable=True` a schedule holds λ in a tensor on the device, and a
+captured graph sees it move; a number given for λ stays as it was captured.
+"""
+
 
 def guide() -> str:
     """The whole page, in Markdown."""
@@ -30,6 +39,7 @@ def guide() -> str:
         ("One step", _steps()),
         ("What to tune", _tuning()),
         ("Decay treatments", _decays()),
+        ("Schedules of the weight decay", _SCHEDULES),
         ("Regularizers", _regularizers()),
     ):
         parts += [f"## {heading}\n", table]

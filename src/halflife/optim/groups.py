@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,19 +13,16 @@ from warnings import warn
 
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import CyclicLR
 
 from ..caller import level_of_caller
 from ..decays import NAMED, Decay, named
+from ..decays.base_lr import BASE_LR, SAID, base_lr_of, cyclic_peaks
 from ..decays.schedule import WeightDecaySchedule
 from ..engines import ENGINES, Engine, GroupStep, Memory, Mode
 from ..engines.memory import ParameterState, Rounding
 from ..regularizers import L2, OnSubset, Regularizer, TowardInit
 from ..rules import Rule, Scalar
 from ..update import Update, check
-
-BASE_LR = "halflife_base_lr"
-"""The group's own α, as it was when the group was added. A private key: torch's schedulers write ``initial_lr``."""
 
 SKIPPED = "halflife_skipped_steps"
 """How many steps were skipped; the same number in every group, so that checkpoints and copies keep it."""
@@ -94,7 +90,7 @@ class GroupView:
     @cached_property
     def base_lr(self) -> float:
         """α: what was given as ``base_lr``, else the peak that OneCycleLR wrote down, else lr as it was at first."""
-        for name in ("base_lr", "max_lr"):
+        for name in SAID:
             x = self.group.get(name)
             if x is not None:
                 α = number(scalar(x, name))
@@ -241,11 +237,6 @@ def number(x: Any) -> float:
     return float(x.detach()) if isinstance(x, Tensor) else float(x)
 
 
-def base_lr_of(group: Group) -> Any:
-    """α as it was noted; in a group that had no use for one, what its schedule began with, or its learning rate."""
-    return group.get(BASE_LR, group.get("initial_lr", group["lr"]))
-
-
 def note_base_lr(group: Group, own: Iterable[str]) -> None:
     """Take note of α as a group is added; ``own`` are the settings that it brought along itself.
 
@@ -273,10 +264,9 @@ class CyclicPeaks:
         if marks == self._marks:
             return
         self._marks = marks
-        for x in gc.get_objects() if any(map(_may_be_cyclic, groups)) else ():
-            if issubclass(type(x), CyclicLR) and x.optimizer.param_groups is groups:
-                for group, peak in zip(groups, x.max_lrs, strict=False):
-                    group[BASE_LR] = number(peak)
+        peaks = cyclic_peaks(groups) if any(map(_may_be_cyclic, groups)) else []
+        for group, peak in zip(groups, peaks, strict=False):
+            group[BASE_LR] = peak
 
 
 def scheduler_mark(group: Group) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ from ..rules import Rule, Scalar
 from ..sharded.reduction import LOST, check_flat_shards
 from . import checkpoints, signature
 from .groups import (
+    BASE_LR,
     SKIPPED,
     CyclicPeaks,
     DecaySpec,
@@ -53,7 +54,7 @@ class Optimizer(torch.optim.Optimizer):
         params: the parameters, of any shape; or named pairs, or dicts of parameter groups with settings of their own.
         lr: the learning rate, a number or a tensor of one element, in units of the parameter per unit of u.
         weight_decay: λ, a number, a tensor of one element, a schedule of ``halflife.schedules`` or a time such as
-            ``halflife.HalfLife``, which becomes the λ of each group.
+            ``halflife.HalfLife``, which becomes the λ of each group; with ``capturable`` a schedule's is in a tensor.
         decay: how λ enters: "coupled", "decoupled", "independent", "proximal", "proximal_lr", "euclidean",
             "corrected", "cautious" or a ``halflife.Decay``. None is the class's own, and else as torch's flags say.
         regularizer: R, one of ``halflife.regularizers``; None is ½‖w‖².
@@ -141,8 +142,7 @@ class Optimizer(torch.optim.Optimizer):
         signature.check_settings(self._extra)
         self._stepper = Stepper(type(self).__name__, type(self)._factory, CyclicPeaks())
         self.process_group = process_group
-        self._unmoved, self._steps_since = list[WeightDecaySchedule](), 0
-        self._schedules = list[WeightDecaySchedule]()
+        self.schedules, self._unmoved, self._steps_since = list[WeightDecaySchedule](), list[WeightDecaySchedule](), 0
         self._zero_grad_hooks: OrderedDict[int, Callable[[Optimizer], None]] = OrderedDict()
         if self._torch_class is not None:
             self._construct_torchs(params, inherited)
@@ -169,6 +169,7 @@ class Optimizer(torch.optim.Optimizer):
             if named is not None:
                 named.keep_own(param_group, self.defaults)
             note_base_lr(param_group, own)
+            α = param_group[BASE_LR]
             param_group[SKIPPED] = self.param_groups[0].get(SKIPPED, 0)
             checkpoints.leave_out_implied(param_group)
             view = self.view(param_group)
@@ -179,7 +180,7 @@ class Optimizer(torch.optim.Optimizer):
             raise
         warn_of_near_misses(param_group, self.defaults)
         if isinstance(given, WeightDecaySchedule):
-            given.attach(self, len(self.param_groups) - 1)
+            given.attach(self, len(self.param_groups) - 1, base_lr=α)
         elif not isinstance(given, DecaySpec) and "weight_decay" in own | self._given:
             view.warn_of_large_decay()
 
@@ -206,7 +207,7 @@ class Optimizer(torch.optim.Optimizer):
 
     def make_step(self) -> bool:
         """What ``step`` does once hooks and closure are done with: step, or skip and count that; whether it stepped."""
-        for schedule in self._schedules:
+        for schedule in self.schedules:
             schedule.restore()
         stepped = self._stepper.step(self.param_groups, self.state, self._guard)
         if self._unmoved and stepped:
@@ -240,7 +241,7 @@ class Optimizer(torch.optim.Optimizer):
 
     def watch(self, schedule: WeightDecaySchedule) -> None:
         """Follow a schedule of λ that is attached here, and have it warn once if it is never stepped."""
-        self._schedules.append(schedule)
+        self.schedules.append(schedule)
         if schedule.length is not None:
             self._unmoved, self._steps_since = [*self._unmoved, schedule], 0
 
@@ -388,7 +389,7 @@ class Optimizer(torch.optim.Optimizer):
             super().__setstate__(state)
         unpickled: dict[str, Any] = {"_extra": {}, "late_decay": None, "_given": frozenset({"weight_decay"})}
         unpickled["_stepper"] = Stepper(type(self).__name__, type(self)._factory, CyclicPeaks())
-        unpickled |= {"_unmoved": [], "_steps_since": 0, "_schedules": [], "_zero_grad_hooks": OrderedDict()}
+        unpickled |= {"_unmoved": [], "_steps_since": 0, "schedules": [], "_zero_grad_hooks": OrderedDict()}
         self.__dict__.update({**unpickled, **self.__dict__})
         self.process_group = self.process_group or group
 

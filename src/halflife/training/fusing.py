@@ -194,6 +194,8 @@ class Fused:
         self._backward = this
         self._owners = {p: (k, group) for k, group in enumerate(self.optimizer.param_groups) for p in group["params"]}
         self._peaks.read(self.optimizer.param_groups)
+        for schedule in self.optimizer.schedules:
+            schedule.restore()
         torch.autograd.Variable._execution_engine.queue_callback(self._backward_ended)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
     def _backward_ended(self) -> None:
