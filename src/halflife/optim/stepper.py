@@ -31,7 +31,7 @@ from ..sharded.reduction import Reduction, reduction_over
 from ..sharded.stand_ins import Shards, any_sharded
 from ..update import Update
 from .checkpoints import convert_state
-from .groups import GLOBAL, CyclicPeaks, Group, GroupView, is_on_purpose, number
+from .groups import GLOBAL, CyclicPeaks, Group, GroupView, is_on_cpu, is_on_purpose, number
 from .plan import Part, Plan, States, group_key, halves
 
 
@@ -199,12 +199,13 @@ class Stepper:
         """Whether a step is only made to have its states: the first one, with lr 0 and no gradient but zeros.
 
         So torch.distributed.checkpoint reads an optimizer that has not stepped yet; a decay that leaves the learning
-        rate out, or a constraint, would move the weights.
+        rate out, or a constraint, would move the weights. Its 0 is a number or a tensor on the CPU: no device is asked.
         """
-        if any(map(len, state.values())) or any(isinstance(v.lr, int | float) and v.lr != 0 for v in views):
+        moving = [v for v in views if v.regularizer.constraint or v.decay.multiplier == "one"]
+        at_hand = all(isinstance(v.lr, int | float) or is_on_cpu(v.lr) for v in views)
+        if any(map(len, state.values())) or not moving or not at_hand or any(number(v.lr) != 0 for v in views):
             return False
-        moves = any(v.regularizer.constraint or (v.decay.multiplier == "one" and number(v.lam)) for v in views)
-        if not moves or any(number(v.lr) != 0 for v in views):
+        if not any(v.regularizer.constraint or number(v.lam) for v in moving):
             return False
         params = list(chain.from_iterable(stepped))
         there = any(bool(p.grad.count_nonzero()) for p in params if p.grad is not None)

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import halflife
 from halflife import regularizers as rz
-from halflife.schedules import LinearWD
+from halflife.schedules import LinearWD, TiedWD
 from tests.sharded.launch import case
 from tests.sharded.models import (
     assert_alike,
@@ -79,6 +79,24 @@ def a_schedule_of_decay_moves_under_zero() -> None:
         b.step()
         for schedule in schedules:
             schedule.step()
+    assert_alike(theirs, ours)
+
+
+@case(2)
+def a_decay_tied_to_the_learning_rate_follows_it_under_zero() -> None:
+    one, net = model(), model()
+    theirs, ours = list(one.parameters()), list(net.parameters())
+    a = halflife.AdamW(theirs, lr=0.2, weight_decay=TiedWD(2.0))
+    b = ZeroRedundancyOptimizer(ours, halflife.AdamW, lr=0.2, weight_decay=TiedWD(2.0))
+    schedulers = [torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5) for optimizer in (a, b)]
+    for t in range(4):
+        put_gradients(theirs, t)
+        put_gradients(ours, t)
+        a.step()
+        b.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    assert a.param_groups[0]["weight_decay"] == pytest.approx(0.25)
     assert_alike(theirs, ours)
 
 
