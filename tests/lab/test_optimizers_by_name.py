@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,19 @@ def test_another_executor_or_device_in_the_same_folder_is_said(tmp_path: Path) -
     more = Settings(optimizers=("adamw",), **{**TINY, "seeds": 2})
     with pytest.warns(RuntimeWarning, match="trained in stacks; what is missing is now trained each by itself"):
         run_study(more, tmp_path, how=ExecutionConfig("processes", workers=1))
+
+
+def test_a_folder_knows_its_executor_and_other_machines_are_said(tmp_path: Path) -> None:
+    settings = Settings(optimizers=("adamw",), **TINY)
+    run_study(settings, tmp_path, how=HERE)
+    key = "SELECT value FROM notes WHERE key LIKE 'executor of %'"
+    with closing(sqlite3.connect(tmp_path / "study.db")) as ledger, ledger:
+        assert ledger.execute(key).fetchall() == [(f"{HERE.executor}|on this machine",)]
+        ledger.execute("UPDATE notes SET value = 'ray|on a Ray cluster' WHERE key LIKE 'executor of %'")
+    words = r"trained on a Ray cluster \(executor ray\); what is missing is now trained on this machine \(vectorised\)"
+    run_study(settings, tmp_path, how=HERE)  # nothing is missing, and nothing is said
+    with pytest.warns(RuntimeWarning, match=words):
+        run_study(Settings(optimizers=("adamw",), **{**TINY, "seeds": 2}), tmp_path, how=HERE)
 
 
 def test_a_budget_leaves_whole_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,6 +19,8 @@ from halflife.lab import ExecutionConfig, Settings, StudyError, run_study
 from halflife.lab.analysis.findings import Findings
 
 pytest.importorskip("ray")
+from ray.exceptions import RaySystemError
+
 from halflife.lab.execution import ray as by_ray
 
 T = TypeVar("T")
@@ -150,6 +153,48 @@ def test_an_actor_that_dies_is_a_sentence_and_no_result_is_lost(tmp_path: Path) 
     assert all(a <= b for one, other in pairwise(heard) for a, b in zip(one, other, strict=True))
 
 
+class Lost:
+    """A cluster whose head has gone: whatever is asked of it fails."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fails(*_: object, **__: object) -> None:
+            raise RaySystemError("the head is gone\nand more")
+
+        return fails
+
+
+def test_a_cluster_that_is_lost_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_ray, "ray", Lost())
+    with pytest.raises(
+        StudyError, match=r"the Ray cluster is lost \(.*the head is gone\); what was finished is in the l"
+    ):
+        by_ray._ready({"a future": 0})
+    with pytest.raises(
+        StudyError, match=r"lost what it was training 2 times \(.*the head is gone\); what was finished"
+    ):
+        by_ray._result("a future")
+
+
+def test_what_the_display_has_lost_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not its actor alone may go: what it has said may lie on a machine that does."""
+    monkeypatch.setattr(by_ray, "_Board", Asked())
+    monkeypatch.setattr(by_ray, "ray", SimpleNamespace(wait=lambda x, timeout: (x, []), get=Lost().get))
+    display = by_ray._Display(2)
+    with pytest.warns(RuntimeWarning, match=r"has died \(.*the head is gone\); the training goes on"):
+        assert display.look() == [0.0, 0.0]
+    assert display.look() == [0.0, 0.0]  # and once only
+
+
+class Asked:
+    """Whatever is asked of it, by ``remote``, is answered by itself."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *_: object) -> Any:
+        return self
+
+
 def test_a_cluster_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StudyError, match=r"there is no Ray cluster at nowhere \(.*address.*\); start one"):
         run_study(SETTINGS, tmp_path, how=ExecutionConfig("ray", address="nowhere"))
@@ -159,7 +204,10 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise ConnectionError("Could not find any running Ray instance.\nMore of it.")
 
     monkeypatch.setattr(by_ray.ray, "init", init)
-    with pytest.raises(StudyError, match=r"there is no Ray cluster at auto \(Could not find .* instance\.\); start"):
+    with pytest.raises(
+        StudyError,
+        match=r"at auto \(Could not find .* instance\.\); start .* RAY_AUTH_TOKEN \(or RAY_AUTH_TOKEN_PATH\)",
+    ):
         run_study(SETTINGS, tmp_path, how=ExecutionConfig("ray", address="auto"))
 
 

@@ -57,6 +57,8 @@ def _silent(progress: Progress) -> None:
 def _display() -> Any:
     """IPython's, if a kernel's shell is what runs; importing it elsewhere would be in vain."""
     shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if type(shell).__name__ != "ZMQInteractiveShell":
+    if not any(
+        kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__
+    ):  # Colab and Spyder derive theirs
         return None
     return sys.modules["IPython.display"].display

@@ -64,7 +64,7 @@ class Study:
         with Ledger(self.folder / "study.db") as ledger:
             keys = Keys(self.training, self.settings)
             ledger.open_study(self._record(keys), __version__)
-            way, why = self._way(ledger, listener)
+            way, why = self._way(ledger, keys, listener)
             note = self._train(ledger, keys, way, ProgressTracker(listener, self.title, self.grids))
             rows = [self._runs(ledger, keys, grid) for grid in self.grids]
         baseline, *found = [self._found(grid, runs) for grid, runs in zip(self.grids, rows, strict=True)]
@@ -81,7 +81,7 @@ class Study:
         about |= {"specs": stored_specs(self.settings)} if stored_specs(self.settings) else {}
         return {**about, **self.origin, "settings": {**self.settings.stored, "problem": self.names[0]}}
 
-    def _way(self, ledger: Ledger, listener: Listener) -> tuple[TrainingMode, str]:
+    def _way(self, ledger: Ledger, keys: Keys, listener: Listener) -> tuple[TrainingMode, str]:
         """Stacked or singly, and why; as it was settled when this model was first trained in this folder.
 
         A folder knows executor and device of its first networks: where others go on, that is said, for rounding grows
@@ -92,6 +92,7 @@ class Study:
         if self.settings.precision != "fp32":
             return "singly", f"in {self.settings.precision} each network is trained by itself"
         key, device = f"way of {self.names}", ledger.settle(f"device of {self.names}", self.how.device)
+        executor, _, where = ledger.settle(f"executor of {self.names}", self._executor).partition("|")
         settled = ledger.settled(key)
         if settled is None and self.how.is_singly:
             settled = ledger.settle(key, "singly|in worker processes, as asked")
@@ -102,13 +103,24 @@ class Study:
             settled = ledger.settle(key, f"{decision.way}|{decision.why}")
         way, _, why = settled.partition("|")
         if way == "stacked" and self.how.is_singly:
-            self._warn_of_mixing("trained in stacks", "each by itself")
+            self._warn_of_mixing(ledger, keys, "trained in stacks", "each by itself")
             way, why = "singly", "in worker processes, as asked"
+        elif where != self.how.where:
+            self._warn_of_mixing(
+                ledger, keys, f"trained {where} (executor {executor})", f"{self.how.where} ({self.how.executor})"
+            )
         if device != self.how.device:
-            self._warn_of_mixing(f"trained on {device}", f"on {self.how.device}")
+            self._warn_of_mixing(ledger, keys, f"trained on {device}", f"on {self.how.device}")
         return ("stacked" if way == "stacked" else "singly"), why
 
-    def _warn_of_mixing(self, before: str, now: str) -> None:
+    @property
+    def _executor(self) -> str:
+        return f"{self.how.executor}|{self.how.where}"
+
+    def _warn_of_mixing(self, ledger: Ledger, keys: Keys, before: str, now: str) -> None:
+        wanted = {keys.of(grid.spec, cell) for grid in self.grids for cell in grid.cells()}
+        if len(ledger.find(wanted)) == len(wanted):  # nothing is missing
+            return
         warnings.warn(
             f"{self.folder} has networks of this model that were {before}; what is missing is now trained {now}, and "
             "rounding may set the same cell some points apart. Choose another --out to keep the two apart.",

@@ -82,6 +82,13 @@ class ExecutionConfig:
         """Whether this executor trains each network by itself, and tries no stacks."""
         return self.executor in ("processes", "slurm")
 
+    @property
+    def where(self) -> str:
+        """On which machines, in words: those of others may round otherwise."""
+        if self.executor == "slurm":
+            return "under Slurm"
+        return "on a Ray cluster" if self.executor == "ray" and self.address is not None else "on this machine"
+
     def share_out(self, folder: Path) -> ShareOut:
         """What gives jobs to workers; ``folder`` is the study's, for the logs of those that write any."""
         if self.executor == "slurm":

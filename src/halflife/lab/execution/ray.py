@@ -13,8 +13,8 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import StudyError
@@ -25,7 +25,7 @@ from .worker import Job
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 try:
     import ray
-    from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError, WorkerCrashedError
+    from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 except ModuleNotFoundError as error:
     raise StudyError("the executor ray needs Ray, which is not installed: pip install 'halflife-optim[ray]'") from error
 
@@ -52,15 +52,15 @@ def shared_out_by_ray(
         futures = {work.remote(shipped, item, index, display.board): index for index, item in enumerate(items)}
         try:
             while futures:
-                ready, _ = ray.wait(list(futures), timeout=HEARTBEAT)
-                for future in ready:
+                for future in _ready(futures):
                     index = futures.pop(future)
                     yield index, *_result(future)
                     display.shares[index] = 1.0
                 progress(display.look())
         finally:
-            for future in futures:
-                ray.cancel(future, force=True)
+            with suppress(Exception):  # a cluster that is lost has nothing to cancel
+                for future in futures:
+                    ray.cancel(future, force=True)
 
 
 @contextmanager
@@ -97,6 +97,22 @@ def _gpu_share() -> float:
     return min(1.0, int(1e4 * there["GPU"] / there["CPU"]) / 1e4)
 
 
+def _ready(futures: Mapping[Any, int]) -> list[Any]:
+    """Those that are finished, after a heartbeat at most."""
+    try:
+        return ray.wait(list(futures), timeout=HEARTBEAT)[0]
+    except (RayError, ConnectionError) as error:
+        raise _lost("is lost", error) from error
+
+
+def _lost(what: str, error: Exception) -> StudyError:
+    reason = str(error).partition("\n")[0]
+    return StudyError(
+        f"the Ray cluster {what} ({reason}); what was finished is in the ledger, and the same command goes on from "
+        "there."
+    )
+
+
 def _result(future: Any) -> tuple[Any, float]:
     try:
         return ray.get(future)
@@ -108,11 +124,7 @@ def _result(future: Any) -> tuple[Any, float]:
             "at a time (--memory)."
         ) from error
     except RayError as error:  # a machine of it, or what lay on one
-        reason = str(error).partition("\n")[0]
-        raise StudyError(
-            f"the Ray cluster lost what it was training {TRIES} times ({reason}); what was finished is in the ledger, "
-            "and the same command goes on from there."
-        ) from error
+        raise _lost(f"lost what it was training {TRIES} times", error) from error
 
 
 class _Display:
@@ -127,7 +139,7 @@ class _Display:
         if ray.wait([self.asked], timeout=0)[0]:
             try:
                 self.shares = list(map(max, self.shares, ray.get(self.asked)))
-            except RayActorError as error:
+            except RayError as error:  # the actor, its machine, or what it had said
                 self._warn(str(error).partition("\n")[0])
             self.asked = self.board.shares.remote()
         return self.shares
