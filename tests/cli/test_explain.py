@@ -52,6 +52,40 @@ def test_sgds_page_has_the_notebooks_figures():
     assert re.search(r"halflife − torch +0 +0\n", output)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "muon",
+            [
+                "Muon × decoupled × L2",
+                "There is none for one weight: Muon steps a matrix as one",
+                "u  1.1347  0.7655",
+                "the direction; it has no diagonal metric D",
+                "decay=…, those that it takes",
+                "L1, ElasticNet, L0, LHalf, Box, NonNegative, GroupLasso: proximal, proximal_lr.",
+                "https://arxiv.org/abs/2502.16982",
+            ],
+        ),
+        ("adafactor", ["There is none for one weight: Adafactor looks at more than one", "w ← (1 − lr·λ)·w − rate·u"]),
+        ("sparse-adam", ["SparseAdam × no decay × L2", "Decay treatments  none", "these lines − halflife"]),
+        (
+            "lbfgs",
+            ["torch's own step × coupled × L2", "LBFGS steps all weights as one", "Huber, TowardInit: coupled."],
+        ),
+    ],
+)
+def test_the_page_of_one_that_does_not_step_each_weight_by_itself(name, words):
+    output = run(name).output
+    for part in words:
+        assert part in output
+    if name != "sparse-adam":
+        assert "these lines" not in output
+        assert re.search(r"halflife − torch +\S+ +\S+\n", output)
+    assert ("euclidean" in output.partition("Decay treatments")[2].partition("\n\n")[0]) == (name == "adafactor")
+    assert ("g ← g + λ·w" in output.partition("A worked step")[0]) == (name == "lbfgs")
+
+
 def test_another_decay_of_an_optimizer_is_worked_out():
     output = run("sgd", "--decay", "proximal").output
     assert "SGD × proximal × L2" in output
@@ -94,6 +128,9 @@ def test_every_page_fits_and_is_plain_where_there_is_no_terminal(name):
         (["adam", "--decay", "none"], "decay 'none' is not a treatment; choose among coupled"),
         (["l1", "--decay", "coupled"], "--decay goes with an optimizer, not with L1"),
         (["--decay", "coupled"], "--decay goes with an optimizer, not with the list"),
+        (["muon", "--decay", "euclidean"], "the rule Muon, which has no diagonal metric"),
+        (["sparse-adam", "--decay", "decoupled"], "'decoupled' is not for SparseAdam, which takes none"),
+        (["lbfgs", "--decay", "proximal"], "'proximal' is not for LBFGS, whose decay is part of the loss."),
         (["adam", "lion"], "unexpected extra argument"),
     ],
 )

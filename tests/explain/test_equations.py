@@ -31,6 +31,7 @@ VARIANTS = [
     (rules.Adamax(), 0),
     (rules.Rprop(), 0),
     (rules.Lion(), 0),
+    (rules.SparseAdam(eps=0.01), 0),
 ]
 GRADIENTS = [0.4, -0.3, -0.2, 0.5, 0.6, 0.1, 0.3]
 UNUSED = {(rules.SGD, 0): {"b"}, (rules.RMSprop, 0): {"v′", "ḡ"}}
@@ -42,7 +43,12 @@ FUNCTIONS["clip"] = lambda x, low, high: min(max(x, low), high)
 
 def calculated(text, known):
     """An expression in the page's letters, with the numbers that they stand for."""
-    words = sorted([*known, *FUNCTIONS, "if", "else"], key=len, reverse=True)
+    return float(evaluated(text, known, FUNCTIONS))
+
+
+def evaluated(text, known, functions):
+    """The same for what is no number."""
+    words = sorted([*known, *functions, "if", "else"], key=len, reverse=True)
     text = re.sub(r"\|(\S+?)\|", r"abs(\1)", text)
     text = text.replace("; else ", " else ").replace("; ", " else ")
     tokens = "|".join(map(re.escape, words))
@@ -50,7 +56,7 @@ def calculated(text, known):
     text = re.sub(r'√(E\["[^"]+"\])', r"√(\1)", text).replace("√", "sqrt")
     for sign, meant in SIGNS.items():
         text = text.replace(sign, meant)
-    return float(eval(text, {"__builtins__": {}, **FUNCTIONS}, {"E": known}))
+    return eval(text, {"__builtins__": {}, **functions}, {"E": known})
 
 
 def equations(rule, alternative):

@@ -15,8 +15,17 @@ import halflife
 from halflife import optimizers as optim
 from halflife import regularizers, rules
 from halflife.decays import NAMED
-from halflife.engines.trace import UntraceableError
-from halflife.explain import DECAYS, NOTEBOOK_AFTER, OPTIMIZERS, REGULARIZERS, RULES, figure, update_of, worked
+from halflife.explain import (
+    DECAYS,
+    NOTEBOOK_AFTER,
+    OPTIMIZERS,
+    REGULARIZERS,
+    RULES,
+    composition,
+    figure,
+    update_of,
+    worked,
+)
 from halflife.explain.coordinate import Clock, Coordinate
 from halflife.explain.worked import rates, start
 from halflife.regularizers import KNOWN
@@ -26,13 +35,19 @@ from tests.explain.hand import rules as hand_rules
 from tests.explain.hand.sheet import Sheet
 
 KEPT = "kept in float32 beside weights of any dtype, as torch keeps it"
-PUBLIC = sorted(optim.OPTIMIZERS)
+CLASSES = {name: x for name in halflife.__all__ if isinstance(x := getattr(halflife, name), type)}
+PUBLIC = sorted(n for n, c in CLASSES.items() if issubclass(c, torch.optim.Optimizer) and c is not halflife.Optimizer)
+WITH_RULE = [name for name in PUBLIC if composition(name).rule]
+BY_LINES = [name for name in WITH_RULE if composition(name).rule.acts_on == "coordinates"]
+AS_A_WHOLE = [name for name in PUBLIC if name not in BY_LINES]
+TAKEN = [(name, decay) for name in BY_LINES for decay in (None, *composition(name).treatments())]
 
 
 def by_hand(name, decay):
     """Every weight's path by hand, and what was noted of the first weight in the first step."""
     kind = getattr(optim, name)
-    settings = {"lr": 0.1, **({} if name == "Rprop" else {"weight_decay": 0.02}), **OPTIMIZERS[name].example}
+    λ = {} if name in ("Rprop", "SparseAdam") else {"weight_decay": 0.02}
+    settings = {"lr": 0.1, **λ, **OPTIMIZERS[name].example}
     optimizer = kind(list(start()), **settings, **({"decay": decay} if decay else {}))
     group, update = optimizer.param_groups[0], update_of(name, decay)
     rule = hand_rules.RULES[type(update.rule).__name__]
@@ -56,14 +71,14 @@ def largest(a, b):
 
 def test_nothing_public_goes_unexplained():
     assert sorted(OPTIMIZERS) == PUBLIC
-    of_rules = {type(update_of(name).rule).__name__ for name in PUBLIC}
-    assert set(RULES) == set(hand_rules.RULES) == of_rules
+    assert set(RULES) == {type(update_of(name).rule).__name__ for name in WITH_RULE}
+    assert set(hand_rules.RULES) == {type(update_of(name).rule).__name__ for name in BY_LINES}
+    assert [name for name in PUBLIC if OPTIMIZERS[name].own] == [name for name in PUBLIC if name not in WITH_RULE]
     assert set(DECAYS) == set(hand_decays.DECAYS) == set(NAMED)
     assert set(REGULARIZERS) == set(KNOWN)
 
 
-@pytest.mark.parametrize("decay", [None, *NAMED])
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize(("name", "decay"), TAKEN)
 def test_lines_hand_and_optimizer_agree(name, decay):
     result = worked(name, decay)
     path, noted = by_hand(name, decay)
@@ -84,18 +99,18 @@ def test_torch_agrees_where_it_has_the_optimizer(name):
     assert result.twin_error is None or max(result.twin_error) <= 1e-14
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("name", BY_LINES)
 def test_a_flipped_gradient_shows(name):
     first, all_steps = worked(name, maximize=True).own_error
     assert first > 1e-4
     assert all_steps > 1e-3
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", hand_rules.RULES)
 def test_a_flipped_sign_of_the_hand_shows(rule, monkeypatch):
     real = hand_rules.RULES[rule]
     monkeypatch.setitem(hand_rules.RULES, rule, lambda sheet, g: real(sheet, -g))
-    names = [name for name in PUBLIC if type(update_of(name).rule).__name__ == rule]
+    names = [name for name in BY_LINES if type(update_of(name).rule).__name__ == rule]
     assert names
     assert all(largest(worked(name).path, by_hand(name, None)[0]) > 1e-4 for name in names)
 
@@ -123,8 +138,7 @@ def test_the_notebooks_figures_to_the_printed_digits():
     assert result.lines[1].figures == "1.4953 + 0.02·0.74765"
 
 
-@pytest.mark.parametrize("decay", [None, *NAMED])
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize(("name", "decay"), TAKEN)
 def test_the_figures_shown_come_to_the_value_shown(name, decay):
     for line in worked(name, decay).lines:
         assert calculated(line.figures) == pytest.approx(line.value, rel=1e-4, abs=1e-3), line
@@ -177,8 +191,8 @@ def test_a_condition_is_told_where_it_was_asked_and_nowhere_else():
 
 def test_no_line_is_idle():
     """Each is used further down, or is a state or the new weight."""
-    for name in PUBLIC:
-        letters = [line.letter for line in worked(name, "decoupled").lines]
+    for name in BY_LINES:
+        letters = [line.letter for line in worked(name, None if name == "SparseAdam" else "decoupled").lines]
         assert len(letters) == len(set(letters)), name
         assert letters.count("w′") == 1
     assert "τ" not in [line.letter for line in worked("Adam", "coupled").lines]
@@ -234,9 +248,53 @@ def test_a_rule_of_ones_own_is_worked_out(decay):
     assert (letters["surprise"], letters["u"]) == ("seen", "δ/D")
 
 
-def test_a_rule_that_looks_at_all_coordinates_is_refused_with_its_reason():
-    with pytest.raises(UntraceableError, match="no 'norm'"):
-        worked(NormedOptimizer)
+def test_a_rule_that_looks_at_all_coordinates_has_its_own_step_and_the_reason_for_no_lines():
+    result = worked(NormedOptimizer)
+    assert (result.lines, result.recorded, result.own_error) == ((), None, None)
+    assert re.match("NormedOptimizer looks at more than one at a time .*no 'norm'", result.whole)
+    g = 2 * start()[0]
+    assert result.own == pytest.approx(float(g[0, 0] / 2 - 0.1 * g[0, 0] / g.norm()), abs=1e-15)
+
+
+@pytest.mark.parametrize("name", AS_A_WHOLE)
+def test_what_steps_more_than_one_weight_as_one_says_so_and_is_shown_beside_torch(name):
+    result = worked(name)
+    assert result.whole.startswith(name)
+    assert (result.lines, result.recorded, result.own_error) == ((), None, None)
+    assert result.path[0][0] == result.own == pytest.approx(result.twin, abs=1e-15)
+    assert result.settings["weight_decay"] == 0.02
+    assert len(result.before) == len(result.after) == (1 if name == "Muon" else 2)
+
+
+@pytest.mark.parametrize("name", AS_A_WHOLE)
+def test_another_decay_of_ours_than_torchs_shows(name):
+    assert max(worked(name, weight_decay=0.04).twin_error) > 1e-3
+
+
+def test_muons_singular_values_are_brought_near_1():
+    before, after = worked("Muon").singular
+    assert before == pytest.approx(torch.linalg.svdvals(2 * start()[0]).tolist())
+    assert before[0] > 3 * before[1]
+    assert all(0.6 < σ < 1.3 for σ in after)
+
+
+def test_sparse_gradients_are_given_where_no_others_are_taken():
+    result = worked("SparseAdam")
+    assert result.settings == {"lr": 0.1}
+    assert max(*result.own_error, *result.twin_error) <= 1e-14
+
+
+@pytest.mark.parametrize(
+    ("name", "decay", "sentence"),
+    [
+        ("SparseAdam", "proximal", "not for SparseAdam, which takes none"),
+        ("LBFGS", "decoupled", "not for LBFGS, whose decay is part of the loss"),
+        ("Muon", "euclidean", "no diagonal metric"),
+    ],
+)
+def test_a_treatment_that_an_optimizer_does_not_take_is_refused(name, decay, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        composition(name, decay)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,12 @@ from ..explain import NOTEBOOK_AFTER, STEPS, Worked, WorkedLine, figure, worked
 from ..optim import Optimizer
 from .paper import Cell, Paper, Step
 
+PROBLEM = {
+    1: "A parameter p1 (2, 4) in float64; the loss is (p1²).sum(), so that g = 2w.",
+    2: "Parameters p1 (2, 4) and p2 (4,) in float64; the loss is (p1²).sum() + (p2³).sum(), so that g = 2w in p1 and "
+    "3w² in p2.",
+}
+"""By the number of parameters that the rule takes."""
 ROUNDING = 1e-14
 """Differences up to here are rounding: the weights are about 1, in float64."""
 
@@ -23,18 +29,21 @@ def show_example(paper: Paper, optimizer: str | type[Optimizer], decay: str | No
     name = optimizer if isinstance(optimizer, str) else optimizer.__name__
     settings = ", ".join(f"{key}={value!r}" for key, value in result.settings.items())
     paper.heading("A worked step")
-    paper.prose(
-        "Parameters p1 (2, 4) and p2 (4,) in float64; the loss is (p1²).sum() + (p2³).sum(), so that g = 2w in p1 and "
-        "3w² in p2."
-    )
-    paper.prose(f"{name}({settings}), the weight p1[0,0] = {figure(float(result.before[0][0, 0]))}:")
-    paper.gap()
-    show_lines(paper, result.lines)
+    paper.prose(PROBLEM[len(result.before)])
+    if result.whole:
+        paper.prose(f"There is none for one weight: {result.whole}. {name}({settings}) itself, the weight p1[0,0]:")
+    else:
+        paper.prose(f"{name}({settings}), the weight p1[0,0] = {figure(float(result.before[0][0, 0]))}:")
+        paper.gap()
+        show_lines(paper, result.lines)
     paper.gap()
     own = f"halflife.{name}" if isinstance(optimizer, str) else f"{optimizer.__module__}.{name}"
     _compare(paper, own, result)
     paper.gap()
     _weights(paper, result)
+    if result.singular is not None:
+        paper.prose("Singular values of p1's gradient, and of the direction u that became of it:")
+        paper.pairs(list(zip("gu", ["  ".join(f"{σ:.4f}" for σ in each) for each in result.singular], strict=True)))
 
 
 def show_lines(paper: Paper, lines: Sequence[WorkedLine]) -> None:
@@ -52,14 +61,19 @@ def _step(line: WorkedLine) -> Step:
 
 def _compare(paper: Paper, own: str, result: Worked) -> None:
     theirs = f"torch.optim.{result.twin_name}"
-    values = [("these lines", result.recorded, ""), (own, result.own, f"  {result.engine} engine")]
-    errors = [("these lines − halflife", result.own_error)]
+    values = [(own, result.own, f"  {result.engine} engine")]
+    errors: list[tuple[str, tuple[float, float]]] = []
+    if result.recorded is not None and result.own_error is not None:
+        values.insert(0, ("these lines", result.recorded, ""))
+        errors.append(("these lines − halflife", result.own_error))
     if result.twin is not None and result.twin_error is not None:
         values.append((theirs, result.twin, ""))
         errors.append(("halflife − torch", result.twin_error))
     paper.pairs([(who, ((repr(w), "bold"), (what, "dim"))) for who, w, what in values])
+    if not errors:
+        return
     paper.gap()
-    paper.prose("Largest differences over all twelve weights, while lr falls by a tenth from step to step:")
+    paper.prose("Largest differences over all weights, while lr falls by a tenth from step to step:")
     rows = [(who, *map(difference, pair)) for who, pair in errors]
     paper.figures(("", "1 step", f"{STEPS} steps"), rows)
 
@@ -73,7 +87,7 @@ def _weights(paper: Paper, result: Worked) -> None:
     after = [_rounded(p) for p in result.after]
     printed = after == [_rounded(p) for p in NOTEBOOK_AFTER]
     paper.prose(f"All weights after the step{', the figures that the notebook prints' if printed else ''}:")
-    paper.pairs(list(zip(("p1", "p2"), after, strict=True)))
+    paper.pairs(list(zip(("p1", "p2")[: len(after)], after, strict=True)))
 
 
 def _rounded(p: Tensor) -> str:

@@ -10,9 +10,8 @@ from ..explain import (
     REGULARIZERS,
     RULES,
     algebra,
+    composition,
     registered,
-    rule_text,
-    update_of,
 )
 from .explain_rule import about
 from .paper import Paper
@@ -41,9 +40,8 @@ def show_list(paper: Paper) -> None:
 
 def optimizer_line(name: str) -> str:
     """The optimizer's step under its default decay, in as few lines of ``LINE`` columns as it takes."""
-    update = update_of(name)
-    lines = [""]
-    for part in algebra.one_line(rule_text(update.rule), update.decay):
+    made, lines = composition(name), [""]
+    for part in algebra.one_line(made.text, made.decay):
         longer = f"{lines[-1]},  {part}" if lines[-1] else part
         lines[-1:] = [longer] if columns(longer) <= LINE else [lines[-1] + ",", part]
     return "\n".join(lines)

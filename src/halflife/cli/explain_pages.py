@@ -11,6 +11,7 @@ from ..explain import (
     RegularizerText,
     Text,
     algebra,
+    composition,
     figure,
     find,
     verified_prox,
@@ -56,6 +57,8 @@ def _check(text: Text | None, decay: str | None) -> None:
         raise ValueError(f"decay {decay!r} is not a treatment; choose among {', '.join(NAMED)}.")
     if isinstance(text, RuleEntry):
         check(text.rule, NAMED[decay], L2())
+    else:
+        composition(text.name, decay)
 
 
 def _decay(paper: Paper, text: DecayText) -> None:

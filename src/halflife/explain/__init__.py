@@ -1,6 +1,7 @@
 """Every optimizer, decay and regularizer explained: equations, a worked step, when to use it."""
 
 from . import algebra
+from .composition import Composition, composition, treatments, update_of
 from .decays import DECAYS
 from .derivation import WorkedLine
 from .expressions import figure
@@ -11,7 +12,7 @@ from .regularizers import REGULARIZERS
 from .rules import RULES
 from .texts import DecayText, OptimizerText, RegularizerText, RuleText, Setting
 from .verification import THRESHOLD, Prox, verified_prox
-from .worked import NOTEBOOK_AFTER, STEPS, Worked, update_of, worked
+from .worked import NOTEBOOK_AFTER, STEPS, Worked, worked
 
 __all__ = [
     "DECAYS",
@@ -22,6 +23,7 @@ __all__ = [
     "RULES",
     "STEPS",
     "THRESHOLD",
+    "Composition",
     "DecayText",
     "OptimizerText",
     "Prox",
@@ -33,12 +35,14 @@ __all__ = [
     "Worked",
     "WorkedLine",
     "algebra",
+    "composition",
     "default",
     "figure",
     "find",
     "optimizer_class",
     "registered",
     "rule_text",
+    "treatments",
     "update_of",
     "verified_prox",
     "worked",

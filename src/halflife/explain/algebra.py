@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..decays import NAMED, Decay
 from ..rules import Rule
 from ..update import check
@@ -15,18 +17,18 @@ COMBINED = ("Sum", "Scaled", "OnSubset")
 """Regularizers made of others, which take what their parts take."""
 
 
-def before(decay: Decay, regularizer: RegularizerText | None = None) -> str:
+def before(decay: Decay | None, regularizer: RegularizerText | None = None) -> str:
     """What happens to the gradient before the rule sees it; empty if nothing does. The default is the ridge."""
-    if decay.placement != "before":
+    if decay is None or decay.placement != "before":
         return ""
     return f"g ← g + λ·{'w' if regularizer is None else regularizer.gradient}"
 
 
-def after(move: str, decay: Decay, regularizer: RegularizerText | None = None, *, flat: bool = False) -> str:
-    """The new weight. ``move`` has ``{w}`` where it starts; ``flat`` drops a D that is 1."""
-    τ = REACH[decay.multiplier].removesuffix("/D") if flat else REACH[decay.multiplier]
-    if decay.placement == "before":
+def after(move: str, decay: Decay | None, regularizer: RegularizerText | None = None, *, flat: bool = False) -> str:
+    """The new weight. ``move`` has ``{w}`` where it starts; ``flat`` drops a D that is 1; a decay of None is none."""
+    if decay is None or decay.placement == "before":
         return "w ← " + move.format(w="w")
+    τ = REACH[decay.multiplier].removesuffix("/D") if flat else REACH[decay.multiplier]
     if decay.placement == "implicit":
         return _implicit(move.format(w="w"), τ, regularizer)
     pull = "w" if regularizer is None else regularizer.gradient
@@ -47,7 +49,7 @@ def _bracketed(move: str, point: str) -> str:
     return f"({point})" if not move.startswith("{w}") else point
 
 
-def one_line(rule: RuleText, decay: Decay) -> tuple[str, ...]:
+def one_line(rule: RuleText, decay: Decay | None) -> tuple[str, ...]:
     """The optimizer in one line, its u spelled out; in parts, between which the line may break."""
     whole = after(rule.move.replace("·u", f"·{rule.u}").replace("− u", f"− {rule.u}"), decay, flat=rule.flat)
     return tuple(part for part in (before(decay), whole, rule.given) if part)
@@ -67,7 +69,7 @@ def with_regularizer(decay: Decay, regularizer: RegularizerText) -> str:
     return (first + ",  " if first else "") + after(move, decay, regularizer)
 
 
-def in_full(rule: RuleText, decay: Decay) -> tuple[str, ...]:
+def in_full(rule: RuleText, decay: Decay | None) -> tuple[str, ...]:
     """The optimizer line by line."""
     first = before(decay)
     return (*((first,) if first else ()), *rule.equations, after(rule.move, decay, flat=rule.flat))
@@ -82,11 +84,15 @@ def composes(decay: Decay, regularizer: RegularizerText) -> bool:
     return True
 
 
-def legality() -> dict[tuple[str, ...], list[str]]:
-    """The regularizers, by the names of the decays that compose with them; those made of others are left out."""
+def legality(among: Mapping[str, Decay] = NAMED) -> dict[tuple[str, ...], list[str]]:
+    """The regularizers, by the names of the decays ``among`` these that compose with them.
+
+    Those made of others are left out, and those that none composes with.
+    """
     found: dict[tuple[str, ...], list[str]] = {}
     for name, text in REGULARIZERS.items():
         if name not in COMBINED:
-            decays = tuple(decay for decay, named in NAMED.items() if composes(named, text))
+            decays = tuple(decay for decay, named in among.items() if composes(named, text))
             found.setdefault(decays, []).append(name)
+    found.pop((), None)
     return found

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from ..decays import NAMED
 from . import algebra
+from .composition import composition
 from .decays import DECAYS
-from .names import default, rule_text
+from .names import default
 from .optimizers import OPTIMIZERS
 from .recommendations import RECOMMENDATIONS
 from .regularizers import REGULARIZERS
 from .rules import RULES
-from .worked import update_of
 
 _HEAD = """# A guide to the optimizers
 
@@ -54,8 +54,8 @@ def _overview() -> str:
 def _steps() -> str:
     rows: list[tuple[str, ...]] = []
     for name, text in OPTIMIZERS.items():
-        update = update_of(name)
-        line = ",  ".join(algebra.one_line(rule_text(update.rule), update.decay))
+        made = composition(name)
+        line = ",  ".join(algebra.one_line(made.text, made.decay))
         rows.append((name, f"`{line}`", text.when))
     return _table(("optimizer", "by default", "when"), rows)
 

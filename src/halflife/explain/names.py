@@ -6,7 +6,9 @@ import inspect
 from difflib import get_close_matches
 from typing import Any
 
-from .. import optim, optimizers, registry
+import torch
+
+from .. import optimizers, registry
 from ..registry import RuleEntry
 from ..rules import Rule
 from .decays import DECAYS
@@ -50,7 +52,7 @@ def registered() -> list[RuleEntry]:
     return [entry for entry in registry.entries() if entry.name not in RULES]
 
 
-def optimizer_class(name: str) -> type[optim.Optimizer]:
+def optimizer_class(name: str) -> type[torch.optim.Optimizer]:
     """The public optimizer of that name."""
     return getattr(optimizers, name)
 

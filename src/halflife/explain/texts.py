@@ -42,6 +42,7 @@ class OptimizerText:
     """One optimizer. ``twin`` is the class of torch.optim that must take the same step, if there is one.
 
     ``example`` holds the settings of the worked example, beside lr and weight decay, which are the notebook's.
+    ``own`` are the equations of one that has no rule in ``halflife/rules``, and whose decay is part of the loss.
     """
 
     name: str
@@ -58,6 +59,7 @@ class OptimizerText:
     elsewhere: tuple[str, ...]
     twin: str | None = None
     example: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    own: RuleText | None = None
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,15 @@ def adam(x: Sheet, g: float) -> Step:
     return x.straight(x.note("u", m_hat / D), D)
 
 
+def sparse_adam(x: Sheet, g: float) -> Step:
+    """Adam, but that ε is added to √v before its bias is corrected."""
+    β1, β2 = x.given("betas", 0), x.given("betas", 1)
+    m = x.keep("m", β1 * x.old("m") + (1 - β1) * g)
+    v = x.keep("v", β2 * x.old("v") + (1 - β2) * g**2)
+    D = x.note("D", (sqrt(v) + x.given("eps")) / sqrt(1 - β2**x.t))
+    return x.straight(x.note("u", m / (1 - β1**x.t) / D), D)
+
+
 def nadam(x: Sheet, g: float) -> Step:
     """Adam, with the mean as it will stand one step ahead."""
     β1, β2, ψ = x.given("betas", 0), x.given("betas", 1), x.given("momentum_decay")
@@ -152,4 +161,5 @@ RULES: dict[str, Callable[[Sheet, float], Step]] = {
     "Adamax": adamax,
     "Rprop": rprop,
     "Lion": lion,
+    "SparseAdam": sparse_adam,
 }

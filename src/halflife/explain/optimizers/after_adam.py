@@ -1,4 +1,4 @@
-"""Variants of Adam and rules of the sign: NAdam, RAdam, Adamax, Rprop, Lion."""
+"""Variants of Adam and rules of the sign: NAdam, RAdam, Adamax, SparseAdam, Rprop, Lion."""
 
 from __future__ import annotations
 
@@ -61,6 +61,26 @@ Adamax = OptimizerText(
     source="Kingma & Ba 2015, section 7.1, https://arxiv.org/abs/1412.6980",
     elsewhere=("torch adds ε to |g|; the paper has no ε.",),
     twin="Adamax",
+)
+
+SparseAdam = OptimizerText(
+    name="SparseAdam",
+    title="Adam on the rows that a batch names",
+    when="large embeddings with sparse=True",
+    innovation="Only what a sparse gradient names is read and written: its weights, its averages, and no others.",
+    advantages="A step costs what the batch names, not what the table holds.",
+    disadvantages="Averages stand still between two meetings, though t runs on; no decay; dense gradients are refused.",
+    best_use="torch.nn.Embedding(sparse=True) with many rows of which a batch meets few.",
+    avoid="Dense gradients, which Adam takes, and rows that are to decay.",
+    decay="None: it would move all weights, or only those that a batch happens to name. For rows that decay take dense "
+    "gradients, or SGD with an explicit or implicit decay, which takes sparse ones.",
+    tune=(Setting("lr", "1e-3", "as for Adam"), _BETAS),
+    source="Kingma & Ba 2015, https://arxiv.org/abs/1412.6980",
+    elsewhere=(
+        "torch adds ε to √v before its bias is corrected, as here; its Adam adds it after.",
+        "TensorFlow Addons' LazyAdam does much the same.",
+    ),
+    twin="SparseAdam",
 )
 
 Rprop = OptimizerText(
