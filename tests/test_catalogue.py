@@ -12,12 +12,14 @@ import halflife
 from halflife import optimizers as optim
 from halflife import registry, rules
 from halflife.benchmark import ENTRIES, SETS, BenchmarkSettings, run_benchmark
-from halflife.catalogue import command_name
+from halflife.catalogue import command_name, rule_of, why_not
 from halflife.cli.app import app
-from halflife.lab import OPTIMIZER_SPECS, ExecutionConfig, Settings, run_study
+from halflife.lab import OPTIMIZER_SPECS, ExecutionConfig, Settings, StudyError, run_study
 
 PUBLIC = {name: x for name in halflife.__all__ if isinstance(x := getattr(halflife, name), type)}
 CLASSES = {n: c for n, c in PUBLIC.items() if issubclass(c, halflife.Optimizer) and c is not halflife.Optimizer}
+DENSE = [name for name, c in CLASSES.items() if rule_of(c).sparse != "required"]
+ENTRIES_OF_DENSE = [entry for entry in registry.entries() if entry.rule.sparse != "required"]
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -59,7 +61,7 @@ def test_names_are_the_classes_in_kebab_case():
     assert {name: command_name(name) for name in names} == names
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("name", DENSE)
 def test_every_class_can_be_timed_and_studied(name):
     assert ENTRIES[command_name(name)].ours is CLASSES[name]
     spec = OPTIMIZER_SPECS[command_name(name)]
@@ -73,11 +75,34 @@ def test_every_class_can_be_timed_and_studied(name):
         assert studied == spec
 
 
-@pytest.mark.parametrize("entry", registry.entries(), ids=lambda entry: entry.name)
+@pytest.mark.parametrize("name", ["sparse-adam", "lbfgs"])
+def test_what_takes_no_single_dense_gradient_is_neither_timed_nor_studied_and_the_reason_is_said(name):
+    words = {
+        "sparse-adam": "SparseAdam takes sparse gradients alone",
+        "lbfgs": "asks for the loss several times a step",
+    }
+    assert words[name] in why_not(name)
+    for catalogue in (OPTIMIZER_SPECS, ENTRIES):
+        assert name not in catalogue
+        assert name not in [*catalogue]
+        with pytest.raises(KeyError):
+            catalogue[name]
+    for refused in (Settings, BenchmarkSettings):
+        with pytest.raises(StudyError, match=f"{name} cannot be (studied|timed): .*{words[name]}"):
+            refused(optimizers=(name,))
+    with pytest.raises(StudyError, match=r"halflife\.SparseAdam cannot be studied"):
+        Settings(optimizers=("halflife.SparseAdam",))
+
+
+def test_of_another_name_there_is_no_reason():
+    assert [why_not(name) for name in ("adamw", "muon", "optimizer-of", "xyz")] == [""] * 4
+
+
+@pytest.mark.parametrize("entry", ENTRIES_OF_DENSE, ids=lambda entry: entry.name)
 def test_every_registered_rule_can_be_timed_and_studied(entry):
     name = command_name(entry.name)
     assert type(OPTIMIZER_SPECS[name].update.rule) is entry.rule
-    optimizer = ENTRIES[name].ours([torch.nn.Parameter(torch.zeros(2))])
+    optimizer = ENTRIES[name].ours([torch.nn.Parameter(torch.zeros(2, 2))])
     assert type(optimizer.view(optimizer.param_groups[0]).rule) is entry.rule
 
 

@@ -1,20 +1,61 @@
-"""Every optimizer there is, by the name that commands call it: the library's, and one for each registered rule."""
+"""The optimizers that commands time and study, by name: the library's, and one for each registered rule.
+
+Both give dense gradients and ask for one step, so what wants something else is left out, and ``why_not`` says why.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
-from . import registry
+import torch
+
+from . import optimizers, registry
 from .optim import Optimizer
+from .optim.groups import on_purpose
 from .optimizers import OPTIMIZERS, optimizer_of
+from .rules import Rule
 
 T = TypeVar("T")
 
 
 def optimizers_by_name() -> dict[str, type[Optimizer]]:
     """As they are registered now. The library's own keeps its name where another distribution's rule has the same."""
+    return {name: optimizer for name, optimizer in _by_name().items() if rule_of(optimizer).sparse != "required"}
+
+
+def why_not(name: str) -> str:
+    """Why an optimizer of that name is not among them; empty for another name."""
+    optimizer = _by_name().get(name)
+    if optimizer is not None and rule_of(optimizer).sparse == "required":
+        return f"{optimizer.__name__} takes sparse gradients alone, and these are dense: take Adam"
+    others = (getattr(optimizers, other) for other in optimizers.__all__ if command_name(other) == name)
+    if any(isinstance(x, type) and issubclass(x, torch.optim.Optimizer) for x in others) and optimizer is None:
+        return (
+            f"{name} asks for the loss several times a step, and here a step is given one gradient: take AdamW or SGD"
+        )
+    return ""
+
+
+def rule_of(optimizer: type[Optimizer], **settings: Any) -> Rule:
+    """The rule of a class under these settings."""
+    return _rule_by_default(optimizer) if not settings else _rule(optimizer, settings)
+
+
+@cache
+def _rule_by_default(optimizer: type[Optimizer]) -> Rule:
+    return _rule(optimizer, {})
+
+
+def _rule(optimizer: type[Optimizer], settings: dict[str, Any]) -> Rule:
+    with on_purpose():
+        made = optimizer([torch.zeros(1, 1)], **{"lr": 1.0, **settings})  # all rules take a matrix
+    return made.view(made.param_groups[0]).rule
+
+
+def _by_name() -> dict[str, type[Optimizer]]:
     found = {command_name(name): optimizer for name, optimizer in OPTIMIZERS.items()}
     for entry in registry.entries():
         found.setdefault(command_name(entry.name), optimizer_of(entry))
@@ -27,7 +68,7 @@ def command_name(class_name: str) -> str:
 
 
 class Catalogue(Mapping[str, T]):
-    """What a command knows of every optimizer; rules may be registered at any time, so it looks whenever it is asked.
+    """What a command knows of each of these optimizers; it looks whenever it is asked, for rules may come at any time.
 
     ``special`` says it for those of which more is known than their class, and adds variants under names of their own;
     ``plain`` says it for the others, from name and class. The special ones come first.

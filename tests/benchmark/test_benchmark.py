@@ -23,6 +23,7 @@ from halflife.benchmark.peers import PEERS, missing_libraries, peers_of
 from halflife.benchmark.results import Benchmark
 from halflife.benchmark.run import bytes_needed, run
 from halflife.benchmark.timing import Arena
+from halflife.cli.bench_table import remarks
 from halflife.lab import StudyError
 
 PAIR = ParameterSet("pair", "a pair", ((3, 4), (4,)), ("kept", "fresh"))
@@ -53,7 +54,7 @@ def test_where_torch_has_the_rule_both_take_the_same_step():
             if contender.role in ("ours", "loop"):
                 arena = Arena(PAIR, "kept")
                 arena.reset()
-                running = contender.build(arena.params)
+                running = contender.build(arena.taken(entry))
                 arena.seconds(running, 3)
                 weights.append(torch.cat([p.detach().flatten() for p in arena.params]))
         torch.testing.assert_close(*weights, msg=entry.name)
@@ -71,6 +72,29 @@ def test_the_clipped_and_averaged_step_of_torch_is_ours():
         arena.seconds(contender.build(arena.params), 1)
         weights.append(torch.cat([p.detach().flatten() for p in arena.params]))
     torch.testing.assert_close(*weights)
+
+
+def test_what_takes_matrices_alone_is_timed_on_those_and_says_what_it_leaves_out(tmp_path):
+    vectors = ParameterSet("vectors", "vectors", ((4,), (5,)))
+    settings = BenchmarkSettings(optimizers=("muon", "adafactor"), **{**QUICK, "sets": (PAIR, vectors)})
+    found = run(settings, tmp_path / "benchmark.json")
+    muon = [m for m in found.measurements if m.optimizer == "muon"]
+    assert {m.contender for m in muon} == {"halflife (foreach)", "torch, its only form"}
+    assert {(m.set, m.parameters, m.tensors, m.left_out) for m in muon} == {("pair", 12, 1, 1)}
+    assert {m.bytes_per_parameter for m in muon} == {20.0}
+    (skipped,) = (s for s in found.skipped if s.optimizer == "muon")
+    assert (skipped.set, skipped.contender) == ("vectors", "")
+    assert "takes no tensor of this set: Muon only supports 2D parameters" in skipped.reason
+    others = [m for m in found.measurements if m.optimizer == "adafactor"]
+    assert {(m.set, m.tensors, m.left_out) for m in others} == {("pair", 2, 0), ("vectors", 2, 0)}
+    assert {m.role for m in others} == {"ours", "foreach", "loop"}
+    words = "Muon on pair: 1 of the 2 tensors, 12 parameters; its rule takes no others"
+    assert sum(line.startswith(words) for line in remarks(found)) == 1
+
+
+def test_products_of_large_matrices_are_timed_on_a_cpu_only_where_they_are_asked_for():
+    assert set(ENTRIES) - set(BenchmarkSettings().chosen_optimizers) == {"muon"}
+    assert set(who.usual_optimizers("cuda")) == set(ENTRIES)
 
 
 def test_fused_is_timed_where_torch_has_it_for_cpus():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -13,7 +15,8 @@ from torch.nn.utils import clip_grad_norm_
 
 import halflife
 
-from ..catalogue import Catalogue
+from ..catalogue import Catalogue, rule_of
+from ..rules import Rule
 from .devices import Kind
 
 Role = Literal["ours", "ours, other states", "ours, other engine", "fused", "foreach", "loop", "compiled", "peer"]
@@ -55,6 +58,19 @@ class Entry:
     nearest: str = ""
     clip_and_average: bool = False
 
+    @cached_property
+    def rule(self) -> Rule:
+        """Ours, under these settings."""
+        return rule_of(self.ours, **self.settings)
+
+    def obstacle(self, p: Tensor) -> str:
+        """Why the rule does not take a parameter, in its own words; empty if it does."""
+        try:
+            self.rule.check(p)
+        except (ValueError, RuntimeError) as error:
+            return str(error)
+        return ""
+
 
 _MOMENTUM: dict[str, Any] = {"lr": 1e-3, "momentum": 0.9}
 _RIDGE: dict[str, Any] = {"lr": 1e-3, "weight_decay": 1e-2}
@@ -93,6 +109,14 @@ FUSED: dict[Kind, tuple[type[torch.optim.Optimizer], ...]] = {
 """What torch has one kernel for."""
 
 
+def usual_optimizers(kind: Kind) -> tuple[str, ...]:
+    """What is timed where nobody asks for anything else: all, but on a CPU those that multiply matrices.
+
+    One step of Muon on 3 × 4096² is 6·10¹² operations.
+    """
+    return tuple(name for name, entry in ENTRIES.items() if kind != "cpu" or entry.rule.acts_on != "matrices")
+
+
 def contenders_of(entry: Entry, compiled: bool = False, kind: Kind = "cpu") -> list[Contender]:
     """Ours and torch's on that kind of device; other libraries' are in ``peers``."""
     return [*_ours(entry, kind), *_torchs(entry, compiled, kind)]
@@ -105,7 +129,7 @@ def _ours(entry: Entry, kind: Kind) -> list[Contender]:
         more = {"max_grad_norm": MAX_NORM, "ema_decay": EMA_DECAY, **engine}
         return [Contender("halflife", "ours", _halflife(entry, "", more, clips=True), 12.0)]
     found = [Contender("halflife", "ours", _halflife(entry, "", engine))]
-    if kind == "cuda":
+    if kind == "cuda" and entry.rule.acts_on != "matrices":  # which no generated kernel steps
         foreach = _halflife(entry, "", {"engine": "foreach"})
         found.append(Contender("halflife (foreach)", "ours, other engine", foreach))
     if entry.name == "adamw":
@@ -131,13 +155,7 @@ def _torchs(entry: Entry, compiled: bool, kind: Kind) -> list[Contender]:
     if torch_class is None:
         return []
     wrap = _clipped_and_averaged if entry.clip_and_average else _plain
-    flags: list[tuple[str, Role, dict[str, bool]]] = [("torch foreach", "foreach", {"foreach": True})]
-    if torch_class in FUSED[kind]:
-        flags.insert(0, ("torch fused", "fused", {"fused": True}))
-    if not entry.clip_and_average:
-        flags.append(("torch loop", "loop", {"foreach": False}))
-        if compiled:
-            flags.append(("torch.compile", "compiled", {"foreach": True}))
+    flags = _flags(entry, torch_class, compiled, kind)
     label = f", {entry.nearest}" if entry.nearest else ""
     state = 12.0 if entry.clip_and_average else 8.0
     return [
@@ -149,6 +167,23 @@ def _torchs(entry: Entry, compiled: bool, kind: Kind) -> list[Contender]:
         )
         for words, role, flag in flags
     ]
+
+
+def _flags(
+    entry: Entry, torch_class: type[torch.optim.Optimizer], compiled: bool, kind: Kind
+) -> list[tuple[str, Role, dict[str, bool]]]:
+    """torch's implementations by label, with the flags that choose them; of a class that has one alone, this one."""
+    if "foreach" not in inspect.signature(torch_class).parameters:
+        alone: list[tuple[str, Role, dict[str, bool]]] = [("torch, its only form", "loop", {})]
+        return [*alone, ("torch.compile", "compiled", {})] if compiled else alone
+    flags: list[tuple[str, Role, dict[str, bool]]] = [("torch foreach", "foreach", {"foreach": True})]
+    if torch_class in FUSED[kind]:
+        flags.insert(0, ("torch fused", "fused", {"fused": True}))
+    if not entry.clip_and_average:
+        flags.append(("torch loop", "loop", {"foreach": False}))
+        if compiled:
+            flags.append(("torch.compile", "compiled", {"foreach": True}))
+    return flags
 
 
 def _plain(

@@ -19,8 +19,9 @@ from .sets import Gradients
 class Measurement:
     """One contender's steps on one parameter set; ``seconds`` holds one number a round, each the mean of a step.
 
-    ``temporary_bytes_per_parameter`` is what a step holds at most beyond weights, gradients and states; None on devices
-    whose allocator does not count it.
+    ``parameters`` and ``tensors`` are those that are stepped; ``left_out`` of the set are not, for the rule takes no
+    such tensors. ``temporary_bytes_per_parameter`` is what a step holds at most beyond weights, gradients and states;
+    None on devices whose allocator does not count it.
     """
 
     set: str
@@ -35,6 +36,7 @@ class Measurement:
     seconds: tuple[float, ...]
     bytes_per_parameter: float
     temporary_bytes_per_parameter: float | None = None
+    left_out: int = 0
 
     @property
     def case(self) -> tuple[str, Gradients]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn import Parameter
 
+from ..catalogue import why_not
 from ..lab.errors import StudyError
 from ..lab.machine import load_average, machine_facts
-from .contenders import ENTRIES, Contender, Entry, bytes_moved, contenders_of
+from .contenders import ENTRIES, Contender, Entry, bytes_moved, contenders_of, usual_optimizers
 from .devices import Device, device_of, kind_of
 from .peers import missing_libraries, peers_of
 from .results import Benchmark, Measurement, Skipped, write
@@ -28,12 +30,13 @@ SHARED_BYTES, TEMPORARY_BYTES = 8.0, 12.0
 class BenchmarkSettings:
     """What to time and how. ``threads`` None is torch's own choice; ``memory`` in GB, None is what is free.
 
-    ``device`` is torch's name of a CPU or a CUDA device; ``sets`` and ``stream_numbers`` None are the usual ones there.
+    ``device`` is torch's name of a CPU or a CUDA device; ``sets``, ``optimizers`` and ``stream_numbers`` None are the
+    usual ones there.
     Raises ``StudyError`` for an unknown optimizer, a choice of nothing, numbers out of range, and another device.
     """
 
     sets: tuple[ParameterSet, ...] | None = None
-    optimizers: tuple[str, ...] = field(default_factory=lambda: tuple(ENTRIES))
+    optimizers: tuple[str, ...] | None = None
     rounds: int = 9
     warm_up: int = 1
     threads: int | None = None
@@ -44,11 +47,13 @@ class BenchmarkSettings:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for what, chosen in (("sets", self.chosen_sets), ("optimizers", self.optimizers)):
+        for what, chosen in (("sets", self.chosen_sets), ("optimizers", self.chosen_optimizers)):
             if not chosen or len(set(chosen)) < len(chosen):
                 raise StudyError(f"a benchmark needs one or more {what}, each of them once.")
-        unknown = [name for name in self.optimizers if name not in ENTRIES]
+        unknown = [name for name in self.chosen_optimizers if name not in ENTRIES]
         if unknown:
+            if why_not(unknown[0]):
+                raise StudyError(f"{unknown[0]} cannot be timed: {why_not(unknown[0])}.")
             raise StudyError(f"optimizer {unknown[0]!r} is not known; choose among {', '.join(ENTRIES)}.")
         if self.rounds < 1 or (self.threads is not None and self.threads < 1):
             raise StudyError("rounds and threads must be at least 1.")
@@ -57,6 +62,10 @@ class BenchmarkSettings:
     def chosen_sets(self) -> tuple[ParameterSet, ...]:
         return usual_sets(kind_of(self.device)) if self.sets is None else self.sets
 
+    @property
+    def chosen_optimizers(self) -> tuple[str, ...]:
+        return usual_optimizers(kind_of(self.device)) if self.optimizers is None else self.optimizers
+
     def cases(self) -> list[Case]:
         return [(each, gradients) for each in self.chosen_sets for gradients in each.gradients]
 
@@ -64,7 +73,7 @@ class BenchmarkSettings:
         names = ("rounds", "warm_up", "round_seconds", "compiled", "device")
         return {
             "sets": [each.name for each in self.chosen_sets],
-            "optimizers": list(self.optimizers),
+            "optimizers": list(self.chosen_optimizers),
             **{name: getattr(self, name) for name in names},
         }
 
@@ -100,7 +109,7 @@ def run(
         )
         write(result, path)
         report = _Reporter(
-            len(settings.cases()) * len(settings.optimizers), settings.rounds + settings.warm_up, progress
+            len(settings.cases()) * len(settings.chosen_optimizers), settings.rounds + settings.warm_up, progress
         )
         for case in settings.cases():
             _run_case(case, settings, device, result, report)
@@ -139,7 +148,7 @@ def _run_case(case: Case, settings: BenchmarkSettings, device: Device, result: B
     """All optimizers on one set, whose weights and gradients they share."""
     (parameters, gradients), arena = case, None
     room = device.free_memory() if settings.memory is None else settings.memory * 1e9
-    for name in settings.optimizers:
+    for name in settings.chosen_optimizers:
         contenders = [*contenders_of(ENTRIES[name], settings.compiled, device.kind), *peers_of(name, device.kind)]
         report.begin(f"{parameters.title}{_ALSO[gradients]} · {ENTRIES[name].label}")
         need = bytes_needed(parameters, contenders)
@@ -167,23 +176,28 @@ def _run_optimizer(
     result: Benchmark,
     report: _Reporter,
 ) -> None:
-    (parameters, gradients), lanes = case, list[Lane]()
+    (parameters, gradients), lanes, params = case, list[Lane](), arena.taken(entry)
+    if not params:
+        reason = f"it takes no tensor of this set: {entry.obstacle(arena.params[0])}"
+        result.skipped.append(Skipped(parameters.name, gradients, entry.name, "", reason))
+        return
     arena.reset()
     for contender in contenders:
         try:
-            lane = Lane(contender, contender.build(arena.params))
+            lane = Lane(contender, contender.build(params))
             calibrate(lane, arena, settings.round_seconds)
             lanes.append(lane)
         except Exception as error:  # whatever a library, ours too, does not take or cannot do
             reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
             result.skipped.append(Skipped(parameters.name, gradients, entry.name, contender.label, reason))
     take_times(lanes, arena, settings.rounds, settings.warm_up, report.tick)
-    result.measurements += [_measurement(case, entry, lane, arena) for lane in lanes]
+    result.measurements += [_measurement(case, entry, lane, params) for lane in lanes]
 
 
-def _measurement(case: Case, entry: Entry, lane: Lane, arena: Arena) -> Measurement:
+def _measurement(case: Case, entry: Entry, lane: Lane, params: Sequence[Parameter]) -> Measurement:
+    """``params`` are those of the set that the rule takes."""
     parameters, gradients = case
-    held = lane.temporaries
+    held, numbers = lane.temporaries, sum(p.numel() for p in params)
     return Measurement(
         set=parameters.name,
         gradients=gradients,
@@ -191,12 +205,13 @@ def _measurement(case: Case, entry: Entry, lane: Lane, arena: Arena) -> Measurem
         contender=lane.running.label,
         role=lane.contender.role,
         nearest=entry.nearest,
-        parameters=parameters.parameters,
-        tensors=len(parameters.shapes),
+        parameters=numbers,
+        tensors=len(params),
         repetitions=lane.repetitions,
         seconds=tuple(lane.seconds),
-        bytes_per_parameter=bytes_moved(lane.running, arena.params) / parameters.parameters,
-        temporary_bytes_per_parameter=None if held is None else held / parameters.parameters,
+        bytes_per_parameter=bytes_moved(lane.running, params) / numbers,
+        temporary_bytes_per_parameter=None if held is None else held / numbers,
+        left_out=len(parameters.shapes) - len(params),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn import Parameter
 
-from .contenders import Contender, Running
+from .contenders import Contender, Entry, Running
 from .devices import Cpu, Device
 from .sets import Gradients, ParameterSet
 
@@ -32,6 +32,10 @@ class Arena:
         self.params = [Parameter(torch.empty(shape, device=where)) for shape in parameters.shapes]
         self.templates = [torch.empty(shape, device=where) for shape in parameters.shapes]
         self._ticks = count()
+
+    def taken(self, entry: Entry) -> list[Parameter]:
+        """Those that its rule takes."""
+        return [p for p in self.params if not entry.obstacle(p)]
 
     def reset(self) -> None:
         """The same weights and gradients for every optimizer: neither clipped, nor carried off by the one before."""

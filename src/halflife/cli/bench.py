@@ -29,7 +29,7 @@ Optimizers = Annotated[
     typer.Option(
         "--optimizer",
         metavar="NAME",
-        show_default="all",
+        show_default="all; on a CPU those that multiply matrices only where they are named",
         help=f"{', '.join(ENTRIES)}, or of a registered rule; may be given repeatedly.",
     ),
 ]
@@ -60,7 +60,7 @@ def bench(
     try:
         settings = BenchmarkSettings(
             sets=_sets(set_) if set_ else None,
-            optimizers=tuple(optimizer or ENTRIES),
+            optimizers=tuple(optimizer) if optimizer else None,
             rounds=rounds,
             threads=threads,
             memory=memory,

@@ -27,9 +27,10 @@ def tables(benchmark: Benchmark) -> list[Table]:
 
 
 def _table(rows: list[tuple[Measurement, Speed]], stream: float) -> Table:
-    first = rows[0][0]
+    first = max((m for m, _ in rows), key=lambda m: m.tensors)
     title = SETS[first.set].title if first.set in SETS else first.set
-    words = f"{title}: {first.parameters:,} parameters in {first.tensors} tensors, {_GRADIENTS[first.gradients]}"
+    left = f" (of {first.tensors + first.left_out})" if first.left_out else ""
+    words = f"{title}: {first.parameters:,} parameters in {first.tensors} tensors{left}, {_GRADIENTS[first.gradients]}"
     counted = any(m.temporary_bytes_per_parameter is not None for m, _ in rows)
     table = Table(title=readable(words), title_justify="left", title_style="bold")
     table.add_column("optimizer")
@@ -94,6 +95,7 @@ def remarks(benchmark: Benchmark) -> list[str]:
         f"torch {machine['torch']}; "
         f"load {_load(machine['load_before'])} before, {_load(machine.get('load_after'))} after.",
         *_busy(machine["load_before"], machine["cores"]),
+        *_left_out(benchmark),
         *_not_timed(benchmark),
     ]
 
@@ -118,6 +120,20 @@ def _busy(load: list[float] | None, cores: int | None) -> list[str]:
 
 def _load(average: list[float] | None) -> str:
     return "unknown" if average is None else f"{average[0]:.1f}"
+
+
+def _left_out(benchmark: Benchmark) -> list[str]:
+    """One line for each optimizer and set of which it steps a part."""
+    parts = dict.fromkeys(
+        (m.optimizer, m.set, m.tensors, m.tensors + m.left_out, m.parameters)
+        for m in benchmark.measurements
+        if m.left_out
+    )
+    return [
+        f"{ENTRIES[name].label} on {on}: {tensors} of the {all_} tensors, {numbers:,} parameters; its rule takes "
+        "no others, which another one would have to step."
+        for name, on, tensors, all_, numbers in parts
+    ]
 
 
 def _not_timed(benchmark: Benchmark) -> list[str]:

@@ -51,7 +51,7 @@ Adafactor = OptimizerText(
     avoid="Where 8-bit states of AdamW (state_dtype='8bit') fit: they keep Adam's behaviour.",
     decay="Decoupled: (1 − lr·λ) has lr itself, while the step has min(lr, 1/√t) and the weights' size.",
     tune=(
-        Setting("lr", "1e-3–1e-2", "the largest relative step: the share of its size by which a weight moves"),
+        Setting("lr", "1e-3–1e-1", "the largest relative step: the share of its size by which a weight moves"),
         Setting("beta2_decay", "−0.8", "c in 1 − β₂ = t^c: averages grow longer with the clock"),
         Setting("d", "1.0", "the root mean square of U from which it is clipped"),
         Setting("weight_decay", "0", "with lr 1e-2, λ = 0.01 takes 1e-4 a step"),

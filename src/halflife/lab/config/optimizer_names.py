@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 
 from ... import __version__, optim, regularizers
+from ...catalogue import why_not
 from ...decays import NAMED
 from ...regularizers import L2, Regularizer
 from ..errors import StudyError
@@ -72,6 +73,8 @@ def optimizer_spec(given: Given) -> OptimizerSpec:
         return _in_words(given, OPTIMIZER_SPECS[name], words) if words else OPTIMIZER_SPECS[name]
     if name.endswith(".py") and len(words) == 1:
         return _of_class(_from_file(name, words[0]), given, code_of_file(Path(name)))
+    if why_not(name):
+        raise StudyError(f"{given} cannot be studied: {why_not(name)}.")
     module, _, qualified = given.replace(":", ".").rpartition(".")
     if module:
         return _of_class(_imported(module, qualified, given), given)

@@ -9,14 +9,16 @@ from inspect import signature
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ... import optim
-from ...catalogue import Catalogue
+from ...catalogue import Catalogue, command_name, why_not
 from ...decays import NAMED, Decay
 from ...optim.groups import on_purpose
 from ...optimizers import SGD, SGDW, Adam, AdamW
+from ...rules import Rule
 from ...update import Update
+from ..errors import StudyError
 
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Three decades, which hold the best λ of every optimizer whose λ is not multiplied by lr at each step."""
@@ -54,6 +56,31 @@ class OptimizerSpec:
         with on_purpose():
             return self.optimizer(params, lr=lr, weight_decay=lam, **dict(self.settings))
 
+    def refusal(self, model: nn.Module) -> str:
+        """Why the rule cannot step this model, and what could be done; empty where it can, or where nothing is known.
+
+        Frozen parameters are passed over.
+        """
+        if self.update is None:
+            return ""
+        for name, p in model.named_parameters():
+            try:
+                if p.requires_grad:
+                    self.update.rule.check(p)
+            except (ValueError, RuntimeError) as error:
+                return (
+                    f"{self.name} cannot train this model, for its parameter {name} {tuple(p.shape)}: {error} "
+                    "Study another optimizer, a model that has no such parameter, or my.py:both, a function of yours "
+                    "that takes (params, lr, weight_decay): its optimizer steps the matrices by this one, the rest "
+                    "by AdamW."
+                )
+        return ""
+
+    @property
+    def is_choosy(self) -> bool:
+        """Whether there may be parameters that the rule does not take."""
+        return self.update is not None and type(self.update.rule).check is not Rule.check
+
     @property
     def key(self) -> list[str]:
         """What a ledger knows it by; a field of two rules stands under the name that it had when ledgers began."""
@@ -77,7 +104,7 @@ class OptimizerSpec:
 
 def update_of(optimizer: type[optim.Optimizer], **settings: Any) -> Update:
     """rule × decay × regularizer of a class under these settings."""
-    made = optimizer([torch.zeros(1, requires_grad=True)], lr=1.0, weight_decay=0.0, **settings)
+    made = optimizer([torch.zeros(1, 1, requires_grad=True)], lr=1.0, weight_decay=0.0, **settings)  # all take a matrix
     return made.view(made.param_groups[0]).update
 
 
@@ -120,8 +147,13 @@ def lr_factor_of(optimizer: Callable[..., Any], rule: str) -> float:
 
 
 def spec_of(name: str, optimizer: type[optim.Optimizer]) -> OptimizerSpec:
-    """A class as it comes, with the learning rates and the λ that rule and decay suggest."""
+    """A class as it comes, with the learning rates and the λ that rule and decay suggest.
+
+    Raises ``StudyError`` for one that takes no dense gradients.
+    """
     update = update_of(optimizer)
+    if update.rule.sparse == "required":
+        raise StudyError(f"{name} cannot be studied: {why_not(command_name(optimizer.__name__))}.")
     lams = TIMES_LR if update.decay.multiplier == "lr" else HALF_DECADES
     rule = type(update.rule).__name__
     equation, factor = equation_of(update.decay, rule), lr_factor_of(optimizer, rule)

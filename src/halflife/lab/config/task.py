@@ -45,6 +45,7 @@ def training_of(settings: Settings, how: ExecutionConfig) -> Training | OwnTrain
     model = problem.model if settings.model is None else partial(MODELS[settings.model], problem, **of_model)
     if settings.options:
         _check_options_fit(model, settings.options)
+    _check_optimizers_fit(model, settings)
     return Training(problem, model, settings.recipe, how.device)
 
 
@@ -86,6 +87,19 @@ def _check_options_fit(model: Callable[[], nn.Module], options: Mapping[str, Any
     except (TypeError, ValueError, RuntimeError, IndexError) as error:
         words = ", ".join(f"{name} {value}" for name, value in options.items())
         raise StudyError(f"no model can be made with {words} ({error}).") from error
+
+
+def _check_optimizers_fit(model: Callable[[], nn.Module], settings: Settings) -> None:
+    """Raises ``StudyError`` where a rule does not take one of the model's parameters, before anything is trained."""
+    choosy = [spec for spec in settings.optimizer_specs() if spec.is_choosy]
+    if not choosy:
+        return
+    with torch.random.fork_rng(devices=[]):
+        made = model()
+    for spec in choosy:
+        refusal = spec.refusal(made)
+        if refusal:
+            raise StudyError(refusal)
 
 
 def _cut(problem: Problem, samples: int | None) -> Problem:
