@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import halflife
+from halflife.catalogue import rule_of
 
 TORCH = ["SGD", "ASGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Rprop"]
 ALL = [*TORCH, "Lion", "SGDW", "AdamL2", "ProxAdam", "AdamP", "ProxSGD"]
@@ -26,6 +28,31 @@ each_engine = pytest.mark.parametrize("engine", ENGINES, ids=["eager", "foreach"
 
 def ours(name: str) -> Any:
     return getattr(halflife, name)
+
+
+def shapes_for(optimizer_class: type, shapes: Any) -> list[tuple[int, ...]]:
+    """Those that the rule of our class of that name takes."""
+    check = rule_of(ours(optimizer_class.__name__)).check
+    found = []
+    for shape in shapes:
+        with contextlib.suppress(ValueError):
+            check(torch.empty(shape))
+            found.append(shape)
+    return found
+
+
+def gradient_for(optimizer_class: type, p: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A gradient of a kind that the rule takes: sparse, with one row of three left out, where it takes no other."""
+    g = torch.randn(p.shape, generator=generator, dtype=p.dtype)
+    if rule_of(ours(optimizer_class.__name__)).sparse != "required":
+        return g
+    rows = torch.arange(len(g)) % 3 != int(torch.randint(3, (), generator=generator))
+    return (g * rows.reshape(-1, *[1] * (g.dim() - 1))).to_sparse(1)
+
+
+def takes(optimizer_class: Any, argument: str) -> bool:
+    """Whether a class of torch's has that argument."""
+    return argument in inspect.signature(optimizer_class).parameters
 
 
 def theirs(name: str) -> Any:
