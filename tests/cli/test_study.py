@@ -132,7 +132,7 @@ def test_the_doctor_says_what_there_is_and_why():
     assert re.search(r"large model +(native|eager): ", result.output)
     for entry in registry.entries():
         assert re.search(rf"rules .*\b{entry.name}\b", result.output)
-        if not isinstance(load(), Missing):
+        if entry.rule.functor and not isinstance(load(), Missing):
             assert re.search(rf"compiled .*\b{entry.rule.functor}\b", result.output)
 
 

@@ -35,7 +35,7 @@ def train(optimizer: torch.optim.Optimizer, weights: list[torch.nn.Parameter], s
         loss.backward()
         return loss
 
-    return [float(optimizer.step(closure)) for _ in range(steps)]  # type: ignore[arg-type]
+    return [optimizer.step(closure).detach().item() for _ in range(steps)]  # type: ignore[arg-type]
 
 
 def through_a_file(state_dict: dict[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,8 @@ def _flags(
     entry: Entry, torch_class: type[torch.optim.Optimizer], compiled: bool, kind: Kind
 ) -> list[tuple[str, Role, dict[str, bool]]]:
     """torch's implementations by label, with the flags that choose them; of a class that has one alone, this one."""
-    if "foreach" not in inspect.signature(torch_class).parameters:
+    taken = inspect.signature(torch_class).parameters
+    if "foreach" not in taken and not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
         alone: list[tuple[str, Role, dict[str, bool]]] = [("torch, its only form", "loop", {})]
         return [*alone, ("torch.compile", "compiled", {})] if compiled else alone
     flags: list[tuple[str, Role, dict[str, bool]]] = [("torch foreach", "foreach", {"foreach": True})]
