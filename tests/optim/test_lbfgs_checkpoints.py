@@ -46,7 +46,7 @@ def through_a_file(state_dict: dict[str, Any]) -> dict[str, Any]:
 
 
 def apart(a: list[torch.nn.Parameter], b: list[torch.nn.Parameter]) -> float:
-    return max(float((x - y).abs().max()) for x, y in zip(a, b, strict=True))
+    return max(float((x - y).detach().abs().max()) for x, y in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("direction", ["from torch", "to torch", "ours"])
