@@ -128,9 +128,7 @@ class Optimizer(torch.optim.Optimizer):
             raise TypeError(signature.without_rule(type(self).__name__))
         given = signature.bound(type(self).__name__, self._signature, args, keywords)
         default = {name: p.default for name, p in self._signature.parameters.items()}
-        settings = {**default, **given}
-        if settings["decay"] is None:
-            settings["decay"] = default["decay"]
+        settings = {**default, **given, "decay": given.get("decay") or default["decay"]}
         self._given = frozenset(given)
         if "weight_decay" not in given and settings["decay"] is not None:
             settings["weight_decay"] = signature.same_decay_per_step(self._signature, settings["decay"])
@@ -371,8 +369,9 @@ class Optimizer(torch.optim.Optimizer):
             replaced = pre_hook(self, state_dict)
             state_dict = state_dict if replaced is None else replaced
         own = self._torch_names or tuple(self._signature.parameters if self._signature else ())
-        required = partial(required_settings, own=own)
-        self.__setstate__(checkpoints.unpack(state_dict, self.param_groups, self.view, required))
+        self.__setstate__(
+            checkpoints.unpack(state_dict, self.param_groups, self.view, partial(required_settings, own=own))
+        )
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
 

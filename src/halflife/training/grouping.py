@@ -19,6 +19,7 @@ from ..parameters import (
     named_parameters,
     shown,
 )
+from .routing import REST, Routing
 
 Settings = dict[str, Any]
 
@@ -36,6 +37,8 @@ def param_groups(
     lr: float | None = None,
     layer_decay: float | None = None,
     overrides: Mapping[Pattern, Mapping[str, Any]] | None = None,
+    matrix: str | Mapping[str, Any] | None = None,
+    head: Pattern | Sequence[Pattern] | None = None,
 ) -> ParamGroups:
     """The model's parameters as groups for any optimizer, as few as there are different settings; ``print`` shows them.
 
@@ -53,6 +56,10 @@ def param_groups(
     ``group_matcher()`` has it: see ``parameters.layer_depths``; the printed table says what was found. A decay that
     takes lr·λ a step shrinks with its group's lr; ``decay="independent"`` and "proximal", which take ηλ, do not.
 
+    With ``matrix`` the groups name their rules, so that any optimizer of halflife takes them: the matrices inside the
+    network are stepped by that one, embeddings, the head, norms, biases and scales by AdamW's. The table says who went
+    where and why.
+
     Frozen parameters (``requires_grad`` False) are left out; they count for depth. Each group also has its
     ``param_names``, as groups made of ``named_parameters()`` have. As with any groups in torch, an optimizer fills in
     its own settings: make them anew for a second optimizer.
@@ -64,13 +71,18 @@ def param_groups(
         lr: the learning rate of every group; with ``layer_decay``, that of the deepest parameters.
         layer_decay: d in ``lr·d^k``, the learning rate of parameters k blocks before the deepest; above 0, at most 1.
         overrides: any settings of the optimizer for what matches a pattern; later ones win, and all win over the rest.
+        matrix: the rule of the matrices inside, "muon", or a dict of its settings with an lr and a weight_decay of
+            their own: ``{"rule": "muon", "lr": 0.02}``. Without an lr Muon is scaled to take that of the rest
+            (``adjust_lr_fn="match_rms_adamw"``). Convolutions are flattened, stacks of matrices taken one by one.
+        head: patterns of the last layer, which no type tells from the others; () if there is none. One that is tied to
+            an embedding needs no word.
 
     Returns:
         A list of dicts with ``params``, ``param_names`` and settings, in the order of their first parameters.
 
     Raises:
         TypeError: for what is no model, no pattern or no dict of settings.
-        ValueError: for a pattern that matches nothing, and for numbers out of range.
+        ValueError: for a pattern that matches nothing, for numbers out of range, and for a head that is not said.
     """
     everything, overrides = named_parameters(model), overrides or {}
     spared = [no_decay] if isinstance(no_decay, str | type) else [*no_decay]
@@ -80,14 +92,29 @@ def param_groups(
     trained = list[tuple[NamedParameter, Settings]]()
     spared_by: dict[Pattern, list[NamedParameter]] = {pattern: [] for pattern in spared}
     scales, remark = _scales(everything, layer_decay)
+    routing = None if matrix is None else Routing(everything, matrix, head)
     for named, scale in zip(everything, scales, strict=True):
         if named.parameter.requires_grad:
             reason, overridden = first_match(spared, named), _overridden(named, overrides)
-            own = {"weight_decay": weight_decay if reason is None else 0.0, "lr": None if lr is None else lr * scale}
+            routed = {} if routing is None else routing.settings(named)
+            own = {**routed, "weight_decay": routed.get("weight_decay", weight_decay) if reason is None else 0.0}
+            rate = routed.get("lr", lr)
+            own["lr"] = None if rate is None else rate * scale
             trained.append((named, {name: x for name, x in own.items() if x is not None} | overridden))
             if reason is not None and "weight_decay" not in overridden:
                 spared_by[reason].append(named)
-    return ParamGroups(_merged(trained), everything, spared_by, remark)
+    elsewhere = {} if routing is None else _by_reason(routing, [named for named, _ in trained])
+    return ParamGroups(_merged(trained), everything, spared_by, remark, elsewhere)
+
+
+def _by_reason(routing: Routing, trained: Sequence[NamedParameter]) -> dict[str, list[NamedParameter]]:
+    """What no rule for matrices steps, by why."""
+    found: dict[str, list[NamedParameter]] = {}
+    for named in trained:
+        reason = routing.reason(named)
+        if reason is not None:
+            found.setdefault(reason, []).append(named)
+    return found
 
 
 def _overridden(named: NamedParameter, overrides: Mapping[Pattern, Mapping[str, Any]]) -> Settings:
@@ -166,7 +193,7 @@ def _check_overrides(overrides: Any) -> None:
 class ParamGroups(list[dict[str, Any]]):
     """A plain list of group dicts, to give to an optimizer; ``str`` and ``repr`` show what is in each.
 
-    Below stands what ``no_decay`` spared, by the first pattern that matches it.
+    Below stands what no rule for matrices steps, and what ``no_decay`` spared, by the first pattern that matches it.
     """
 
     def __init__(
@@ -175,15 +202,14 @@ class ParamGroups(list[dict[str, Any]]):
         everything: Sequence[NamedParameter] = (),
         spared_by: Mapping[Pattern, Sequence[NamedParameter]] | None = None,
         remark: str = "",
+        elsewhere: Mapping[str, Sequence[NamedParameter]] | None = None,
     ) -> None:
         super().__init__(groups)
         self._names = list(dict.fromkeys(name for group in self for name in group if name not in NOT_SETTINGS))
         self._remarks = [*_remarks(everything), *([remark] if remark else [])]
-        self._spared = [
-            [shown(pattern), meaning(pattern), *_contents([n.parameter for n in spared], [n.name for n in spared])]
-            for pattern, spared in (spared_by or {}).items()
-            if spared
-        ]
+        found = (((shown(p), meaning(p)), spared) for p, spared in (spared_by or {}).items())
+        self._spared = [[*why, *_contents_of(spared)] for why, spared in found if spared]
+        self._elsewhere = [[REST["rule"], why, *_contents_of(others)] for why, others in (elsewhere or {}).items()]
 
     def __str__(self) -> str:
         lines = _table(["group", *self._names, *CONTENTS], [[str(k), *self._row(g)] for k, g in enumerate(self)])
@@ -192,7 +218,9 @@ class ParamGroups(list[dict[str, Any]]):
         total += _count(_numel(params), "number")
         blank = ["–: the optimizer's own"] if any(n not in g for g in self for n in self._names) else []
         lines.append("; ".join([total, *self._remarks, *blank]))
-        return "\n".join(lines + (_table(["no decay", "because", *CONTENTS], self._spared) if self._spared else []))
+        for what, rows in (("stepped by", self._elsewhere), ("no decay", self._spared)):
+            lines += _table([what, "because", *CONTENTS], rows) if rows else []
+        return "\n".join(lines)
 
     __repr__ = __str__
 
@@ -209,6 +237,10 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 def _contents(params: Sequence[Tensor], names: Sequence[str]) -> list[str]:
     return [f"{len(params):,}", f"{_numel(params):,}", _examples(names)]
+
+
+def _contents_of(those: Sequence[NamedParameter]) -> list[str]:
+    return _contents([named.parameter for named in those], [named.name for named in those])
 
 
 def _numel(params: Iterable[Tensor]) -> int:
