@@ -84,7 +84,7 @@ def _which_head(everything: Sequence[NamedParameter]) -> str:
     near = list(dict.fromkeys([*called[-2:], *inner[-1:]]))
     named = " or ".join(repr(f"{name.rpartition('.')[0] or name}.*") for name in near)
     return (
-        "matrix= sends the matrices inside a network to another rule, and the head, a matrix too, is not one of them; its "
-        f"type does not tell it from others. Say which it is, head={named or repr('head.*')} perhaps, or head=() if there "
-        "is none."
+        "matrix= sends the matrices inside a network to another rule, and the head, a matrix too, is not one of them; "
+        f"its type does not tell it from others. Say which it is, head={named or repr('head.*')} perhaps, or head=() "
+        "if there is none."
     )
