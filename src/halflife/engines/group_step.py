@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..rules import Scalar, StateSpec
+from ..sharded.sharding import laid_out_as, replicated
 from ..update import Update
 from .formats import BLOCK, HALF, wide
 from .memory import SCALE, Memory, ParameterState, Rounding, decoded
@@ -180,7 +181,7 @@ class GroupStep:
     def put(self, p: Tensor, state: ParameterState, w: Tensor, clock: Clock, as_is: bool, at: int = 0) -> None:
         """Write the new weights; ``at`` is the place of p's first coordinate, where p is a piece of a tensor."""
         if as_is:
-            as_real(p).copy_(w)
+            as_real(p).copy_(laid_out_as(w, p))
         else:
             self.memory.write_weights(p, state, w, clock.get("step", 0.0), at)
 
@@ -192,7 +193,7 @@ class GroupStep:
         self._store_scalars(state, {name: x for name, x in new.items() if name in scalars})
         for name in (name for name in new if name not in scalars):
             if name in self.reduced:
-                self._store_as_is(p, state, name, new[name])
+                self._store_as_is(p, state, name, replicated(new[name]))
                 continue
             if name not in self.state_names:
                 raise TypeError(
@@ -215,7 +216,7 @@ class GroupStep:
         elif self.mode == "differentiable" or old.is_sparse:
             state[name] = x
         else:
-            old.copy_(x)
+            old.copy_(laid_out_as(x, old))
 
     def _store_scalars(self, state: ParameterState, new: Mapping[str, Any]) -> None:
         for name, x in new.items():
@@ -293,8 +294,6 @@ class GroupStep:
     def _check_reduced(self, p: Tensor, state: ParameterState) -> None:
         """As ``_check`` what is smaller than the parameter."""
         shapes = {name: spec.shape_of(p) for name, spec in self.reduced.items()}
-        if self._keeps_norm and isinstance(state.get("anchor"), Tensor):
-            shapes["anchor"] = tuple(min(n, m) for n, m in zip(state["anchor"].shape, p.shape, strict=False))
         for name, shape in shapes.items():
             x = state.get(name)
             if x is not None and not (isinstance(x, Tensor) and tuple(x.shape) == shape and x.device == p.device):
@@ -324,7 +323,7 @@ class GroupStep:
                 x = values[name] if isinstance(values[name], Tensor) else torch.tensor(values[name], device="cpu")
                 found[name] = x.to(device, dtype, copy=True)
             elif name in self.reduced:
-                found[name] = values[name]
+                found[name] = replicated(values[name])
             elif plain:
                 found[name] = torch.view_as_complex(values[name]) if p.is_complex() else values[name]
             else:

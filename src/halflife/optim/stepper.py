@@ -28,7 +28,8 @@ from ..engines.memory import Memory
 from ..regularizers import L2
 from ..rules import Rule, Scalar
 from ..sharded.reduction import Reduction, reduction_over
-from ..sharded.stand_ins import Shards, any_sharded
+from ..sharded.rule import rule_on_shard
+from ..sharded.stand_ins import OVER, Shards, any_sharded
 from ..update import Update
 from .checkpoints import convert_state
 from .groups import GLOBAL, CyclicPeaks, Group, GroupView, is_on_cpu, is_on_purpose, number
@@ -53,7 +54,8 @@ class Stepper:
 
     def view(self, group: Group) -> GroupView:
         """The group, read in the algebra's terms."""
-        return GroupView(group, self.rule_of(group))
+        rule, over = self.rule_of(group), group.get(OVER)
+        return GroupView(group, rule if over is None else rule_on_shard(rule, over))
 
     def step(self, groups: list[Group], state: States, guard: StepGuard) -> bool | Tensor:
         """Step all parameters that have gradients, unless the guard says to skip.

@@ -74,12 +74,12 @@ class Muon(Rule):
         μ = self.momentum
         b = s["momentum_buffer"].lerp(g, 1 - μ)
         v = g.lerp(b, μ) if self.momentum_type == "nesterov" else b
-        M = v.flatten(1) if self.matrices == "flattened" else v
-        u = self.ρ(w.shape) * self.orthogonalized(M)
-        return u.view_as(v) if self.matrices == "flattened" else u, 1.0, {"momentum_buffer": b}
+        return self.direction(v), 1.0, {"momentum_buffer": b}
 
-    def orthogonalized(self, M: Tensor) -> Tensor:
-        return newton_schulz(M, self.coefficients, self.steps, self.eps, self.precision, self.form)
+    def direction(self, v: Tensor) -> Tensor:
+        M = v.flatten(1) if self.matrices == "flattened" else v
+        u = self.ρ(v.shape) * newton_schulz(M, self.coefficients, self.steps, self.eps, self.precision, self.form)
+        return u.view_as(v) if self.matrices == "flattened" else u
 
     def ρ(self, shape: Size) -> float:
         rows = shape[0] if self.matrices == "flattened" else shape[-2]

@@ -65,6 +65,9 @@ class Rule(ABC):
     parameters it takes; ``counts_steps``; ``sparse``, what it does with sparse gradients ("required": it takes no
     others); ``functor``, its name in the native library, which reads its fields in their order.
 
+    A rule for "matrices" has its way from what it averages to u in ``direction(v)``, alone with what it needs of the
+    whole: of matrices that lie on several processes v is gathered for that, and nothing else.
+
     What torch's optimizers need beyond that: ``tick`` moves a scalar on with the clock before the rule reads it
     (NAdam), ``rate`` replaces the learning rate (ASGD, Adagrad, Rprop), ``move`` takes the step (ASGD shrinks w on the
     way) and ``finish`` sees the new weights (ASGD's average).
@@ -116,6 +119,9 @@ class Rule(ABC):
 
     @abstractmethod
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, Tensor | float, State]: ...
+
+    def direction(self, v: Tensor) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} has no direction of its own for whole matrices")
 
     def rate(self, lr: Scalar, t: Scalar, s: State) -> Scalar:
         return lr

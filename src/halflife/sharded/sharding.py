@@ -55,6 +55,20 @@ class Sharding:
         return shard_of(x if x.placements == self.placements else x.redistribute(placements=self.placements))
 
 
+def laid_out_as(x: Any, p: Tensor) -> Any:
+    """x over processes as p is, where that is so."""
+    return x.redistribute(placements=p.placements) if is_dtensor(p) and x.placements != p.placements else x  # type: ignore[attr-defined]
+
+
+def replicated(x: Any) -> Any:
+    """A DTensor whole on every process, as what many coordinates share is kept; any other tensor as it is."""
+    if not is_dtensor(x):
+        return x
+    from torch.distributed.tensor import Replicate  # noqa: PLC0415
+
+    return x.redistribute(placements=[Replicate()] * x.device_mesh.ndim)
+
+
 def is_dtensor(x: Any) -> bool:
     """Whether this is a DTensor: there is none before that module of torch is imported, which takes a while."""
     module = sys.modules.get("torch.distributed.tensor")

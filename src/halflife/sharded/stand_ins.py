@@ -29,6 +29,10 @@ Group = dict[str, Any]
 ParameterState = dict[str, Any]
 
 
+OVER = "halflife_sharding"
+"""In a group of shards, how they are cut, for a rule that needs the whole."""
+
+
 class View(Protocol):
     """What is asked of a parameter group's settings here."""
 
@@ -110,12 +114,13 @@ def _same(values: Collection[Any], kept: Collection[Any]) -> bool:
 
 
 class LocalGroup(NamedTuple):
-    """What a group's tensors were replaced by: by each regularizer the ones that it acts on."""
+    """What a group's tensors were replaced by: by each regularizer the ones that it acts on, and how they are cut where
+    the rule asks for wholes."""
 
     params: list[Tensor]
     regularizer: Any
     mode: str
-    parts: list[tuple[Any, list[Tensor]]]
+    parts: list[tuple[Any, Any, list[Tensor]]]
 
     def is_of(self, group: Group, view: View) -> bool:
         own = self.regularizer is group.get("regularizer") and self.mode == view.mode
@@ -144,9 +149,9 @@ class Shards:
         if not as_before or not all(shard.lies_at(p) for p, shard in self._shards.items()):
             self._replace(groups, views)
         return [
-            {**group, "regularizer": R, "params": params}
+            {**group, "regularizer": R, "params": params} | ({} if sharding is None else {OVER: sharding})
             for group, own in zip(groups, self._groups, strict=True)
-            for R, params in own.parts
+            for R, sharding, params in own.parts
         ]
 
     def _replace(self, groups: list[Group], views: Sequence[View]) -> None:
@@ -157,18 +162,19 @@ class Shards:
 
     def _local_group(self, place: int, group: Group, view: View, before: dict[DTensor, Shard]) -> LocalGroup:
         whole = group.get("regularizer")
-        parts: dict[int, tuple[Any, list[Tensor]]] = {}
+        parts: dict[Any, tuple[Any, Any, list[Tensor]]] = {}
         for p in group["params"]:
-            own, q, sharded = whole, p, is_dtensor(p)
+            own, q, over, sharded = whole, p, None, is_dtensor(p)
             if sharded and steps_locally(view, p):
                 shard = self._shards[p] = _shard(p, place, before.get(p))
                 q, own = shard.tensor, shard.regularizer_of(whole)
+                over = shard.sharding if gathers(view.rule) else None
             else:
                 self._others.append(p)
             if sharded:
                 self._sources[q] = p
-            parts.setdefault(id(own), (own, []))[1].append(q)
-        return LocalGroup(list(group["params"]), whole, view.mode, [*parts.values()] or [(whole, [])])
+            parts.setdefault((id(own), over), (own, over, []))[2].append(q)
+        return LocalGroup(list(group["params"]), whole, view.mode, [*parts.values()] or [(whole, None, [])])
 
     def gradient(self, p: Tensor, g: Tensor) -> Tensor:
         """What lies here of the gradient of a tensor that is stepped."""
@@ -215,7 +221,12 @@ def _shard(p: DTensor, place: int, before: Shard | None) -> Shard:
 def steps_locally(view: View, p: DTensor) -> bool:
     """Whether the shard's step can be made on a plain tensor: a rule for each coordinate, and no graph through it."""
     whole = all(not placement.is_partial() for placement in p.placements)
-    return whole and view.mode != "differentiable" and view.rule.acts_on == "coordinates"
+    return whole and view.mode != "differentiable" and (view.rule.acts_on == "coordinates" or gathers(view.rule))
+
+
+def gathers(rule: Rule) -> bool:
+    """Whether all that a rule needs of whole matrices is its direction."""
+    return rule.acts_on == "matrices" and type(rule).direction is not Rule.direction
 
 
 def shape_and_offset(p: DTensor) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -63,6 +63,28 @@ OPTIMIZERS: dict[str, Callable[[Params], Any]] = {
     "an average of the weights": lambda ps: halflife.AdamW(ps, ema_decay=0.5, **STRONG),
     "amsgrad": lambda ps: halflife.Adam(ps, amsgrad=True, **STRONG),
     "RAdam": lambda ps: halflife.RAdam(ps, **STRONG),
+    "Muon": lambda ps: halflife.Muon(matrices(ps), ns_precision="float64", **STRONG),
+    "Muon, proximal, in stacks": lambda ps: halflife.Muon(
+        matrices(ps), ns_precision="float64", engine="foreach", decay="proximal", regularizer=rz.L1(), **STRONG
+    ),
+    "Muon + Adam": lambda ps: halflife.AdamW(
+        [
+            {"params": matrices(ps), "rule": "Muon", "ns_precision": "float64"},
+            {"params": [p for p in ps if p.dim() != 2]},
+        ],
+        max_grad_norm=0.7,
+        **STRONG,
+    ),
+    "Sphere": lambda ps: halflife.AdamW(
+        matrices(ps), decay="proximal", regularizer=rz.Sphere(), lr=0.05, weight_decay=0.0
+    ),
+    "Sphere of rows": lambda ps: halflife.AdamW(
+        matrices(ps), decay="proximal", regularizer=rz.Sphere(dim=1), lr=0.05, weight_decay=0.0
+    ),
+    "Hyperball": lambda ps: halflife.AdamW(
+        matrices(ps), decay="proximal", regularizer=rz.Sphere(), direction="normalized", lr=0.05, weight_decay=0.0
+    ),
+    "Adafactor": lambda ps: halflife.Adafactor(ps, **STRONG),
 }
 
 
