@@ -24,6 +24,8 @@ RECORDS: list[Record] = [
     for name in ("rules", "decays", "regularizers", "formats", "surroundings")
     for record in torch.load(FOLDER / f"{name}.pt", weights_only=True)
 ]
+LATER = {"Adafactor", "Muon", "SparseAdam"}
+"""Classes that version 0.1.0 had not; their checkpoints are torch's, as ``tests/optim/test_checkpoints.py`` asks."""
 BY_NAME = {record["name"]: record for record in RECORDS}
 
 
@@ -232,6 +234,7 @@ def test_torch_reads_what_we_wrote() -> None:
 def test_every_kind_is_among_the_fixtures() -> None:
     classes = {c for c in halflife.__all__ if isinstance(getattr(halflife, c), type(halflife.SGD))}
     wanted = {c for c in classes if issubclass(getattr(halflife, c), halflife.Optimizer)} - {"Optimizer"}
-    assert wanted <= {record["optimizer"] for record in RECORDS}
+    assert wanted - LATER <= {record["optimizer"] for record in RECORDS}
+    assert not LATER & {record["optimizer"] for record in RECORDS}
     assert {engine for record in RECORDS for engine in record["ran"]} == {"native", "foreach", "eager"}
     assert len(BY_NAME) == len(RECORDS) >= 60

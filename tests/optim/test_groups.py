@@ -53,7 +53,7 @@ def test_a_late_group_has_the_default_of_its_own_treatment() -> None:
 
 
 def bad_groups(own: torch.nn.Parameter) -> dict[str, Any]:
-    free = torch.nn.Parameter(torch.ones(2))
+    free = torch.nn.Parameter(torch.ones(2, 2))
     return {
         "duplicate": {"params": [own]},
         "non-leaf": {"params": [free * 2]},
@@ -93,10 +93,10 @@ def test_single_tensor_and_generator_of_parameters(name: str) -> None:
 
 @each
 def test_named_parameters(name: str) -> None:
-    model = torch.nn.Linear(3, 2)
+    model = torch.nn.RNNCell(3, 2, bias=False)
     optimizer = ours(name)(model.named_parameters())
-    assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
-    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
+    assert optimizer.param_groups[0]["param_names"] == ["weight_ih", "weight_hh"]
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight_ih", "weight_hh"]
     before = flat(list(model.parameters()))
     assert apart(train(optimizer, 1).float(), before) > 0
 

@@ -25,7 +25,7 @@ def final_loss(name: str, key: str, x: Any, live: bool, **settings: Any) -> torc
 
     ``live``: the group is added with the number 0.1 and x written into it then, so that x is no base learning rate.
     """
-    p = torch.linspace(-1.5, 1.6, 6).requires_grad_().clone()
+    p = torch.linspace(-1.5, 1.6, 6).reshape(2, 3).requires_grad_().clone()
     p.retain_grad()
     numbers = {"lr": 0.1, "weight_decay": 0.2, key: 0.1 if live else x}
     optimizer = ours(name)([p], **numbers, differentiable=True, **settings)
@@ -36,7 +36,8 @@ def final_loss(name: str, key: str, x: Any, live: bool, **settings: Any) -> torc
     return (p**2).sum()
 
 
-META = [(name, {"decay": "decoupled"} if name == "Rprop" else {}) for name in ALL]
+SETTINGS = {"Rprop": {"decay": "decoupled"}, "Muon": {"ns_precision": "float64"}}
+META = [(name, SETTINGS.get(name, {})) for name in ALL]
 META += [("SGD", {"momentum": 0.9, "nesterov": True}), ("RMSprop", {"momentum": 0.9, "centered": True})]
 META += [("Adam", {"decay": d}) for d in NAMED] + [("Adam", {"decay": "proximal", "regularizer": rz.L1()})]
 

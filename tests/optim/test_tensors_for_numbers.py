@@ -9,12 +9,13 @@ import halflife
 
 from .users import (
     CAPTURABLE,
+    TORCH,
     apart,
     asked_of,
     each_engine,
-    each_of_torch,
     flat,
     ours,
+    takes_complex,
     train,
     weights,
 )
@@ -45,7 +46,7 @@ def test_capturable_on_the_cpu_agrees_with_plain(name: str, engine: dict[str, bo
     assert apart(plain, captured) <= 1e-12
 
 
-@each_of_torch
+@pytest.mark.parametrize("name", [name for name in TORCH if takes_complex(name)])
 @each_engine
 @pytest.mark.parametrize("weight_decay", [0.0, 0.2])
 def test_complex_parameters(name: str, engine: dict[str, bool], weight_decay: float) -> None:

@@ -38,11 +38,15 @@ def test_gradients_are_never_written(name: str, flags: dict[str, bool]) -> None:
 @each
 @each_engine
 def test_parameters_without_gradient_are_left_alone(name: str, engine: dict[str, bool]) -> None:
-    counts, still, moving = torch.tensor([1, 2]), torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3))
+    counts, still, moving = (
+        torch.tensor([[1, 2]]),
+        torch.nn.Parameter(torch.ones(3, 1)),
+        torch.nn.Parameter(torch.ones(3, 1)),
+    )
     optimizer = ours(name)([counts, still, moving], lr=0.1, weight_decay=0.5, **engine)
-    moving.grad = torch.ones(3)
+    moving.grad = torch.ones(3, 1)
     optimizer.step()
-    assert counts.tolist() == [1, 2]
+    assert counts.tolist() == [[1, 2]]
     assert (still == 1).all()
     assert (moving != 1).all()
     assert name == "Adagrad" or set(optimizer.state) <= {moving}  # Adagrad makes its states at construction

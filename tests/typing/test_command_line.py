@@ -10,7 +10,7 @@ import torch
 
 import halflife
 
-from ..optim.users import ALL, ours, weights
+from ..optim.users import EVERY, ours, weights
 
 jsonargparse = pytest.importorskip("jsonargparse")
 
@@ -42,7 +42,7 @@ def parse(*arguments: str) -> Any:
     return parser.parse_args(list(arguments)).optimizer
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", EVERY)
 def test_each_class(name: str) -> None:
     chosen = parse(f"--optimizer=halflife.{name}", "--optimizer.lr=0.25", "--optimizer.decay=proximal")
     optimizer = ours(name)(weights(), **chosen.init_args.as_dict())

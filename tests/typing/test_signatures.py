@@ -19,7 +19,7 @@ from halflife.decays import NAMED
 from halflife.optim import DecayName, Options
 from halflife.optim.signature import constructor
 
-from ..optim.users import ALL, TORCH, each, each_of_torch, ours, theirs, weights
+from ..optim.users import EVERY, TORCH, each_class, each_of_torch, ours, theirs, weights
 
 OPTIONS = get_type_hints(Options)
 NEWEST = "decoupled_weight_decay" in inspect.signature(torch.optim.Adam).parameters
@@ -35,7 +35,7 @@ def text_of(name: str) -> Any:
     return ours(name).__init__.__wrapped__
 
 
-@each
+@each_class
 def test_class_and_constructor_and_hints_agree(name: str) -> None:
     cls = ours(name)
     signature, hints = inspect.signature(cls), get_type_hints(cls.__init__)
@@ -78,11 +78,12 @@ def test_types_are_torchs_but_where_ours_are_wider(name: str) -> None:
 
 
 def test_what_class_keywords_set_is_shown() -> None:
-    shown = {name: inspect.signature(ours(name)).parameters for name in ALL}
+    shown = {name: inspect.signature(ours(name)).parameters for name in EVERY}
     assert shown["SGDW"]["momentum"].default == 0.9
     assert [shown[name]["weight_decay"].default for name in ("AdamL2", "ProxAdam", "AdamP")] == [1e-2, 1e-5, 1e-2]
     decays = {name: parameters["decay"].default for name, parameters in shown.items()}
     assert {name: decay for name, decay in decays.items() if decay} == {
+        **{name: "decoupled" for name in ("Adafactor", "Muon") if name in EVERY},
         "AdamW": "decoupled",
         "Lion": "decoupled",
         "SGDW": "independent",
@@ -196,7 +197,7 @@ def test_a_written_constructor_stays_and_so_do_a_presets_defaults() -> None:
     assert (group["lr"], group["weight_decay"]) == (0.5, 0.3)
 
 
-@pytest.mark.parametrize("cls", [*map(ours, ALL), ToyOptimizer, Preset])
+@pytest.mark.parametrize("cls", [*map(ours, EVERY), ToyOptimizer, Preset])
 def test_classes_and_instances_are_copied_and_pickled(cls: Any) -> None:
     optimizer = cls(weights())
     assert pickle.loads(pickle.dumps(cls)) is copy.deepcopy(cls) is cls
@@ -217,7 +218,7 @@ def test_a_class_by_value() -> None:
     assert inspect.signature(type("Child", (twin,), {}, lr=0.5)).parameters["lr"].default == 0.5
 
 
-@each
+@each_class
 def test_docstrings_explain_each_argument(name: str) -> None:
     """In the class's own words or, for what all take, in those of ``Optimizer``."""
     classes = [cls for cls in ours(name).__mro__ if cls.__module__.startswith("halflife.optim")]
