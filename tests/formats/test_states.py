@@ -68,10 +68,16 @@ def test_form_and_foreach_as_eager(name: str, flags: Any, state_dtype: Any, dtyp
     assert torch.equal(*runs)
     assert same_states(*made)
     assert all(x.isfinite().all() for x in runs)
-    for p, state in zip(made[0].param_groups[0]["params"], states(made[0]), strict=True):
+    group = made[0].param_groups[0]
+    means = {"rows": -1, "columns": -2}  # of a parameter's rows or columns, kept in the numbers that are computed with
+    declared = {state.name: means[state.shape] for state in made[0].view(group).rule.states if state.shape in means}
+    for p, state in zip(group["params"], states(made[0]), strict=True):
         for key, x in state.items():
             if key in CLOCKS:
                 assert x.dim() == 0
+            elif key in declared:
+                assert x.shape == p.mean(declared[key], keepdim=True).shape
+                assert x.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
             elif key == "anchor":
                 assert x.dtype == dtype
             elif key.endswith("_scale"):

@@ -9,7 +9,21 @@ import torch
 
 import halflife
 
-ALL = ["SGD", "ASGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Rprop", "Lion"]
+ALL = [
+    "SGD",
+    "ASGD",
+    "Adagrad",
+    "Adadelta",
+    "RMSprop",
+    "Adam",
+    "AdamW",
+    "NAdam",
+    "RAdam",
+    "Adamax",
+    "Rprop",
+    "Adafactor",
+    "Lion",
+]
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in ALL),
     ("SGD", {"momentum": 0.9, "nesterov": True}),
