@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from inspect import Signature
 from typing import Any, NamedTuple
 
+from ..decays import named
 from ..decays.schedule import WeightDecaySchedule
 from ..registry import RuleEntry, RuleFactory, entries, entry_named
 from ..rules import Normalized, Rule
@@ -18,13 +19,13 @@ SHARED = frozenset({"lr", "weight_decay", *DEFAULTS, *FLAGS}) - {"process_group"
 """Settings that mean the same whatever the rule; every other one is its rule's own."""
 
 NO_SETTINGS = frozenset({"params", "process_group"})
-_signatures: dict[type[Rule], Signature] = {}
+_signatures: dict[type[Rule], list[Signature]] = {}
 _treatments: dict[str, tuple[str, Any]] = {}
 
 
 def note_optimizer(name: str, rule: type[Rule], signature: Signature) -> None:
-    """Remember an optimizer: the arguments of the first that is made for a rule are those of a group of that rule."""
-    _signatures.setdefault(rule, signature)
+    """Remember an optimizer: a group of its rule under its decay has its arguments and defaults."""
+    _signatures.setdefault(rule, []).append(signature)
     _treatments[name.lower()] = rule.__name__, signature.parameters["decay"].default
 
 
@@ -48,7 +49,7 @@ class GroupRule(NamedTuple):
             also = f"{name} is rule={rule!r} with decay={decay or 'coupled'!r}; " if rule else ""
             known = ", ".join(repr(entry.name) for entry in entries())
             raise ValueError(f"rule={name!r} is no registered rule; {also}choose one of {known}.") from None
-        return cls(entry, _signatures.get(entry.rule) or of_rule(entry.rule))
+        return cls(entry, _signature_of(entry.rule, group.get("decay")))
 
     @property
     def own(self) -> frozenset[str]:
@@ -120,6 +121,15 @@ class GroupDefaults:
             group["weight_decay"] = resolved(λ, {**(defaults if named is None else {}), **group})
         scalar(group.get("weight_decay", 0.0), "weight_decay")
         return named, λ
+
+
+def _signature_of(rule: type[Rule], decay: Any) -> Signature:
+    """The arguments of the first optimizer of this rule and decay, or of this rule."""
+    known = _signatures.get(rule) or [of_rule(rule)]
+    if decay is None:
+        return known[0]
+    own = ((s, s.parameters["decay"].default) for s in known)
+    return next((s for s, default in own if default is not None and named(default) == named(decay)), known[0])
 
 
 def required_settings(group: Group, own: Collection[str]) -> Collection[str]:
