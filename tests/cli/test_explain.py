@@ -63,7 +63,7 @@ def test_sgds_page_has_the_notebooks_figures():
                 "u  1.1347  0.7655",
                 "the direction; it has no diagonal metric D",
                 "decay=…, those that it takes",
-                "L1, ElasticNet, L0, LHalf, Box, NonNegative, GroupLasso: proximal, proximal_lr.",
+                "L1, ElasticNet, L0, LHalf, Box, NonNegative, GroupLasso, Sphere: proximal, proximal_lr.",
                 "https://arxiv.org/abs/2502.16982",
             ],
         ),

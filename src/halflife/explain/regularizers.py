@@ -135,6 +135,20 @@ _TEXTS = (
         (3, 2),
     ),
     RegularizerText(
+        "Sphere",
+        "a fixed norm: the tensor, or each of its rows, stays on the sphere where it began",
+        "in weight decay's place: Hyperball, with direction='normalized'",
+        "0 where ‖w‖ = r, else ∞",
+        "",
+        "r·y/‖y‖",
+        "For matrices whose scale should not wander: lr alone says how far they turn a step. dim=1 is one sphere for "
+        "each row. λ plays no part.",
+        "On what begins at 0, such as biases and the second factor of LoRA: it has no norm to keep, and is refused.",
+        "Wen et al. 2026, https://arxiv.org/abs/2606.16899",
+        own.Sphere().at(torch.full((1,), 2.0, dtype=torch.float64)),
+        (0.6, 0.8, -0.1, 0.2, 3.0),
+    ),
+    RegularizerText(
         "Sum",
         "several regularizers at once",
         "a penalty and bounds; a penalty and a ridge",

@@ -57,7 +57,7 @@ class Sphere(Regularizer):
         return replace(self, anchor=anchor)
 
     def value(self, w: Tensor) -> Tensor:
-        away = (self.anchor_of(w) / self._radius - 1).abs() > 1e-4
+        away = (self.anchor_of(w) / self._radius - 1).abs() > torch.finfo(w.dtype).eps ** 0.5
         return w.new_zeros(()).masked_fill(away.any(), inf)
 
     def prox(self, y: Tensor, tau: Scalar) -> Tensor:

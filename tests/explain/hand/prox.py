@@ -72,6 +72,11 @@ def group_lasso(y: Sequence[float], τ: float) -> list[float]:
     return [a / n * (n - τ) if n > τ else 0.0 for a, n in zip(y, norms, strict=True)]
 
 
+def sphere(y: Sequence[float], τ: float) -> list[float]:
+    """As long as 2, in the same direction."""
+    return [2 * a / math.hypot(*y) for a in y]
+
+
 def sum_(y: Sequence[float], τ: float) -> list[float]:
     """L1 and half an L2: x − y + τ·sign(x) + τx/2 = 0."""
     return [a / (1 + τ / 2) for a in l1(y, τ)]
@@ -98,6 +103,7 @@ BY_HAND: dict[str, Prox] = {
     "NonNegative": non_negative,
     "TowardInit": toward_init,
     "GroupLasso": group_lasso,
+    "Sphere": sphere,
     "Sum": sum_,
     "Scaled": scaled,
     "OnSubset": on_subset,
