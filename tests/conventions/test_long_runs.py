@@ -19,7 +19,7 @@ PAIRS = [
     ("timm-lion", "pytorch-optimizer-lion-fixed"),  # η·lr·λ to λ in every step: λ depends on the mean of η
     ("pytorch-optimizer-lion-fixed", "timm-lion"),
     ("timm-corrected", "torch"),  # that of η²
-    ("huggingface", "keras"),  # ε, which moves with the moments' bias
+    ("huggingface-former", "keras"),  # ε, which moves with the moments' bias
     ("zhuang-prox", "torch"),
 ]
 

@@ -165,7 +165,7 @@ def test_foreach_walks_as_the_loop_does(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [int, float, torch.tensor])
-@pytest.mark.parametrize("name", ["torch", "keras", "heavyball", "huggingface"])
+@pytest.mark.parametrize("name", ["torch", "keras", "heavyball", "huggingface-former"])
 def test_state_dicts_of_any_step_type(name: str, kind: Any) -> None:
     first, second = (ours(name)([torch.nn.Parameter(torch.tensor(W0))]) for _ in range(2))
     runs = [(o, schedulers.LambdaLR(o, lambda k: 1.0)) for o in (first, second)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite, sqrt
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..decays import Decay
 from ..optim import Optimizer
 from ..optimizers import SGD, AdamW, Lion
-from .callable_schedule import CallableSchedule
+from .callable_schedule import CallableSchedule, following
 from .framework_adam import FrameworkAdamW
 from .framework_sgd import FrameworkSGDW
 
@@ -62,7 +62,9 @@ class Convention:
     gradient). ``eps``: "standard" √v̂ + ε, "uncorrected" √v + ε beside the raw second moment, "clamped" max(√v̂, ε),
     "floored" √(v + 1e-15) + ε. ``bias``: whether the moments are "corrected" or "raw". ``lr_place``: outside or inside
     of SGD's momentum. ``amount``: λ itself or Loshchilov & Hutter's "normalized" λ√steps. ``beyond`` says why no other
-    convention's numbers can stand for this one, if none can. ``spelling``: the framework's own names of the arguments.
+    convention's numbers can stand for this one, if none can. ``amsgrad``: what that flag takes the maximum of, "max"
+    (of v) or "max of corrected" (v̂); anything else says why it is refused. ``spelling``: the framework's own names of
+    the arguments.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Convention:
     spelling: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     notes: tuple[str, ...] = ()
     beyond: str = ""
+    amsgrad: str = "it has no such flag, or one that was not looked into"
 
     def settings(self, **given: Any) -> Settings:
         """This framework's defaults with the ``given`` numbers, None for a default. Raises ``ValueError``."""
@@ -103,8 +106,12 @@ class Convention:
         given |= schedule.at(0)
         if self.amount == "normalized":
             given["weight_decay"] = _denormalized(self, given.pop("steps", None), given["weight_decay"])
-        optimizer = _class_for(self)(params, decay=_decay_of(self), **_rule_settings(self, given))
-        schedule.attach(optimizer)
+        kind = _class_for(self, given)
+        optimizer = kind(params, decay=_decay_of(self), **_rule_settings(self, given))
+        if schedule.callables:
+            optimizer.__class__ = following(kind)
+            optimizer.__dict__["callable_schedule"] = schedule
+            schedule.attach(optimizer)
         return optimizer
 
     def __str__(self) -> str:
@@ -131,12 +138,13 @@ def _with_our_names(convention: Convention, given: Mapping[str, Any]) -> Keyword
     return {**settings, **named}
 
 
-def _class_for(convention: Convention) -> Callable[..., Optimizer]:
+def _class_for(convention: Convention, settings: Mapping[str, Any]) -> type[Optimizer]:
     if convention.rule == "lion":
         return Lion
     if convention.rule == "sgd":
         return SGD if convention.lr_place == "outside" else FrameworkSGDW
-    return AdamW if _is_torchs(convention) else FrameworkAdamW
+    torchs = _is_torchs(convention) and _bound(convention, dict(settings)) == "none"
+    return AdamW if torchs else FrameworkAdamW
 
 
 def _is_torchs(convention: Convention) -> bool:
@@ -150,11 +158,26 @@ def _rule_settings(convention: Convention, settings: Keywords) -> Keywords:
     if convention.rule == "sgd" and convention.lr_place == "inside":
         momentum_type = "nesterov" if settings.pop("nesterov", False) else "momentum"
         return {**settings, "momentum_type": momentum_type}
-    if convention.rule in ("sgd", "lion") or _is_torchs(convention):
+    bound = _bound(convention, settings)
+    if convention.rule in ("sgd", "lion") or (_is_torchs(convention) and bound == "none"):
         return settings
     order = "after" if convention.order == "after" else "before"
-    forms = {"eps_form": convention.eps, "bias": convention.bias, "order": order}
+    settings.pop("amsgrad", None)
+    forms = {"eps_form": convention.eps, "bias": convention.bias, "order": order, "bound": bound}
     return {**settings, **forms, "first_moment": FIRST_MOMENTS[convention.rule]}
+
+
+def _bound(convention: Convention, settings: Keywords) -> str:
+    """Which maximum the framework's amsgrad takes, where torch's is another; refused where it takes none."""
+    if not settings.get("amsgrad") or convention.rule in ("sgd", "lion"):
+        return "none"
+    if convention.amsgrad not in ("max", "max of corrected"):
+        raise ValueError(
+            f"amsgrad=True cannot be had of {convention.name}, for {convention.amsgrad}; leave it out, or take 'torch'."
+        )
+    if convention.amsgrad == "max" and _is_torchs(convention):
+        return "none"  # torch's own flag
+    return convention.amsgrad
 
 
 def _check_base(convention: Convention, lr: Any) -> None:

@@ -22,6 +22,23 @@ class Numbers:
     eps: float
 
 
+NUMBERS = ("lr", "weight_decay", "eps")
+
+
+def _share(optimizer: torch.optim.Optimizer, group: dict[str, Any], name: str) -> float:
+    """The group's number as a multiple of the optimizer's default; where that is 0, of the first other one there is."""
+    known = [optimizer.defaults.get(name, 0.0), *(other.get(name, 0.0) for other in optimizer.param_groups)]
+    whole = next((float(x) for x in known if isinstance(x, int | float | torch.Tensor) and float(x) != 0), 0.0)
+    return float(group[name]) / whole if whole else 1.0
+
+
+def _write(group: dict[str, Any], name: str, value: float) -> None:
+    if isinstance(group[name], torch.Tensor):
+        group[name].fill_(value)
+    else:
+        group[name] = value
+
+
 @dataclass(frozen=True)
 class Conversion:
     """The target's hyper-parameters, and how well they do what the source's did.
@@ -96,12 +113,18 @@ class Conversion:
         raise ValueError(f"no numbers of {self.target} do at each step what {self.source} does: {self.why}")
 
     def apply(self, optimizer: torch.optim.Optimizer, step: int) -> None:
-        """Write ``at(step)`` into every parameter group, before that step."""
+        """Write ``at(step)`` into every parameter group, before that step; into tensors in place.
+
+        What a group had of its own when it was met first, beside the optimizer's default, stays its own share: half the
+        learning rate stays half, and a group that does not decay does not.
+        """
         now = self.at(step)
         for group in optimizer.param_groups:
-            for name in ("lr", "weight_decay", "eps"):
-                if name in group:
-                    group[name] = getattr(now, name)
+            for name in (name for name in NUMBERS if name in group):
+                key = f"halflife_{name}_share"  # in the group, so that checkpoints and copies keep it
+                if key not in group:
+                    group[key] = _share(optimizer, group, name)
+                _write(group, name, group[key] * getattr(now, name))
 
     def __str__(self) -> str:
         if self.settings is None:

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from ..decays import Decay
+from ..decays.base_lr import SAID
 from ..engines.formats import HALF
-from ..optim.groups import base_lr_of, decay_of, number
+from ..optim.groups import base_lr_of, decay_of, number, regularizer_of
+from ..regularizers import L1, L2, GroupLasso, OnSubset, Regularizer, Scaled, Sum, TowardInit
 from .convention import Convention
 from .description import Description, GroupDescription
 from .effective_update import decay_factor
@@ -39,8 +41,12 @@ def _described(
     if "weight_decay" not in group:
         raise ValueError(f"{type(optimizer).__name__} has no weight_decay in parameter group {index} to describe.")
     decay, λ, lr = decay_in(optimizer, group), number(group["weight_decay"]), number(group["lr"])
-    base = number(base_lr_of(group))
-    c, now = (removed(decay, λ, at, at / base if base else 0.0) for at in (base, lr))
+    base, R = _base_lr(group), getattr(optimizer, "regularizer", None) or regularizer_of(group)
+    share, pull = _of_ridge(R), None
+    if share is None:
+        pull = _in_words(R, decay, λ, base)
+    c, now = (None if share is None else removed(decay, share * λ, at, at / base if base else 0.0) for at in (base, lr))
+    λ_ridge = λ if share is None else share * λ
     h = None if c is None else half_life(c)
     return GroupDescription(
         index=index,
@@ -53,17 +59,83 @@ def _described(
         half_life=h,
         half_life_epochs=None if h is None or steps_per_epoch is None else h / steps_per_epoch,
         angle=None if c is None else sqrt(2 * c),
-        weight_decays=weight_decays(_rule(optimizer), decay, λ, c, base, total_steps),
+        weight_decays={} if pull else weight_decays(_rule(optimizer), decay, λ_ridge, c, base, total_steps),
         warnings=tuple(_warnings(group, decay, (c, now), (base, lr), h, total_steps)),
+        pull=pull,
+    )
+
+
+def _base_lr(group: Group) -> float:
+    """α as our optimizers read it: what the group or a scheduler says is the peak, else lr as it was at first."""
+    said = [group[name] for name in SAID if group.get(name) is not None]
+    return number(said[0] if said else base_lr_of(group))
+
+
+def _of_ridge(R: Regularizer) -> float | None:
+    """How many times ½‖w‖² (or ½‖w − w₀‖²) it is, None if it is something else."""
+    if isinstance(R, L2 | TowardInit):
+        return 1.0
+    if isinstance(R, Scaled):
+        inner = _of_ridge(R.of)
+        return None if inner is None else R.factor * inner
+    return _of_ridge(R.of) if isinstance(R, OnSubset) else None
+
+
+def _in_words(R: Regularizer, decay: Decay, λ: float, base: float) -> str:
+    """What a regularizer that is no ridge does in a step at the base learning rate."""
+    factor, part = 1.0, R
+    while isinstance(part, Scaled):
+        factor, part = factor * part.factor, part.of
+    if part.constraint and not isinstance(part, Sum):
+        return f"{R!r} is a constraint: it holds after each step, whatever λ"
+    if decay.placement == "before" or decay.needs_metric:
+        return f"{R!r}: what it takes of a weight in a step depends on the gradients"
+    τ = factor * float(decay.scale(base, 1.0, 1.0)) * λ
+    if isinstance(part, L1):
+        return f"{R!r} moves each weight toward 0 by {τ:.6g} a step at the base lr"
+    if isinstance(part, GroupLasso):
+        return f"{R!r} shortens each block by {τ:.6g} a step at the base lr"
+    return (
+        f"{R!r} acts with a threshold of {τ:.6g} a step at the base lr; it takes no fixed share, and has no half-life"
     )
 
 
 def decay_in(optimizer: torch.optim.Optimizer, group: Group) -> Decay:
     """The group's treatment; plain SGD's coupled λ is the same as a decoupled one."""
-    is_adamw = isinstance(optimizer, torch.optim.AdamW) and group.get("decay") is None
-    decay = Decay("explicit", "lr") if is_adamw else decay_of(group)
+    _check_known(optimizer)
+    decoupled = isinstance(optimizer, _DECOUPLED) and group.get("decay") is None and "rule" not in group
+    decay = Decay("explicit", "lr") if decoupled or _elsewhere(optimizer) else decay_of(group)
     plain = isinstance(optimizer, torch.optim.SGD) and number(group.get("momentum", 0.0)) == 0
     return Decay("explicit", "lr") if plain and decay.placement == "before" else decay
+
+
+_DECOUPLED = tuple(getattr(torch.optim, name) for name in ("AdamW", "Muon", "Adafactor") if hasattr(torch.optim, name))
+_ELSEWHERE = {
+    "bitsandbytes": ("Adam", "AdamW", "Lion"),
+    "optimi": ("AdamW", "StableAdamW", "Lion", "SGD"),
+    "timm": ("AdamW", "NAdamW", "SGDW", "Lion"),
+    "torchao": ("AdamW",),
+    "lion_pytorch": ("Lion",),
+    "schedulefree": (),
+}
+"""Classes of others whose weight_decay takes lr·λ a step, by how their names begin."""
+
+
+def _elsewhere(optimizer: torch.optim.Optimizer) -> bool:
+    kind = type(optimizer)
+    return kind.__name__.startswith(_ELSEWHERE.get(kind.__module__.partition(".")[0], ()) or "\0")
+
+
+def _check_known(optimizer: torch.optim.Optimizer) -> None:
+    """Raise ``ValueError`` for a class that computes a step of its own, and is not known here."""
+    steps = next(cls for cls in type(optimizer).__mro__ if "step" in vars(cls))
+    root = steps.__module__.partition(".")[0]
+    if root not in ("torch", "halflife") and not _elsewhere(optimizer):
+        raise ValueError(
+            f"{type(optimizer).__module__}.{type(optimizer).__name__} makes a step of its own, and what its "
+            "weight_decay means is not known here; halflife.conventions lists what is, and convert(…) says it in other "
+            "words."
+        )
 
 
 def removed(decay: Decay, weight_decay: float, lr: float, eta: float) -> float | None:

@@ -18,7 +18,8 @@ class GroupDescription:
     the present one; None where the gradients decide that. ``half_life`` is in steps at the base learning rate,
     ``angle`` in radians a step: √(2·lr·λ), by which a weight vector whose length does not matter turns once decay and
     gradients are in balance; momentum cuts that way into smaller steps, as ``Monitor`` says (``training.Measurement``).
-    ``weight_decays`` is λ in every convention that has one for this rule.
+    ``weight_decays`` is λ in every convention that has one for this rule. ``pull``: of a regularizer that takes no
+    share of the weights, what it does instead, in words.
     """
 
     index: int
@@ -33,6 +34,7 @@ class GroupDescription:
     angle: float | None
     weight_decays: dict[str, float]
     warnings: tuple[str, ...]
+    pull: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def format_description(description: Description) -> str:
 
 def _lines(group: GroupDescription) -> list[str]:
     lines = [f"  group {group.index}: decay {group.decay}, λ = {group.weight_decay:.6g}, lr {_lr(group)}"]
-    if group.removed is None:
+    if group.pull is not None:
+        lines += wrap(group.pull, WIDTH, initial_indent="    ", subsequent_indent="      ")
+    elif group.removed is None:
         lines.append("    what it removes of a weight depends on the gradients: it has no half-life")
     elif group.removed == 0:
         lines.append("    no decay")

@@ -25,10 +25,12 @@ class FrameworkAdam(Rule):
                      "optax": m̂ = β₁m/(1−β₁ᵗ⁺¹) + (1−β₁)g/c₁
         eps_form="standard":     D = √(v/c₂) + ε              "clamped":  D = max(√(v/c₂), ε)
                  "uncorrected":  D = (√v + ε)/√c₂             "floored":  D = (√(v + 1e-15) + ε)/√c₂
+        bound="max": v at its largest so far              "max of corrected": v/c₂ at its largest so far
         u = m̂/D,   rate lr                                    (order="after": rate lr·(1 − lr·λ))
 
     ``order="after"`` goes with a decay by 1 − lr·λ: ``(w − lr·u)(1 − lr·λ) = (1 − lr·λ)w − lr(1 − lr·λ)u``.
-    Shapes: m, v, D and u as the parameter. State: ``step``, ``exp_avg`` (m), ``exp_avg_sq`` (v).
+    Shapes: m, v, D and u as the parameter. State: ``step``, ``exp_avg`` (m), ``exp_avg_sq`` (v) and, bounded,
+    ``max_exp_avg_sq``, of v or of v/c₂.
     Source: the frameworks named in ``conventions.frameworks``. Deviation: for the order "after" in rounding alone.
     """
 
@@ -40,19 +42,24 @@ class FrameworkAdam(Rule):
     first_moment: Literal["mean", "timm", "optax"] = "mean"
     order: Literal["before", "after"] = "before"
     weight_decay: Scalar = 0.0
+    bound: Literal["none", "max", "max of corrected"] = "none"
 
     acts_on = "coordinates"
 
     @property
     def states(self) -> States:
-        return StateSpec("exp_avg"), StateSpec("exp_avg_sq", sign="never negative")
+        moments = StateSpec("exp_avg"), StateSpec("exp_avg_sq", sign="never negative")
+        return moments if self.bound == "none" else (*moments, StateSpec("max_exp_avg_sq", sign="never negative"))
 
     def __call__(self, t: Scalar, w: Tensor, g: Tensor, s: State) -> tuple[Tensor, Tensor, State]:
         β1, β2 = self.beta1, self.beta2
         m = β1 * s["exp_avg"] + (1 - β1) * g
         v = β2 * s["exp_avg_sq"] + (1 - β2) * (g * g)
-        D = self._metric(v, 1 - β2**t if self.bias == "corrected" else 1.0)
-        return self._mean(t, m, g) / D, D, {"exp_avg": m, "exp_avg_sq": v}
+        c2, new = 1 - β2**t if self.bias == "corrected" else 1.0, {"exp_avg": m, "exp_avg_sq": v}
+        if self.bound != "none":
+            new["max_exp_avg_sq"] = v = s["max_exp_avg_sq"].maximum(v if self.bound == "max" else v / c2)
+        D = self._metric(v, 1.0 if self.bound == "max of corrected" else c2)
+        return self._mean(t, m, g) / D, D, new
 
     def _mean(self, t: Scalar, m: Tensor, g: Tensor) -> Tensor:
         β1 = self.beta1

@@ -10,6 +10,7 @@ CPU = Convention(
     source="bitsandbytes 0.50.2, run on the CPU beside ours",
     defaults=Settings(1e-3, 1e-2),
     aliases=("bnb-cpu",),
+    amsgrad="it takes amsgrad and ignores it",
     notes=(NAME,),
 )
 CUDA = Convention(
@@ -20,6 +21,7 @@ CUDA = Convention(
     defaults=Settings(1e-3, 1e-2),
     order="after",
     aliases=("bitsandbytes", "bnb", "bnb-cuda"),
+    amsgrad="it takes amsgrad and ignores it",
     notes=(NAME,),
 )
 ALL = (CPU, CUDA)

@@ -18,6 +18,7 @@ CPU = Convention(
     update="w ← (1 − lr·λ)w − lr·m̂/(√v̂ + ε)",
     source="deepspeed 0.19.8, csrc/adam/cpu_adam_impl.cpp, run beside ours",
     defaults=Settings(1e-3, 0.0),
+    amsgrad="it raises an error for it",
     notes=(NAME, "amsgrad is refused."),
 )
 RAW = Convention(

@@ -8,6 +8,7 @@ PROX_LR = Convention(
     update="w ← (w − lr·m̂/(√v̂ + ε))/(1 + lr·λ)",
     source='halflife.AdamW(decay="proximal_lr"); Adan, https://arxiv.org/abs/2208.06677',
     defaults=Settings(1e-3, 1e-2),
+    amsgrad="max",
     order="proximal",
     aliases=("proximal-lr", "adan"),
 )

@@ -9,6 +9,7 @@ ADAMW = Convention(
     update="w ← (1 − lr·λ)w, then w ← w − lr·m̂/(√v̂ + ε/√(1−β₂ᵗ))",
     source="keras 3.15.1, keras/src/optimizers/base_optimizer.py, adam.py, run on the torch backend beside ours",
     defaults=Settings(1e-3, 4e-3, eps=1e-7),
+    amsgrad="max",
     eps="uncorrected",
     aliases=("keras-adam", "keras-adamw"),
     spelling=NAMES,

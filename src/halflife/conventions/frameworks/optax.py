@@ -10,6 +10,7 @@ ADAMW = Convention(
     source="optax 0.2.8, optax/_src/alias.py, run beside ours",
     defaults=Settings(1e-3, 1e-4),
     spelling=NAMES,
+    amsgrad="max of corrected",
     notes=(
         "weight_decay may be a schedule, called with 0 at the first step, as the learning rate's: λ/α for a learning "
         "rate α·η gives the paper's (1 − η·λ) exactly.",

@@ -9,6 +9,7 @@ ADAMW = Convention(
     update="w ← (1 − lr·λ)w − lr·m̂/(√v̂ + ε)",
     source="timm 1.0.31, timm/optim/adamw.py: loop and foreach, run beside ours",
     defaults=Settings(1e-3, 1e-2),
+    amsgrad="max",
     aliases=("timm-adamw",),
 )
 CORRECTED = Convention(

@@ -8,6 +8,7 @@ TORCH = Convention(
     update="w ← (1 − lr·λ)w − lr·m̂/(√v̂ + ε)",
     source="torch 2.13.0, torch/optim/adamw.py: loop, foreach and fused, run beside ours",
     defaults=Settings(1e-3, 1e-2),
+    amsgrad="max",
     aliases=("pytorch", "decoupled"),
     notes=("Adam(decoupled_weight_decay=True) is the same.", "amsgrad takes the maximum of v, then corrects its bias."),
 )
@@ -17,6 +18,7 @@ ADAM = Convention(
     update="g ← g + λw, then w ← w − lr·m̂/(√v̂ + ε)",
     source="torch 2.13.0, torch/optim/adam.py, run beside ours",
     defaults=Settings(1e-3, 0.0),
+    amsgrad="max",
     order="coupled",
     aliases=("adam-l2", "coupled"),
 )
