@@ -146,6 +146,15 @@ Optimizers = Annotated[
         "adamw:cautious or prox-adam:l1; my.py:MyOptimizer; torch.optim.AdamW. May be given repeatedly.",
     ),
 ]
+Head = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        show_default="what the model says",
+        help="Of muon: the names of the model's last layer, such as 'classify.*', which AdamW steps as it does "
+        "embeddings, norms and biases. May be given repeatedly.",
+    ),
+]
 PlanOnly = Annotated[
     bool, typer.Option("--plan", help="Say how many networks, how long and what cannot be identified; train nothing.")
 ]
@@ -199,6 +208,7 @@ def study(
     axis: AxisText = None,
     pictures: Formats = "png",
     precision: Precision = None,
+    head: Head = None,
 ) -> None:
     """Train every lr × λ × seed and show how lr and λ are coupled. The same command again goes on where it stopped."""
     _study(**locals())
@@ -253,6 +263,7 @@ def _given(
     """The settings that were given."""
     grids = {"lrs": _numbers("--lrs", lrs), "lams": _numbers("--lambdas", lambdas)}
     given = {**others, **grids, "optimizers": tuple(optimizer) if optimizer else None, "curves": curves}
+    given["head"] = tuple(others["head"] or ()) or None
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from .analysis.comparison import seeds_needed
 from .config.grids import grids_of
 from .config.settings import Settings
-from .config.task import training_of
+from .config.task import training_of, with_head
 from .execution import batches_of, choose_mode
 from .execution.batching import bytes_of
 from .execution.config import ExecutionConfig
@@ -38,7 +38,9 @@ class Plan(NamedTuple):
 def plan(settings: Settings, folder: Path | str, how: ExecutionConfig | None = None) -> Plan:
     """Nothing is trained but a few steps, to measure them, and nothing is written. Raises ``StudyError`` as a study."""
     how = how or ExecutionConfig()
-    training, grids = training_of(settings, how), list(grids_of(settings))
+    training = training_of(settings, how)
+    settings = with_head(settings, training)
+    grids = list(grids_of(settings))
     keys, path = Keys(training, settings), Path(folder) / "study.db"
     known = {str(row["key"]) for row in read_tables(path).runs} if path.is_file() else set[str]()
     wanted = [keys.of(grid.spec, cell) for grid in grids for cell in grid.cells()]

@@ -18,7 +18,7 @@ from .config.axis import AxisPoint
 from .config.grids import GridSpec, grids_of, trials_of
 from .config.optimizers import OptimizerSpec
 from .config.settings import Settings
-from .config.task import training_of
+from .config.task import training_of, with_head
 from .errors import StudyError
 from .execution import TrainingMode, batches_of, choose_mode
 from .execution.budget import Budget, BudgetSpent
@@ -52,8 +52,9 @@ class Study:
         origin: Mapping[str, Any] | None = None,
         point: AxisPoint | None = None,
     ) -> None:
-        self.settings, self.folder, self.how = settings, Path(folder), how or ExecutionConfig()
+        self.folder, self.how = Path(folder), how or ExecutionConfig()
         self.training = training_of(settings, self.how)
+        self.settings = settings = with_head(settings, self.training)
         self.problem = self.training.problem if isinstance(self.training, Training) else self.training
         self.names = self.problem.name, settings.model or "own"
         self.title = title or self.problem.name
@@ -184,8 +185,8 @@ class Study:
         return failed
 
     def _way_of(self, spec: OptimizerSpec, way: TrainingMode) -> TrainingMode:
-        """An optimizer that is not ours knows no stack."""
-        return way if spec.update is not None else "singly"
+        """Not every optimizer steps a stack."""
+        return way if spec.is_stackable else "singly"
 
     def _rows(self, outcome: Any, batch: TrialBatch, keys: Keys, seconds: float) -> list[RunRecord]:
         if isinstance(self.training, Training):

@@ -63,7 +63,17 @@ def constructor(found: Findings) -> str:
     spec = found.spec
     words = [f"lr={found.best_lr:g}", f"weight_decay={found.best_lam:g}"]
     words += [f"{name}={_written(value)}" for name, value in spec.settings]
-    return f"{_called(spec)}(model.parameters(), {', '.join(words)})"
+    return f"{_called(spec)}({_params(spec)}, {', '.join(words)})"
+
+
+def _params(spec: OptimizerSpec) -> str:
+    """What it is given to step; of one that takes matrices alone, groups of which the rest is AdamW's."""
+    if not spec.matrix:
+        return "model.parameters()"
+    words = [f"matrix={spec.matrix!r}", f"head={None if spec.head is None else list(spec.head)!r}", "no_decay=()"]
+    both = ", ".join(f"{name!r}: {_written(value)}" for name, value in spec.of_both_rules.items())
+    words += [f"overrides={{'*': {{{both}}}}}"] if both else []
+    return f"halflife.param_groups(model, {', '.join(words)})"
 
 
 def _called(spec: OptimizerSpec) -> str:

@@ -102,7 +102,7 @@ def _in_words(given: str, spec: OptimizerSpec, words: Iterable[str]) -> Optimize
     lams = TIMES_LR if update.decay.multiplier == "lr" else HALF_DECADES
     sparse = type(update.regularizer) is not L2 and _word(type(update.regularizer).__name__) in SPARSE
     lams = tuple(float(f"{SPARSE_FACTOR * lam:.1g}") for lam in lams) if sparse else lams
-    label = f"{optimizer.__name__} ({', '.join(words)})"
+    label = f"{optimizer.__name__ if not spec.matrix else spec.label} ({', '.join(words)})"
     equation = equation_of(update.decay, type(update.rule).__name__)
     return replace(spec, name=given, label=label, equation=equation, settings=tuple(more.items()), lams=lams)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -10,15 +11,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ... import optim
 from ...catalogue import Catalogue, command_name, why_not
 from ...decays import NAMED, Decay
 from ...optim.groups import on_purpose
 from ...optimizers import SGD, SGDW, Adam, AdamW
+from ...registry import entry_named
 from ...rules import Rule
+from ...training import param_groups
+from ...training.routing import AS_ADAMW, REST
 from ...update import Update
 from ..errors import StudyError
+from ..models.heads import head_of
 
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Three decades, which hold the best λ of every optimizer whose λ is not multiplied by lr at each step."""
@@ -31,6 +37,9 @@ LR_FACTORS = {"SGD": 10.0, "RMSprop": 1.0, "NAdam": 1.0, "Adamax": 1.0}
 SPARSE_FACTOR = 0.01
 """How much smaller a penalty's λ is that drives weights to 0 than the ridge's, whose pull fades with the weight."""
 
+OF_BOTH_RULES = ("decay", "regularizer", "eps")
+"""Settings that are AdamW's as well where it steps what the rule of the matrices does not."""
+
 
 @dataclass(frozen=True)
 class OptimizerSpec:
@@ -40,6 +49,10 @@ class OptimizerSpec:
     learning rates, which are Adam's, are multiplied by; ``settings`` what its class is given beside lr and λ, as pairs.
     ``optimizer`` is called with (params, lr=, weight_decay=, …): one of ours, torch's, or anybody's. ``identity``
     names one that is not the library's own, its code included, for the ledger.
+
+    ``matrix`` is the rule of one that takes matrices alone, empty for all others: it steps the matrices inside a model,
+    AdamW the rest, by the same lr and λ, λ of all parameters as with any optimizer of a study. ``head`` are patterns of
+    the model's last layer, which is AdamW's too; None where the model tells (``models.head_of``).
     """
 
     name: str
@@ -50,17 +63,47 @@ class OptimizerSpec:
     lams: tuple[float, ...] = HALF_DECADES
     lr_factor: float = 1.0
     identity: str = ""
+    matrix: str = ""
+    head: tuple[str, ...] | None = None
 
-    def build(self, params: Iterable[Tensor], lr: float, lam: float) -> torch.optim.Optimizer:
-        """The optimizer itself, as a training loop has it; that λ may be large is no news in a study."""
+    def build(self, model: nn.Module | Iterable[Any], lr: float, lam: float) -> torch.optim.Optimizer:
+        """The optimizer itself, as a training loop has it; that λ may be large is no news in a study.
+
+        Of parameters without their model all are its own rule's. Raises ``StudyError`` where that does not take them.
+        """
+        params = self._params(model)
         with on_purpose():
             return self.optimizer(params, lr=lr, weight_decay=lam, **dict(self.settings))
+
+    def _params(self, model: nn.Module | Iterable[Any]) -> Any:
+        if isinstance(model, nn.Module):
+            return self.groups(model) if self.matrix else model.parameters()
+        params = list(model)
+        if self.matrix and any(isinstance(p, Tensor) and p.dim() < 2 for p in params):
+            raise StudyError(
+                f"{self.name} takes matrices alone, and among these parameters are others. Give config.build the model "
+                "itself, not its parameters: then AdamW steps the rest."
+            )
+        return params
+
+    def groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """The model's parameters by the rule that steps them. Raises ``ValueError`` where no head can be told."""
+        head = head_of(model) if self.head is None else self.head
+        both = self.of_both_rules
+        return param_groups(model, matrix=self.matrix, head=head, no_decay=(), overrides={"*": both} if both else {})
+
+    @property
+    def of_both_rules(self) -> dict[str, Any]:
+        """Those of the settings that the rest has too."""
+        return {name: value for name, value in self.settings if name in OF_BOTH_RULES}
 
     def refusal(self, model: nn.Module) -> str:
         """Why the rule cannot step this model, and what could be done; empty where it can, or where nothing is known.
 
         Frozen parameters are passed over.
         """
+        if self.matrix:
+            return self._refused_groups(model)
         if self.update is None:
             return ""
         for name, p in model.named_parameters():
@@ -70,11 +113,28 @@ class OptimizerSpec:
             except (ValueError, RuntimeError) as error:
                 return (
                     f"{self.name} cannot train this model, for its parameter {name} {tuple(p.shape)}: {error} "
-                    "Study another optimizer, a model that has no such parameter, or my.py:both, a function of yours "
-                    "that takes (params, lr, weight_decay): its optimizer steps the matrices by this one, the rest "
-                    "by AdamW."
+                    "Study another optimizer, or a model that has no such parameter."
                 )
         return ""
+
+    def _refused_groups(self, model: nn.Module) -> str:
+        try:
+            groups = self.groups(model)
+            self.build(model, 1.0, 0.0)
+        except (ValueError, TypeError, RuntimeError) as error:
+            return f"{self.name} cannot train this model: {error}{self._hint(model)}"
+        if any(map(is_lazy, model.parameters())) or any(group.get("rule") == self.matrix for group in groups):
+            return ""
+        return (
+            f"{self.name} would step nothing of this model: it has no matrix but embeddings and its head. Study adamw, "
+            "or a model with a layer inside."
+        )
+
+    def _hint(self, model: nn.Module) -> str:
+        """How a study is told of the head."""
+        if self.head is not None or head_of(model) is not None:
+            return ""
+        return " A study is told by --head PATTERN, Settings(head=…), or a method get_classifier() of the model."
 
     @property
     def is_choosy(self) -> bool:
@@ -82,14 +142,20 @@ class OptimizerSpec:
         return self.update is not None and type(self.update.rule).check is not Rule.check
 
     @property
+    def is_stackable(self) -> bool:
+        """Whether one step may be taken of many networks at once: not of rules that take turns, nor of a stranger."""
+        return self.update is not None and not self.matrix
+
+    @property
     def key(self) -> list[str]:
         """What a ledger knows it by; a field of two rules stands under the name that it had when ledgers began."""
         identity = self.identity or str(self.update).replace("momentum_type=", "look=")
-        return [self.name, identity, repr(self.settings)]
+        parts = [f"matrices {AS_ADAMW}, the rest {REST}, head {self.head!r}"] if self.matrix else []
+        return [self.name, identity, repr(self.settings), *parts]
 
     @cached_property
     def update(self) -> Update | None:
-        """rule × decay × regularizer, to be applied to stacked weights; None for an optimizer that is not ours."""
+        """rule × decay × regularizer, of the matrices where others are AdamW's; None for an optimizer not ours."""
         if not (isinstance(self.optimizer, type) and issubclass(self.optimizer, optim.Optimizer)):
             return None
         return update_of(self.optimizer, **dict(self.settings))
@@ -155,9 +221,20 @@ def spec_of(name: str, optimizer: type[optim.Optimizer]) -> OptimizerSpec:
     if update.rule.sparse == "required":
         raise StudyError(f"{name} cannot be studied: {why_not(command_name(optimizer.__name__))}.")
     lams = TIMES_LR if update.decay.multiplier == "lr" else HALF_DECADES
-    rule = type(update.rule).__name__
+    rule, matrix = type(update.rule).__name__, rule_of_matrices(update.rule)
     equation, factor = equation_of(update.decay, rule), lr_factor_of(optimizer, rule)
-    return OptimizerSpec(name, optimizer.__name__, equation, optimizer, lams=lams, lr_factor=factor)
+    label = f"{optimizer.__name__} + AdamW" if matrix else optimizer.__name__
+    return OptimizerSpec(name, label, equation, optimizer, lams=lams, lr_factor=factor, matrix=matrix)
+
+
+def rule_of_matrices(rule: Rule) -> str:
+    """The registered name of a rule that takes no vector, for a group; empty for any other."""
+    try:
+        rule.check(torch.zeros(1))
+    except (ValueError, RuntimeError):
+        with suppress(KeyError):
+            return entry_named(type(rule).__name__).name
+    return ""
 
 
 OPTIMIZER_SPECS = Catalogue(

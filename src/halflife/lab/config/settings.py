@@ -20,7 +20,7 @@ from .user_code import is_own
 
 LRS = (5e-4, 1.1e-3, 2.3e-3, 5e-3, 1.1e-2, 2.3e-2, 5e-2)
 """The usual learning rates: Adam's."""
-LATER: dict[str, Any] = {"precision": "fp32", "samples": None, "options": {}}
+LATER: dict[str, Any] = {"precision": "fp32", "samples": None, "options": {}, "head": None}
 """Fields that older ledgers lack, and what they then are: stored where they say something else, so that a study stays
 the study that it was."""
 
@@ -39,6 +39,8 @@ class Settings:
     are of the ``Recipe``. ``samples`` is how many of the training samples are learned from, the first ones; None is
     all. ``options`` are keywords of the model, or of the problem: its function's, or those that ``train(config)`` reads
     in ``config.options``.
+    ``head`` are patterns of the names of the model's last layer, such as "classify.*", for optimizers that step the
+    matrices inside a model otherwise than the rest (muon); None where the model tells: see ``models.head_of``.
     Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
     """
 
@@ -57,10 +59,13 @@ class Settings:
     precision: str = "fp32"
     samples: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    head: tuple[str, ...] | None = None
     specs: Mapping[str, OptimizerSpec] = field(default_factory=dict[str, OptimizerSpec], repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._take_optimizers()
+        if self.head is not None:
+            object.__setattr__(self, "head", (self.head,) if isinstance(self.head, str) else tuple(self.head))
         object.__setattr__(self, "lrs", _floats(self.lrs))
         object.__setattr__(self, "lams", _floats(self.lams))
         _known(
@@ -98,7 +103,8 @@ class Settings:
         return [self.adapted(self.specs[name]) for name in self.optimizers]
 
     def adapted(self, spec: OptimizerSpec) -> OptimizerSpec:
-        """With this study's ε, if it has one and the optimizer too."""
+        """With this study's ε, if it has one and the optimizer too; with its model's head, if it must know."""
+        spec = replace(spec, head=self.head) if spec.matrix and self.head is not None else spec
         if self.eps is None or spec.update is None or "eps" not in signature(spec.optimizer).parameters:
             return spec
         return replace(spec, settings=(*spec.settings, ("eps", self.eps)))

@@ -14,6 +14,7 @@ from torch import nn
 
 from ..errors import StudyError
 from ..models.fitting import MODELS
+from ..models.heads import head_of
 from ..problems import PROBLEMS, Problem, Split, problem_named
 from ..training import Training
 from .keywords import check_options, keywords_of
@@ -47,6 +48,15 @@ def training_of(settings: Settings, how: ExecutionConfig) -> Training | OwnTrain
         _check_options_fit(model, settings.options)
     _check_optimizers_fit(model, settings)
     return Training(problem, model, settings.recipe, how.device)
+
+
+def with_head(settings: Settings, training: Training | OwnTraining) -> Settings:
+    """With the model's head, where an optimizer must know it and the model tells: results depend on it."""
+    needed = any(spec.matrix for spec in settings.optimizer_specs())
+    if not needed or settings.head is not None or isinstance(training, OwnTraining):
+        return settings
+    with torch.random.fork_rng(devices=[]):
+        return replace(settings, head=head_of(training.model()))
 
 
 def _check_own(own: OwnTraining, settings: Settings) -> None:

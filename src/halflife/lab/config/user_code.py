@@ -11,7 +11,7 @@ from runpy import run_path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import StudyError
 from ..problems import Problem
@@ -42,9 +42,11 @@ class Config:
         """The optimizer's name in the study, such as "adamw-paper"."""
         return self.spec.name
 
-    def build(self, params: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """The optimizer to train with, lr and λ set; a scheduler is the training's own affair."""
-        return self.spec.build(params, self.lr, self.weight_decay)
+    def build(self, model: nn.Module | Iterable[Tensor]) -> torch.optim.Optimizer:
+        """The optimizer to train with, lr and λ set, of a model or of parameters; a scheduler is the training's own
+        affair. One that takes matrices alone must be given the model, if this has anything else.
+        """
+        return self.spec.build(model, self.lr, self.weight_decay)
 
 
 Train = Callable[[Config], Mapping[str, float]]

@@ -48,6 +48,10 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
 
+    def get_classifier(self) -> nn.Module:
+        """The last layer, as timm's models say theirs."""
+        return self.classify
+
     def forward(self, images: Tensor) -> Tensor:
         return self.classify(self.stages(self.stem(images)).mean((2, 3)))
 

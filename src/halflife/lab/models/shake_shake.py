@@ -48,6 +48,10 @@ class ShakeShake(nn.Module):
         self.classify = nn.Linear(4 * width, classes)
         nn.init.zeros_(self.classify.bias)
 
+    def get_classifier(self) -> nn.Module:
+        """The last layer, as timm's models say theirs."""
+        return self.classify
+
     def forward(self, images: Tensor) -> Tensor:
         return self.classify(relu(self.stages(self.stem(images))).mean((2, 3)))
 

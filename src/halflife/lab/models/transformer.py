@@ -41,6 +41,10 @@ class Transformer(nn.Module):
             elif name.endswith("bias"):
                 nn.init.zeros_(weight)
 
+    def get_output_embeddings(self) -> nn.Module:
+        """The last layer, as transformers' models say theirs."""
+        return self.predict[-1]
+
     def forward(self, tokens: Tensor) -> Tensor:
         places = torch.arange(tokens.shape[-1], device=tokens.device)
         return self.predict(self.blocks(self.tokens(tokens) + self.places(places)))

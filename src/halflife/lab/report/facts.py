@@ -35,6 +35,8 @@ def settings_facts(result: Result) -> list[Fact]:
     facts += [(name.replace("_", " "), str(value)) for name, value in settings.options.items()]
     if settings.loss_scale != 1:
         facts.append(("loss", f"multiplied by {settings.loss_scale:g}"))
+    if settings.head is not None:
+        facts.append(("head", f"{', '.join(settings.head) or 'none'}, stepped by AdamW beside the rule of matrices"))
     if settings.eps is not None:
         facts.append(("ε", f"{settings.eps:g} for every optimizer"))
     return facts

@@ -80,6 +80,7 @@ def stored_specs(settings: Settings) -> dict[str, Any]:
             "lr_factor": spec.lr_factor,
             "identity": spec.identity,
             "multiplier": spec.multiplier,
+            "matrix": spec.matrix,
         }
         for spec in settings.optimizer_specs()
         if spec.identity

@@ -25,6 +25,7 @@ from ..config.optimizers import OptimizerSpec
 from ..errors import StudyError
 from ..training import Training
 from .batches import Batches
+from .schedules import ScheduledLr
 from .thread_setup import set_up_thread
 from .trainer import seeded
 
@@ -74,15 +75,14 @@ def _recorded(
 ) -> dict[int, dict[str, tuple[Counts, int]]]:
     with torch.random.fork_rng(devices=training.forked):
         model = seeded(training, seed).train()
-    optimizer = spec.build(model.parameters(), lr, lam)
-    batches, t = Batches(training, (seed,)), 0
+    optimizer = spec.build(model, lr, lam)
+    batches, scheduled, t = Batches(training, (seed,)), ScheduledLr(optimizer, lr), 0
     counted: dict[int, dict[str, tuple[Counts, int]]] = {}
     params = list(model.parameters())
     for epoch in range(1, chosen[-1] + 1):
         before: list[Tensor] = []
         for inputs, targets in batches.epoch():
-            for group in optimizer.param_groups:
-                group["lr"] = lr * training.multiplier(t)
+            scheduled.set(training.multiplier(t))
             optimizer.zero_grad()
             (training.problem.loss(model(inputs[0]), targets[0]) * training.recipe.loss_scale).backward()
             t += 1

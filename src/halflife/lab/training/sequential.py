@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
+from .schedules import ScheduledLr
 from .trainer import Progress, Trainer, measured, seeded
 from .training import Outcome, Training, TrialBatch, joined
 
@@ -46,7 +47,8 @@ class SequentialTrainer(Trainer):
         super().__init__(training, replicas)
         (self.lr,), (lam,), (seed,) = replicas.lrs, replicas.lams, replicas.seeds
         self.model: nn.Module = seeded(training, seed)
-        self.optimizer = replicas.spec.build(self.model.parameters(), self.lr, lam)
+        self.optimizer = replicas.spec.build(self.model, self.lr, lam)
+        self.scheduled = ScheduledLr(self.optimizer, self.lr)
         self.t, self.finite = 0, True
 
     def steps(self) -> Iterator[Tensor]:
@@ -58,8 +60,7 @@ class SequentialTrainer(Trainer):
         problem, recipe = self.training.problem, self.training.recipe
         if not self.finite:
             return self._nan()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * self.training.multiplier(self.t)
+        self.scheduled.set(self.training.multiplier(self.t))
         self.optimizer.zero_grad()
         with torch.enable_grad():
             loss = problem.loss(self.training.outputs(self.model, inputs), targets) * recipe.loss_scale

@@ -42,7 +42,8 @@ class VectorizedTrainer(Trainer):
         self.stack, n = Stack(training, replicas), len(replicas.seeds)
         lrs, lams, eta = replicas.lrs * n, replicas.lams * n, training.multiplier(0)
         update = replicas.spec.update
-        assert update is not None, "an optimizer that is not ours trains each network by itself"
+        assert replicas.spec.is_stackable, "this optimizer trains each network by itself"
+        assert update is not None
         self.grid = grid(update, list(self.stack.weights.values()), lrs, lams, eta)
 
     def steps(self) -> Iterator[Tensor]:
