@@ -19,7 +19,8 @@ def test_one_conversion():
 
 
 def test_an_approximate_one_has_its_bounds():
-    result = run("0.01", "--from", "huggingface-former", "--to", "keras", "--lr", "1e-3", "--schedule", "cosine", "--steps", "1000")
+    schedule = "--lr", "1e-3", "--schedule", "cosine", "--steps", "1000"
+    result = run("0.01", "--from", "huggingface-former", "--to", "keras", *schedule)
     assert result.exit_code == 0
     assert "Approximate: huggingface-former decays after the step, keras before the step" in result.output
     assert "a step by 7.5e-06 of it" in result.output
