@@ -15,6 +15,26 @@ from halflife.engines.library import Missing, load
 from halflife.lab import Progress
 
 TINY = ["--seeds", "2", "--epochs", "2", "--batch-size", "100", "--lrs", "1e-2,1e-3", "--lambdas", "0.1,1"]
+HEADLESS = """
+import torch
+from torch import nn
+from halflife.lab import Problem, Split
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(5, 7), nn.Linear(7, 3)
+
+    def forward(self, x):
+        return self.b(self.a(x).relu())
+
+
+def problem():
+    x = torch.randn(24, 5, generator=torch.Generator().manual_seed(0))
+    split = Split(x, x[:, :3].argmax(1))
+    return Problem("toy", "a toy", split, split, split, Net)
+"""
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
@@ -63,6 +83,29 @@ def test_a_wrong_option_ends_in_a_sentence(arguments, sentence, tmp_path):
     assert sentence in result.output
     assert "Traceback" not in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_muon_is_studied_beside_adamw_on_a_perceptron(tmp_path):
+    out = str(tmp_path / "new")
+    result = run("study", "digits", "--optimizer", "muon", "--optimizer", "adamw", "--out", out, *TINY)
+    assert result.exit_code == 0, result.output
+    for label in ("Muon + AdamW", "AdamW"):
+        assert re.search(rf"│ {re.escape(label)} .*%.*not identified", result.output)
+        assert f"{label}: Best lr" in result.output
+    assert run("report", out).exit_code == 0
+    assert "Muon + AdamW" in (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_model_of_ones_own_is_asked_for_its_head(tmp_path):
+    file = tmp_path / "my.py"
+    file.write_text(HEADLESS, encoding="utf-8")
+    arguments = ["study", f"{file}:problem", "--optimizer", "muon", "--out", str(tmp_path / "out"), *TINY[:4]]
+    arguments += ["--batch-size", "8", "--lrs", "1e-2", "--lambdas", "1"]
+    refused = run(*arguments)
+    assert refused.exit_code == 2
+    assert "head='b.*' perhaps" in refused.stderr
+    assert "--head PATTERN" in refused.stderr
+    assert run(*arguments, "--head", "b.*").exit_code == 0
 
 
 def test_a_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path):

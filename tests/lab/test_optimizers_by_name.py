@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import halflife
-from halflife.lab import ExecutionConfig, Settings, StudyError, plan, run_study
+from halflife.lab import ExecutionConfig, Settings, StudyError, run_study
 from halflife.lab.config.optimizer_names import optimizer_spec
 from halflife.lab.load import load_study
 from halflife.lab.report import report_study
@@ -151,16 +151,8 @@ def test_a_budget_leaves_whole_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(whole.findings[0].complete) == 3
 
 
-def matrices():
+def matrices():  # Muon's, and a head
     return nn.Sequential(nn.Linear(5, 7, bias=False), nn.ReLU(), nn.Linear(7, 3, bias=False))
-
-
-def test_a_rule_that_takes_no_vectors_is_refused_before_anything_is_trained(tmp_path):
-    settings = Settings(optimizers=("muon",), lrs=(1e-2,), lams=(1e-2,), seeds=1, epochs=1)
-    for ask in (plan, run_study):
-        with pytest.raises(StudyError, match=r"muon cannot train .* 0\.bias \(64,\): .* Study another .*my\.py:both"):
-            ask(settings, tmp_path)
-    assert not list(tmp_path.glob("**/*.db"))
 
 
 @pytest.mark.parametrize("executor", ["vectorised", "processes"])
@@ -173,36 +165,3 @@ def test_a_model_of_matrices_alone_is_studied_with_muon(tmp_path, executor):
         assert (found.complete, found.diverged.any()) == ((0,), False)
         norms = {run.weight_norm for run in result.runs[name]}
         assert len(norms) == 4, "lr and λ are told apart"
-
-
-BOTH = """
-import torch
-import halflife
-
-
-class Both(torch.optim.Optimizer):
-    def __init__(self, params, lr, weight_decay):
-        params = list(params)
-        super().__init__(params, {"lr": lr})
-        matrices, others = ([p for p in params if (p.dim() == 2) == wanted] for wanted in (True, False))
-        muon = [halflife.Muon(matrices, lr=lr, weight_decay=weight_decay)] if matrices else []
-        self.parts = [*muon, *([halflife.AdamW(others, lr=lr, weight_decay=0.0)] if others else [])]
-
-    def step(self, closure=None):
-        for optimizer in self.parts:
-            optimizer.param_groups[0]["lr"] = self.param_groups[0]["lr"]
-            optimizer.step()
-
-
-def both(params, lr, weight_decay):
-    return Both(params, lr, weight_decay)
-"""
-
-
-def test_the_way_out_that_the_refusal_names_is_one(tmp_path):
-    file = tmp_path / "my.py"
-    file.write_text(BOTH, encoding="utf-8")
-    name = f"{file}:both"
-    settings = Settings(training().problem, None, (name,), (1e-2, 1e-1), (1e-2,), 1, 2, 12)
-    (result,), _, _ = run_study(settings, tmp_path / "out", how=ExecutionConfig("processes", 1))
-    assert result.found(name).complete == (0,)

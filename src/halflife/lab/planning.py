@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isnan, nan
 from pathlib import Path
 from typing import NamedTuple
 
 from .analysis.comparison import seeds_needed
-from .config.grids import grids_of
+from .config.grids import GridSpec, grids_of
 from .config.settings import Settings
 from .config.task import training_of, with_head
 from .execution import batches_of, choose_mode
+from .execution.autotune import AutotuneDecision
 from .execution.batching import bytes_of
 from .execution.config import ExecutionConfig
 from .inference.coupling import COLUMNS_NEEDED
@@ -49,9 +51,17 @@ def plan(settings: Settings, folder: Path | str, how: ExecutionConfig | None = N
         return Plan(len(wanted), len(wanted) - left, nan, nan, "each by its own function", remarks)
     decision = choose_mode(training, grids[0].spec)
     minutes = left * training.steps * decision.seconds / how.n_workers / 60
-    batches = batches_of(training, grids[-1].replicas(), how.n_workers, how.memory, decision.way)
+    last = decision.way if grids[-1].spec.is_stackable else "singly"
+    batches = batches_of(training, grids[-1].replicas(), how.n_workers, how.memory, last)
     memory = bytes_of(training, grids[-1].spec) * max(map(len, batches)) * min(how.n_workers, len(batches))
-    return Plan(len(wanted), len(wanted) - left, minutes, memory, f"{decision.way}: {decision.why}", remarks)
+    return Plan(len(wanted), len(wanted) - left, minutes, memory, _mode(decision, grids), remarks)
+
+
+def _mode(decision: AutotuneDecision, grids: Sequence[GridSpec]) -> str:
+    """How they are trained, in words, and which optimizers step no stack."""
+    alone = [grid.spec.label for grid in grids if not grid.spec.is_stackable]
+    words = f"; {', '.join(alone)}: singly, which takes longer" if alone and decision.way == "stacked" else ""
+    return f"{decision.way}: {decision.why}{words}"
 
 
 def limits_of(settings: Settings) -> list[str]:
