@@ -68,7 +68,7 @@ def test_what_an_optimizer_does_is_told_without_a_warning():
         warnings.simplefilter("error")
         for spec in OPTIMIZER_SPECS.values():
             assert spec.update.regularizer == halflife.regularizers.L2()
-            assert spec.build([torch.nn.Parameter(torch.ones(3))], 1e-3, 0.1).param_groups[0]["weight_decay"] == 0.1
+            assert spec.build(torch.nn.Linear(3, 2), 1e-3, 0.1).param_groups[0]["weight_decay"] == 0.1
 
 
 def test_it_is_silent_for_one_thread_and_a_while():
