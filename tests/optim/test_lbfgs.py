@@ -100,8 +100,11 @@ def test_copies_go_on(duplicate: Any) -> None:
     assert own[0] is not params[0]
 
 
-def test_hooks_are_called_once() -> None:
+@pytest.mark.parametrize("disabled", [False, True])
+def test_hooks_are_called_once(disabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.optim.LBFGS([torch.zeros(1, requires_grad=True)])  # has hooks put around the step of torch's class
+    if disabled:  # as importing Dynamo does
+        monkeypatch.setattr(torch.optim.LBFGS, "step", torch.compiler.disable(torch.optim.LBFGS.step))
     params, x, y = problem()
     optimizer, calls = halflife.LBFGS(params, weight_decay=0.1), []
     optimizer.register_step_post_hook(lambda *_: calls.append(1))

@@ -90,7 +90,7 @@ class LBFGS(torch.optim.LBFGS):
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """One step of at most ``max_iter`` iterations; returns the first loss that it saw, with its λR(w)."""
         step: Any = torch.optim.LBFGS.step  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        if getattr(step, "hooked", False):  # whoever makes one of torch's own has hooks put around its step
+        while getattr(step, "hooked", False):  # hooks that torch puts around its own step, and Dynamo around those
             step = step.__wrapped__
         return step(self, lambda: self._regularized(closure))
 
