@@ -26,7 +26,7 @@ MASK = torch.arange(50 * 300).view(50, 300) % 3 == 0
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreach, "BATCH", 1 << 12)
+    monkeypatch.setattr(foreach, "ON_CPU", 1 << 12)
 
 
 def stepped(cls: Any, engine: str, dtype: torch.dtype, **settings: Any) -> tuple[torch.Tensor, dict[str, Any]]:

@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from . import cuda, eager, foreach
+from ..rules import Rule
+from . import cuda, eager, foreach, matrices
 from .group_step import GroupStep
 from .layouts import PLAIN
 from .library import Missing, load
@@ -76,7 +77,20 @@ def _native_obstacles(step: GroupStep) -> list[str | None]:
     return [tensor_obstacle(step, p, g, state) for p, g, state in parts]
 
 
+def _obstacles_of_matrices(step: GroupStep) -> list[str | None]:
+    common = matrices.obstacle(step)
+    if common:
+        return [common] * len(step.params)
+    found = [matrices.tensor_obstacle(step, p) for p in step.params]
+    rest = [i for i, why in enumerate(found) if not why]
+    for i, why in zip(rest, _native_obstacles(matrices.along(step).part(rest)) if rest else (), strict=True):
+        found[i] = why
+    return found
+
+
 NATIVE = Fused(_tabled("native", Table, NATIVE_REASON), _native_obstacles)
+MATRICES_REASON = "on the CPU, matrices of one shape share each product, and one pass over memory makes the step"
+MATRICES = Fused(Choice("native", matrices.run, MATRICES_REASON), _obstacles_of_matrices)
 
 
 @cache
@@ -100,8 +114,10 @@ def _on_gpu(device: torch.device) -> Fused:
     return Fused(choice, obstacles)
 
 
-def _fused(gpu: torch.device | None, asked: Engine | None) -> list[Fused]:
+def _fused(rule: Rule, gpu: torch.device | None, asked: Engine | None) -> list[Fused]:
     """The engines of one pass that may be tried for tensors on a GPU or elsewhere, the fastest first."""
+    if rule.acts_on == "matrices" and gpu is None and asked in (None, "native", "cuda"):
+        return [MATRICES]
     if asked in ("foreach", "eager"):
         return []
     if asked == "compiled":
@@ -127,7 +143,9 @@ def choose(step: GroupStep, asked: Engine | None = None) -> list[tuple[Choice, G
     found, left, buts = list[tuple[Choice, GroupStep]](), list[int](), dict[str, None]()
     gpus = {i: p.device for i, p in enumerate(step.params) if p.device.type == GPU}
     for gpu in dict.fromkeys(gpus.get(i) for i in rest):
-        taken, over, but = _by_fused(step, [i for i in rest if gpus.get(i) == gpu], _fused(gpu, asked))
+        taken, over, but = _by_fused(
+            step, [i for i in rest if gpus.get(i) == gpu], _fused(step.update.rule, gpu, asked)
+        )
         found, left, buts[but] = found + taken, sorted(left + over), None
     if special:
         found.append((Choice("eager", eager.run, next(iter(special.values()))), step.part([*special])))

@@ -21,8 +21,9 @@ from .formats import BLOCK, wide
 from .group_step import Clock, GroupStep, as_real, without_aliases
 from .memory import SCALE, ParameterState
 
-BATCH = 1 << 25
-"""Bytes of weights, as they are computed with, that are stepped at once: so that some 256 MB hold what arises then."""
+ON_CPU, ELSEWHERE = 1 << 20, 1 << 25
+"""Bytes of weights, as they are computed with, that are stepped at once: so that what arises then stays in a CPU's
+cache, which has its memory again and again, and in some 256 MB elsewhere, where every call costs a launch."""
 
 
 class Row(NamedTuple):
@@ -37,16 +38,16 @@ class Row(NamedTuple):
 
 def run(step: GroupStep) -> None:
     """One step of every parameter of the group, in place."""
-    for rows in _alike(step).values():
-        for batch in _batches(rows):
-            if len(batch) == 1 and _bytes(batch[0].p) > BATCH and _may_be_cut(step, batch[0]):
+    for rows in alike(step).values():
+        for batch in batches(rows):
+            if len(batch) == 1 and _bytes(batch[0].p) > most_at_once(batch[0].p) and _may_be_cut(step, batch[0]):
                 _step_in_pieces(step, batch[0])
             else:
                 _step(step, batch)
             _average(step, batch)
 
 
-def _alike(step: GroupStep) -> dict[Any, list[Row]]:
+def alike(step: GroupStep) -> dict[Any, list[Row]]:
     """The parameters that can go in one list: same device, dtype and states and, read as numbers, same clock.
 
     Of one shape too where a rule takes tensors as wholes: it may ask for that.
@@ -65,11 +66,16 @@ def _bytes(p: Tensor) -> int:
     return p.numel() * wide(p.dtype).itemsize
 
 
-def _batches(rows: list[Row]) -> Iterator[list[Row]]:
-    """Neighbours of at most ``BATCH`` bytes together; a larger tensor by itself."""
-    batch, size = list[Row](), 0
+def most_at_once(p: Tensor) -> int:
+    """How many bytes go in one batch where this tensor is."""
+    return ON_CPU if p.is_cpu else ELSEWHERE
+
+
+def batches(rows: list[Row]) -> Iterator[list[Row]]:
+    """Neighbours of at most so many bytes together; a larger tensor by itself."""
+    batch, size, most = list[Row](), 0, most_at_once(rows[0].p)
     for row in rows:
-        if batch and size + _bytes(row.p) > BATCH:
+        if batch and size + _bytes(row.p) > most:
             yield batch
             batch, size = [], 0
         batch.append(row)
@@ -99,7 +105,7 @@ def _knows_places(setting: Any) -> bool:
 
 def _step_in_pieces(step: GroupStep, row: Row) -> None:
     """One tensor, stepped piece by piece; each piece has views of the states, and copies of the single numbers."""
-    size = max(1, BATCH // wide(row.p.dtype).itemsize // BLOCK) * BLOCK
+    size = max(1, most_at_once(row.p) // wide(row.p.dtype).itemsize // BLOCK) * BLOCK
     p, g, made = row.p.detach().view(-1), row.g.detach().view(-1), ParameterState()
     clocks = [name for name in step.clock_names() if row.state.get(name) is not None]
     kept = [name for name in ("anchor", "kahan", *step.state_names) if row.state.get(name) is not None]
@@ -127,15 +133,29 @@ def _step_in_pieces(step: GroupStep, row: Row) -> None:
 
 def _step(step: GroupStep, rows: list[Row]) -> None:
     as_is = step.as_is(rows[0].p, rows[0].state)
+    w, g, s = _lists(step, rows, as_is)
+    w_new, new = step.update(s.get("step", 0.0), w, g, s, **step.numbers)  # type: ignore[arg-type]
+    _store(step, rows, s, new, as_is)
+    _put(step, rows, w_new, as_is)  # type: ignore[arg-type]
+
+
+def directions(step: GroupStep, rows: list[Row]) -> list[Tensor]:
+    """The rule's direction of each, its states moved on; the weights stay."""
+    as_is = step.as_is(rows[0].p, rows[0].state)
+    w, g, s = _lists(step, rows, as_is)
+    u, _, new = step.update.rule(s.get("step", 0.0), w, g, s)  # type: ignore[arg-type]
+    _store(step, rows, s, new, as_is)
+    return u.tensors  # type: ignore[attr-defined]
+
+
+def _lists(step: GroupStep, rows: list[Row], as_is: bool) -> tuple[TensorList, TensorList, Any]:
+    """Weights, gradients and states of all rows, as they are computed with."""
     w = TensorList([step.weights(row.p, row.state, as_is) for row in rows])
     g = step.scaled(TensorList([step.gradient_of(row.p, row.g, as_is) for row in rows]), rows[0].p.device)
     states: Any = [step.states_of(row.p, row.state, as_is) for row in rows]
     s: Any = {name: TensorList([state[name] for state in states]) for name in states[0]}
     clocks = {name: TensorList([row.clock[name] for row in rows]) for name in rows[0].clock}  # type: ignore[misc]
-    s |= rows[0].clock if step.mode == "plain" else clocks
-    w_new, new = step.update(s.get("step", 0.0), w, g, s, **step.numbers)  # type: ignore[arg-type]
-    _store(step, rows, s, new, as_is)
-    _put(step, rows, w_new, as_is)  # type: ignore[arg-type]
+    return w, g, s | (rows[0].clock if step.mode == "plain" else clocks)
 
 
 def _store(step: GroupStep, rows: list[Row], s: Any, new: Any, as_is: bool) -> None:

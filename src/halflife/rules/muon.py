@@ -78,7 +78,8 @@ class Muon(Rule):
 
     def direction(self, v: Tensor) -> Tensor:
         M = v.flatten(1) if self.matrices == "flattened" else v
-        u = self.ρ(v.shape) * newton_schulz(M, self.coefficients, self.steps, self.eps, self.precision, self.form)
+        u, ρ = newton_schulz(M, self.coefficients, self.steps, self.eps, self.precision, self.form), self.ρ(v.shape)
+        u = u if ρ == 1 else ρ * u
         return u.view_as(v) if self.matrices == "flattened" else u
 
     def ρ(self, shape: Size) -> float:

@@ -15,6 +15,8 @@ Precision = Literal["bfloat16", "float32", "float64"]
 
 LARGE = 256
 """The side of a square from which on a matrix fills the processor by itself: it gains nothing by a stack."""
+PANEL = 128
+"""How many rows of a symmetric product are made at once: fewer would not fill the processor."""
 
 
 def newton_schulz(
@@ -41,7 +43,8 @@ def newton_schulz(
     X = X.transpose(-2, -1) if tall else X
     X = _scaled(X, eps)
     X = _gram(X, coefficients, steps) if form == "gram" else _quintic(X, coefficients, steps)
-    return (X.transpose(-2, -1) if tall else X).to(x.dtype)
+    X = X.transpose(-2, -1) if tall else X
+    return X.to(x.dtype, memory_format=torch.contiguous_format)
 
 
 newton_schulz.stacks_up_to = LARGE * LARGE  # type: ignore[attr-defined]
@@ -71,16 +74,18 @@ def _gram(X: Tensor, coefficients: Sequence[float], steps: int) -> Tensor:
 
 
 def symmetric_product(X: Tensor, b: float = 0.0, M: Tensor | None = None, c: float = 1.0) -> Tensor:
-    """``b·M + c·XXᵀ``, M symmetric. Of a large matrix on a CPU what lies above the diagonal's blocks is copied from
-    below: the same sums, in the same order."""
+    """``b·M + c·XXᵀ``, M symmetric. Of a large matrix on a CPU what lies above the panels' diagonal blocks is copied
+    from below it: the same sums, in the same order."""
     n = X.size(-2)
     if X.dim() > 2 or n < LARGE or not X.is_cpu:
         return X @ X.transpose(-2, -1) if M is None else plus_product(b, M, c, X, X.transpose(-2, -1))
-    top, low, h = X[: n // 2], X[n // 2 :], n // 2
-    m11, m21, m22 = (None, None, None) if M is None else (M[:h, :h], M[h:, :h], M[h:, h:])
-    A11, A22 = symmetric_product(top, b, m11, c), symmetric_product(low, b, m22, c)
-    A21 = low @ top.T if m21 is None else plus_product(b, m21, c, low, top.T)
-    return torch.cat([torch.cat([A11, A21.T], 1), torch.cat([A21, A22], 1)])
+    A = X.new_empty(n, n)
+    for start in range(0, n, PANEL):
+        end, upto = start + PANEL, X[: start + PANEL].T
+        rows = X[start:end] @ upto if M is None else plus_product(b, M[start:end, :end], c, X[start:end], upto)
+        A[start:end, :end] = rows
+        A[:start, start:end] = rows[:, :start].T
+    return A
 
 
 def plus_product(b: float, M: Tensor, c: float, X: Tensor, Y: Tensor) -> Tensor:
