@@ -79,8 +79,7 @@ class Muon(Rule):
     def direction(self, v: Tensor) -> Tensor:
         M = v.flatten(1) if self.matrices == "flattened" else v
         u, ρ = newton_schulz(M, self.coefficients, self.steps, self.eps, self.precision, self.form), self.ρ(v.shape)
-        u = u if ρ == 1 else ρ * u
-        return u.view_as(v) if self.matrices == "flattened" else u
+        return (u if ρ == 1 else ρ * u).view_as(v)
 
     def ρ(self, shape: Size) -> float:
         rows = shape[0] if self.matrices == "flattened" else shape[-2]
