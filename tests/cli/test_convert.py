@@ -51,6 +51,32 @@ def test_an_impossible_one_says_why():
 
 
 @pytest.mark.parametrize(
+    ("arguments", "lr", "weight_decay"),
+    [
+        (["0.01", "--to", "keras-lion", "--lr", "1e-3"], "0.0001, from 0.0001 to 0.000333", "0.1, from 0.03 to 0.1"),
+        (["0.1", "--from", "timm-lion", "--lr", "1e-4"], "0.001, from 0.0003 to 0.001", "0.01, from 0.01 to 0.0333"),
+    ],
+)
+def test_a_rule_of_thumb_is_called_one(arguments, lr, weight_decay):
+    result = run(*arguments, *([] if "--to" in arguments else ["--to", "torch"]))
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    first = lines.index("rule of thumb:")
+    assert "Impossible" in result.output
+    assert lines[first + 1].split(maxsplit=1) == ["lr", lr]
+    assert lines[first + 2].split(maxsplit=1) == ["weight_decay", weight_decay]
+    assert "2302.06675" in result.output
+    assert "xact" not in result.output
+
+
+def test_the_table_of_all_says_where_there_is_only_a_rule_of_thumb():
+    assert "For Lion there is only a rule of thumb: --to timm-lion" in run("0.01").output
+    assert "For AdamW there is only a rule of thumb: --to torch" in run("0.01", "--from", "keras-lion").output
+    for other in ("torch-sgd", "torch-adam"):
+        assert "rule of thumb" not in run("0.01", "--from", other).output
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["0.01", "--to", "kreas"], "did you mean keras?"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
+from typing import Any
 
 import pytest
 import torch
@@ -98,6 +100,86 @@ def test_impossible_says_why_and_its_optimizer_is_refused_in_words(name: str) ->
     with pytest.raises(ValueError, match="cannot be built of a rule and a decay, for it"):
         find(name).optimizer([torch.ones(1).requires_grad_()])
     assert convert(0.1, name, name).verdict == "exact" or find(name).beyond
+
+
+ADAMWS = [name for name, c in CONVENTIONS.items() if c.rule == "adam" and not c.beyond and c.order != "coupled"]
+LIONS = [name for name, c in CONVENTIONS.items() if c.rule == "lion"]
+
+
+def removed(name: str, settings: Any) -> float:
+    """What it leaves out of a weight in a step, at a learning rate that stays."""
+    c = find(name)
+    x = settings.weight_decay * (settings.lr if c.factor.startswith("lr") else 1.0)
+    return x / (1 + x) if c.order == "proximal" else x
+
+
+def test_adamw_to_lion_is_a_rule_of_thumb_and_no_conversion() -> None:
+    result = convert(0.01, "torch", "keras-lion", lr=1e-3, eps=1e-6, betas=(0.8, 0.95))
+    assert (result.verdict, result.settings, result.exact_at_each_step) == ("impossible", None, False)
+    for f in (lambda: result.lr, lambda: result.at(0), lambda: result.apply(torch.optim.SGD([torch.ones(1)]), 0)):
+        with pytest.raises(ValueError, match=r"Impossible: torch takes Adam's steps .*Only a rule of thumb"):
+            f()
+    thumb = result.rule_of_thumb
+    assert thumb is not None
+    assert thumb.lr == pytest.approx((1e-4, 1e-3 / 3), rel=1e-14)
+    assert thumb.weight_decay == pytest.approx((0.03, 0.1), rel=1e-14)
+    s = thumb.settings
+    assert (s.lr, s.weight_decay, s.betas) == (pytest.approx(1e-4), pytest.approx(0.1), (0.9, 0.99))
+    assert "no conversion" in thumb.why
+    assert "tune from there" in thumb.why.lower()
+    assert "2302.06675" in thumb.source
+    assert not any(word in f"{thumb} {result}".lower() for word in ("exact", "approximate"))
+
+
+def test_lion_to_adamw_is_the_same_rule_the_other_way() -> None:
+    thumb = convert(0.1, "timm-lion", "optimi", lr=1e-4).rule_of_thumb
+    assert thumb is not None
+    assert thumb.lr == pytest.approx((3e-4, 1e-3), rel=1e-14)
+    assert thumb.weight_decay == pytest.approx((0.01, 0.1 / 3), rel=1e-14)
+    assert thumb.settings == replace(find("optimi").defaults, lr=thumb.lr[1], weight_decay=thumb.weight_decay[0])
+
+
+@pytest.mark.parametrize("name", ADAMWS)
+def test_every_decoupled_adamw_has_it_and_what_a_step_removes_stays(name: str) -> None:
+    for lion in LIONS:
+        for source, target in ((name, lion), (lion, name)):
+            start = find(source).settings(lr=2e-3, weight_decay=0.02)
+            thumb = convert(0.02, source, target, lr=2e-3, steps=10_000).rule_of_thumb
+            assert thumb is not None
+            ends = (thumb.lr[0], thumb.weight_decay[1]), (thumb.lr[1], thumb.weight_decay[0])
+            was = removed(source, start) / (100 if find(source).amount == "normalized" else 1)
+            for lr, λ in ends:
+                now = removed(target, replace(start, lr=lr, weight_decay=λ))
+                now /= 100 if find(target).amount == "normalized" else 1
+                assert now == pytest.approx(was, rel=0.05)  # to the first order in what is removed
+            own = (thumb.settings.lr, thumb.settings.weight_decay)
+            assert own == pytest.approx(ends[0] if target == lion else ends[1], rel=1e-12)
+            ratio = ends[1][0] / ends[0][0]
+            assert ratio == pytest.approx(10 / 3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("torch-adam", "timm-lion"),
+        ("schedule-free", "timm-lion"),
+        ("timm-lion", "halflife-euclidean"),
+        ("torch-sgd", "timm-lion"),
+        ("timm-nadamw", "timm-lion"),
+        ("torch", "torch-sgd"),
+        ("torch", "torch-adam"),
+    ],
+)
+def test_no_other_pair_has_one(source: str, target: str) -> None:
+    result = convert(0.01, source, target)
+    assert (result.verdict, result.rule_of_thumb) == ("impossible", None)
+    assert "rule of thumb" not in str(result)
+
+
+def test_a_rule_of_thumb_needs_the_steps_of_a_normalized_decay_and_is_only_for_the_impossible() -> None:
+    assert convert(0.01, "loshchilov-hutter", "timm-lion").rule_of_thumb is None
+    assert convert(0.01, "loshchilov-hutter", "timm-lion", steps=100).rule_of_thumb is not None
+    assert convert(0.01, "torch", "keras").rule_of_thumb is None
 
 
 def test_no_decay_is_no_decay_in_any_form() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from ..conventions import CONVENTIONS, Convention, Conversion, find
+from ..conventions import CONVENTIONS, Convention, Conversion, RuleOfThumb, find
 from .letters import readable
 from .wrapping import columns, say, stacked, terminal_width
 
@@ -18,6 +18,8 @@ def show_one(result: Conversion) -> None:
     """The target's numbers, each on a line, what they do and how exactly; exits with 1 if there are none."""
     if result.settings is None:
         say(result.why, otherwise=WIDTH)
+        if result.rule_of_thumb is not None:
+            _show_rule_of_thumb(result.rule_of_thumb)
         raise typer.Exit(1)
     numbers = {"weight_decay": result.weight_decay} | result.changes
     for name, value in numbers.items():
@@ -28,6 +30,19 @@ def show_one(result: Conversion) -> None:
         decay, step = result.decay_bound, result.step_bound
         text = f"Bounds: what is left of a weight is off by at most {decay:.2g} of it, a step by {step:.2g} of it; "
         say(f"{text}{result.order}.", otherwise=WIDTH)
+
+
+def _show_rule_of_thumb(thumb: RuleOfThumb) -> None:
+    """Its numbers, the authors' own and the ranges, and who says so."""
+    print("rule of thumb:")
+    for name, value, (low, high) in (
+        ("lr", thumb.settings.lr, thumb.lr),
+        ("weight_decay", thumb.settings.weight_decay, thumb.weight_decay),
+    ):
+        lowest, highest = f"{low:.3g}", f"{high:.3g}"
+        say(f"  {name:<13} {value:.6g}" + (f", from {lowest} to {highest}" if lowest != highest else ""))
+    say(f"  {'update':<13} {thumb.target.update}", indent=16)
+    say(f"{thumb.why} {thumb.source}.", otherwise=WIDTH)
 
 
 def show_all(source: str, into: Callable[[str], Conversion]) -> None:
@@ -44,6 +59,9 @@ def show_all(source: str, into: Callable[[str], Conversion]) -> None:
         print("\n".join(line for row in rows[1:] for line in stacked(rows[0], row, width)))
     say(f"{own}: {own.update}")
     say("The differences are the largest: a step's is that of one where √v̂ is far below ε. --to NAME says why.")
+    other = "timm-lion" if own.rule == "adam" else "torch"
+    if into(other).rule_of_thumb is not None:
+        say(f"For {'Lion' if other == 'timm-lion' else 'AdamW'} there is only a rule of thumb: --to {other} shows it.")
 
 
 def _belongs(convention: Convention, own: Convention) -> bool:

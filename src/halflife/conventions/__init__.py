@@ -7,6 +7,7 @@ from .describe import describe
 from .description import Description, GroupDescription
 from .half_life import HalfLife, Normalized, Timescale
 from .registry import ALIASES, CONVENTIONS, find
+from .rule_of_thumb import RuleOfThumb
 from .schedule import SCHEDULES
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "HalfLife",
     "Normalized",
     "Numbers",
+    "RuleOfThumb",
     "Settings",
     "Timescale",
     "convert",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from .convention import Convention, Settings
+from .rule_of_thumb import RuleOfThumb
 
 Exactness = Literal["exact", "approximate", "impossible"]
 
@@ -47,7 +48,7 @@ class Conversion:
     by more than ``bound`` times its first value plus the length of its path (the sum of |its steps|, of the longer of
     the two paths), ``order`` says how the difference grows; "impossible"; ``why`` says why, in one sentence.
     ``decay_bound`` is the part of it in what the decays leave of a weight over any stretch of the run, ``step_bound``
-    the part in one step.
+    the part in one step. Where it is impossible, ``rule_of_thumb`` may be a start to tune from; it is no conversion.
     ``at(k)`` are the numbers that make it exact where the target's are set anew at each step k, counted from 0.
     """
 
@@ -61,6 +62,7 @@ class Conversion:
     step_bound: float = 0.0
     order: str = ""
     each_step: Callable[[int], Numbers] | None = None
+    rule_of_thumb: RuleOfThumb | None = None
 
     def _settings(self) -> Settings:
         if self.settings is None:
@@ -128,7 +130,7 @@ class Conversion:
 
     def __str__(self) -> str:
         if self.settings is None:
-            return self.why
+            return self.why if self.rule_of_thumb is None else f"{self.why} {self.rule_of_thumb}"
         names = ["weight_decay", *(name for name in self.changes if name != "weight_decay")]
         numbers = ", ".join(f"{name}={getattr(self.settings, name):.6g}" for name in names)
         return f"{self.target}: {numbers}. {self.why}"

@@ -25,6 +25,7 @@ from .effective_update import (
 from .explanations import explanation, growth_of_difference, impossibility
 from .framework_adam import FLOOR
 from .registry import find
+from .rule_of_thumb import rule_of_thumb
 from .schedule import Array, Course, Schedule, course
 
 ROUNDING = 1e-13
@@ -49,6 +50,7 @@ def convert(
     ("linear", "cosine", "warmup-cosine") or a callable of the step, counted from 0, that returns η = lr/base; it needs
     ``steps``, the number of steps of the run. Where the target has no constant numbers for it, those returned remove
     as much over the whole run and have ε as it is at the end; ``at(k)`` of the result are the numbers for each step.
+    Between AdamW and Lion it is impossible, and ``rule_of_thumb`` of the result is what Lion's authors tune from.
 
     Raises ``ValueError`` with a sentence for a framework that is not known, lr = 0, a λ that removes a weight whole in
     one step, or a schedule that never ends.
@@ -59,8 +61,8 @@ def convert(
     check(source, given, run)
     obstacle = impossibility(source, target, given, moves=run.moves)
     if obstacle:
-        return Conversion(source, target, given, None, "impossible", f"Impossible: {obstacle}.", 1.0, 1.0)
-    if "normalized" in (source.amount, target.amount) and run.steps is None:
+        return _impossible(source, target, given, run, obstacle)
+    if _lacks_steps(source, target, run):
         raise ValueError(NORMALIZED.format(source if source.amount == "normalized" else target))
     return _compared(source, target, given, run)
 
@@ -80,6 +82,25 @@ def check(source: Convention, given: Settings, run: Course) -> None:
             f"{source}, whose update is {source.update}; it must remove less than 1: PyTorch's λ = 0.01 at lr = 0.001 "
             "removes 1e-5."
         )
+
+
+def _lacks_steps(source: Convention, target: Convention, run: Course) -> bool:
+    return "normalized" in (source.amount, target.amount) and run.steps is None
+
+
+def _impossible(source: Convention, target: Convention, given: Settings, run: Course, obstacle: str) -> Conversion:
+    """No numbers; a rule of thumb, if there is one of such a pair and both ends can be brought to what it speaks of."""
+
+    def numbers(one: Convention, other: Convention, settings: Settings) -> Settings | None:
+        if impossibility(one, other, settings, moves=run.moves) or _lacks_steps(one, other, run):
+            return None
+        return _compared(one, other, settings, run).settings
+
+    thumb = rule_of_thumb(source, target, given, numbers)
+    hint = "" if thumb is None else " Only a rule of thumb (rule_of_thumb) gives a start to tune from."
+    return Conversion(
+        source, target, given, None, "impossible", f"Impossible: {obstacle}.{hint}", 1.0, 1.0, rule_of_thumb=thumb
+    )
 
 
 def _compared(source: Convention, target: Convention, given: Settings, run: Course) -> Conversion:
