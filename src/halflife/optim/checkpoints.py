@@ -75,6 +75,9 @@ def pack(groups: list[Group], state: Mapping[Any, Any], view: Callable[[Group], 
     states = {index.get(p, p): s for p, s in state.items()}
     for p in (p for p in owner if any(name.endswith(SCALE) for name in state.get(p, ()))):
         states[index[p]] = _numbers_of(view(owner[p]), p, state[p])
+    for group in (group for group in groups if view(group).rule.step_count == "int"):
+        for i in (index[p] for p in group["params"] if "step" in states.get(index[p], ())):
+            states[i] = {**states[i], "step": int(states[i]["step"])}
     return {"state": states, "param_groups": packed, WRITER: FORMAT}
 
 

@@ -62,8 +62,9 @@ class Rule(ABC):
     Declared, never found out by trying: ``states``, which it keeps; ``acts_on``, "coordinates" if each is for itself,
     so that a tensor may be cut anywhere, "matrices" if those of one shape gain by being stepped together, else
     "tensors"; ``metric``, None where there is no diagonal one by which a threshold could be divided; ``check``, which
-    parameters it takes; ``counts_steps``; ``sparse``, what it does with sparse gradients ("required": it takes no
-    others); ``functor``, its name in the native library, which reads its fields in their order.
+    parameters it takes; ``counts_steps``, and ``step_count``, as what a state_dict has that number; ``sparse``, what it
+    does with sparse gradients ("required": it takes no others); ``functor``, its name in the native library, which
+    reads its fields in their order.
 
     A rule for "matrices" has its way from what it averages to u in ``direction(v)``, alone with what it needs of the
     whole: of matrices that lie on several processes v is gathered for that, and nothing else.
@@ -77,6 +78,7 @@ class Rule(ABC):
     metric: ClassVar[Literal["identity", "diagonal"] | None] = "diagonal"
     functor: ClassVar[str | None] = None
     counts_steps: ClassVar[bool] = True
+    step_count: ClassVar[Literal["tensor", "int"]] = "tensor"
     sparse: ClassVar[Literal["refused", "whole", "touched", "required"]] = "refused"
 
     def __init_subclass__(cls) -> None:

@@ -30,6 +30,7 @@ class SparseAdam(Rule):
 
     acts_on = "coordinates"
     sparse = "required"
+    step_count = "int"  # torch's, alone among its optimizers
 
     @property
     def states(self) -> States:
