@@ -11,6 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 
 import halflife
 
+from ..optim.users import takes
 from .users import (
     each,
     each_engine,
@@ -31,14 +32,15 @@ from .users import (
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("maximize", [False, True])
 def test_as_torch_clips_before_the_step(name: str, engine: Any, dtype: torch.dtype, maximize: bool) -> None:
-    a, b = weights(dtype), weights(dtype)
-    settings = {"lr": 0.1, "maximize": maximize}
-    reference = theirs(name)(groups(a, lr=0.02), **settings)
-    found = ours(name)(groups(b, lr=0.02), **settings, **engine, max_grad_norm=2.0)
+    a, b = weights(dtype, name), weights(dtype, name)
+    knows = takes(theirs(name), "maximize")  # Muon does not: its gradients are turned round
+    flags = {"maximize": maximize} if knows else {}
+    reference = theirs(name)(groups(a, lr=0.02), lr=0.1, **flags)
+    found = ours(name)(groups(b, lr=0.02), lr=0.1, maximize=maximize, **engine, max_grad_norm=2.0)
     clipped = 0
     for k in range(8):
-        for params in (a, b):
-            give_gradients(params, k, size=0.1 * k)
+        for params, sign in ((a, -1 if maximize and not knows else 1), (b, 1)):
+            give_gradients(params, k, size=0.1 * k * sign)
         norm = clip_grad_norm_(a, 2.0)
         reference.step()
         found.step()
@@ -51,10 +53,10 @@ def test_as_torch_clips_before_the_step(name: str, engine: Any, dtype: torch.dty
 @each
 @each_engine
 def test_gradients_are_not_written_nor_copied_in_vain(name: str, engine: Any) -> None:
-    params = weights()
+    params = weights(name=name)
     runs = []
     for norm in (None, 1e6):
-        optimizer = ours(name)(weights(), **engine, max_grad_norm=norm)
+        optimizer = ours(name)(weights(name=name), **engine, max_grad_norm=norm)
         for k in range(3):
             give_gradients(optimizer.param_groups[0]["params"], k)
             optimizer.step()
@@ -119,6 +121,22 @@ def test_sparse_gradients(name: str) -> None:
         runs.append(flat([p, q]))
     assert (runs[0] - runs[1]).abs().max() < 1e-14
     assert norms[:3] == pytest.approx(norms[3:])
+
+
+def test_sparse_adam_takes_its_rows_by_the_same_factor() -> None:
+    """Its gradients are sparse alone: torch's is given those that are clipped by hand."""
+    a, b = (torch.ones(6, 3, dtype=torch.float64).requires_grad_() for _ in range(2))
+    reference, found = torch.optim.SparseAdam([a], lr=0.1), halflife.SparseAdam([b], lr=0.1, max_grad_norm=1.0)
+    for k in range(4):
+        rows, values = torch.tensor([[0, 2, 2, k]]), torch.arange(12.0).view(4, 3).double() * 0.02 * (k + 1)
+        g = torch.sparse_coo_tensor(rows, values, b.shape, check_invariants=True)
+        norm = g.to_dense().norm().item()
+        b.grad, a.grad = g, g * min(1.0, 1 / (norm + 1e-6))
+        reference.step()
+        found.step()
+        assert found.grad_norm == pytest.approx(norm)
+        assert (norm < 1) == (k < 1)
+    assert (a - b).abs().max() < 1e-12
 
 
 def test_complex_and_mixed_dtypes() -> None:

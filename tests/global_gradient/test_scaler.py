@@ -38,7 +38,7 @@ def run(optimizer: Any, params: list[torch.Tensor], clip: float | None = None, u
 @pytest.mark.parametrize("counts", [False, True])
 def test_as_torch_under_a_scaler(name: str, engine: Any, unscale: bool, counts: bool) -> None:
     """Without a flag of ours the scaler does all by itself, as for torch's, and calls no step that it skips."""
-    a, b = weights(torch.float32), weights(torch.float32)
+    a, b = weights(torch.float32, name), weights(torch.float32, name)
     found = ours(name)(b, lr=0.1, skip_nonfinite=counts, **engine)
     expected = run(theirs(name)(a, lr=0.1), a, unscale=unscale)
     assert (expected - run(found, b, unscale=unscale)).abs().max() <= 1e-6
@@ -68,8 +68,8 @@ def test_clipping_counts_the_unscaled_norm(engine: Any) -> None:
 @each_engine
 @pytest.mark.parametrize("found", [torch.tensor(1.0), torch.tensor([1.0])], ids=["0-d", "1-d"])
 def test_attributes_set_by_hand(name: str, engine: Any, found: torch.Tensor) -> None:
-    params = weights()
-    optimizer, plain = ours(name)(params, lr=0.1, **engine), ours(name)(weights(), lr=0.1, **engine)
+    params = weights(name=name)
+    optimizer, plain = ours(name)(params, lr=0.1, **engine), ours(name)(weights(name=name), lr=0.1, **engine)
     for k, (scale, stop) in enumerate([(8.0, 0 * found), (2.0, found), (0.5, 0)]):
         for p, q in zip(params, plain.param_groups[0]["params"], strict=True):
             q.grad = torch.full_like(q, 0.1 * k - 0.3)

@@ -20,7 +20,7 @@ from .users import each, each_engine, equal, give_gradients, groups, ours, snaps
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("settings", [{}, {"max_grad_norm": 1.0, "ema_decay": 0.9}], ids=str)
 def test_nothing_changes_but_the_count(name: str, engine: Any, bad: float, settings: Any) -> None:
-    params = weights()
+    params = weights(name=name)
     optimizer = ours(name)(groups(params), lr=0.1, skip_nonfinite=True, **engine, **settings)
     for k in range(4):
         before, had_state = snapshot(optimizer), len(optimizer.state)
@@ -32,7 +32,7 @@ def test_nothing_changes_but_the_count(name: str, engine: Any, bad: float, setti
         assert equal(before, snapshot(optimizer)) == spoilt
         assert len(optimizer.state) == had_state or not spoilt
         assert optimizer.skipped_steps == k // 2 + 1
-    plain = ours(name)(groups(weights()), lr=0.1, **engine, **settings)
+    plain = ours(name)(groups(weights(name=name)), lr=0.1, **engine, **settings)
     for k in (1, 3):
         give_gradients([p for group in plain.param_groups for p in group["params"]], k)
         plain.step()
@@ -52,7 +52,7 @@ def test_the_closure_runs_and_its_loss_comes_back() -> None:
     assert optimizer.skipped_steps == 1
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adagrad"])
+@pytest.mark.parametrize("name", ["SGD", "Adagrad", "SparseAdam"])
 def test_sparse_gradients(name: str) -> None:
     p = torch.ones(5, 2)
     optimizer = ours(name)([p], skip_nonfinite=True)

@@ -9,11 +9,15 @@ import torch
 
 import halflife
 
-NAMES = ["SGD", "ASGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Rprop", "Lion"]
+from ..optim.users import TORCH
+
+NAMES = [*TORCH, "Lion"]
 SHAPES = ((3, 4), (5,), (), (0,))
+OTHER_SHAPES = {"Muon": ((3, 4), (5, 2), (2, 5), (0, 3)), "Adafactor": ((3, 4), (5,), ())}
+"""Matrices alone for Muon; torch's Adafactor divides by the number of coordinates."""
 
 each = pytest.mark.parametrize("name", NAMES)
-each_of_torch = pytest.mark.parametrize("name", NAMES[:-1])
+each_of_torch = pytest.mark.parametrize("name", TORCH)
 each_engine = pytest.mark.parametrize("engine", [{"engine": "eager"}, {"engine": "foreach"}], ids=["eager", "foreach"])
 
 
@@ -25,9 +29,11 @@ def theirs(name: str) -> Any:
     return getattr(torch.optim, name)
 
 
-def weights(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in SHAPES]
+def weights(dtype: torch.dtype = torch.float64, name: str = "SGD") -> list[torch.Tensor]:
+    """Of shapes that the rule of that class takes, one of them empty."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = OTHER_SHAPES.get(name, SHAPES)
+    return [torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in shapes]
 
 
 def give_gradients(params: list[torch.Tensor], k: int, size: float = 1.0) -> None:
