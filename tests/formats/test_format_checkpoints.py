@@ -39,7 +39,7 @@ def through_a_file(state_dict: dict[str, Any]) -> dict[str, Any]:
 @each_form
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_resumed_equals_undisturbed(name: str, flags: Any, form: Any, dtype: torch.dtype) -> None:
-    undisturbed = ours(name)(weights(dtype), **flags, **form)
+    undisturbed = ours(name)(weights(dtype, name), **flags, **form)
     train(undisturbed, 3)
     copies = [p.detach().clone().requires_grad_() for p in undisturbed.param_groups[0]["params"]]
     resumed = ours(name)(copies, **flags, **form)
@@ -96,12 +96,14 @@ def test_a_narrow_checkpoint_is_decoded(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("before", FORMS, ids=str)
 @pytest.mark.parametrize("after", FORMS, ids=str)
-@pytest.mark.parametrize(("name", "flags"), [("SGD", {"momentum": 0.9}), ("Lion", {}), ("Adagrad", {})])
+@pytest.mark.parametrize(
+    ("name", "flags"), [("SGD", {"momentum": 0.9}), *((name, {}) for name in ("Lion", "Adagrad", "Adafactor", "Muon"))]
+)
 def test_any_format_goes_on_from_any(name: str, flags: Any, before: Any, after: Any) -> None:
-    first = ours(name)(weights(torch.bfloat16), lr=0.01, **flags, **before)
+    first = ours(name)(weights(torch.bfloat16, name), lr=0.01, **flags, **before)
     train(first, 3)
     params = [p.detach().clone().requires_grad_() for p in first.param_groups[0]["params"]]
-    second, fresh = (ours(name)(p, lr=0.01, **flags, **after) for p in (params, weights(torch.bfloat16)))
+    second, fresh = (ours(name)(p, lr=0.01, **flags, **after) for p in (params, weights(torch.bfloat16, name)))
     second.load_state_dict(through_a_file(first.state_dict()))
     train(second, 2, 3)
     train(fresh, 2)

@@ -32,7 +32,7 @@ def lr_of(name: str) -> float:
 def test_float32_with_one_rounding_at_the_end(
     name: str, flags: dict[str, Any], engine: Any, dtype: torch.dtype, state_dtype: Any
 ) -> None:
-    low, high = weights(dtype), [p.detach().float().requires_grad_() for p in weights(dtype)]
+    low, high = weights(dtype, name), [p.detach().float().requires_grad_() for p in weights(dtype, name)]
     settings = {**flags, "lr": lr_of(name), "weight_decay": 0.1}
     if isinstance(ours(name)(low).defaults.get("eps"), float):
         settings["eps"] = 1e-3  # half's smallest number is 6e-8
@@ -57,7 +57,7 @@ def test_float32_with_one_rounding_at_the_end(
 @pytest.mark.parametrize("rounding", ["stochastic", "kahan"])
 def test_foreach_is_eager(name: str, flags: dict[str, Any], dtype: torch.dtype, rounding: str) -> None:
     made = [
-        ours(name)(weights(dtype), lr=lr_of(name), **flags, engine=engine, rounding=rounding, ema_decay=0.9)
+        ours(name)(weights(dtype, name), lr=lr_of(name), **flags, engine=engine, rounding=rounding, ema_decay=0.9)
         for engine in ("eager", "foreach", "eager")
     ]
     runs = [train(optimizer, 5) for optimizer in made]
@@ -66,7 +66,7 @@ def test_foreach_is_eager(name: str, flags: dict[str, Any], dtype: torch.dtype, 
     assert same_states(made[0], made[1])
     assert all(("kahan" in state) == (rounding == "kahan") for state in states(made[0]))
     assert all(("step" in state) for state in states(made[0])) or rounding == "kahan"
-    assert not torch.equal(runs[0], train(ours(name)(weights(dtype), lr=lr_of(name), **flags), 5))
+    assert not torch.equal(runs[0], train(ours(name)(weights(dtype, name), lr=lr_of(name), **flags), 5))
 
 
 @each_setting
@@ -74,7 +74,7 @@ def test_foreach_is_eager(name: str, flags: dict[str, Any], dtype: torch.dtype, 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("rounding", ["stochastic", "kahan"])
 def test_wide_parameters_do_not_round(name: str, flags: Any, engine: Any, dtype: torch.dtype, rounding: str) -> None:
-    plain, rounded = (ours(name)(weights(dtype), **flags, **engine, **r) for r in ({}, {"rounding": rounding}))
+    plain, rounded = (ours(name)(weights(dtype, name), **flags, **engine, **r) for r in ({}, {"rounding": rounding}))
     assert torch.equal(train(plain, 3), train(rounded, 3))
     assert same_states(plain, rounded)
 
@@ -117,7 +117,7 @@ def test_kahan_follows_float32(name: str, engine: Any, dtype: torch.dtype) -> No
     """A thousand steps, each far below half a unit, under a decay that rounding to nearest would lose."""
     runs = []
     for form, rounding in ((torch.float32, "nearest"), (dtype, "kahan"), (dtype, "nearest")):
-        params = [p.detach().to(form).requires_grad_() for p in weights(dtype)]
+        params = [p.detach().to(form).requires_grad_() for p in weights(dtype, name)]
         settings = {"lr": 1e-5, "weight_decay": 10.0, "decay": "decoupled", "state_dtype": torch.float32}
         optimizer = ours(name)(params, **settings, rounding=rounding, **engine)
         with warnings.catch_warnings():
@@ -125,7 +125,7 @@ def test_kahan_follows_float32(name: str, engine: Any, dtype: torch.dtype) -> No
             runs.append(train(optimizer, 1000))
     unit = torch.finfo(dtype).eps * runs[0].abs().clamp(min=2.0**-14)
     assert ((runs[1] - runs[0]).abs() <= unit).all()
-    assert ((runs[0] - flat(weights(dtype))).abs() > unit).float().mean() > 0.8
+    assert ((runs[0] - flat(weights(dtype, name))).abs() > unit).float().mean() > 0.8
     if dtype is torch.bfloat16:
         assert ((runs[2] - runs[0]).abs() > unit).float().mean() > 0.8
 
@@ -198,9 +198,9 @@ def test_the_factor_that_is_lost_is_at_the_threshold() -> None:
             assert all(w.filename == __file__ for w in caught)
 
 
-@pytest.mark.parametrize("name", ["SGD", "AdamW", "Lion"])
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "Lion", "Adafactor", "Muon"])
 def test_a_wrong_rounding_is_answered_with_the_right_ones(name: str) -> None:
     with pytest.raises(ValueError, match="'nearest', 'stochastic', 'kahan'"):
-        ours(name)(weights(), rounding="up")
+        ours(name)(weights(name=name), rounding="up")
     with pytest.raises(ValueError, match="differentiable=True"):
-        ours(name)(weights(), rounding="kahan", differentiable=True)
+        ours(name)(weights(name=name), rounding="kahan", differentiable=True)

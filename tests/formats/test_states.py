@@ -61,7 +61,7 @@ def test_bytes_a_parameter(dtype: torch.dtype, state_dtype: Any, expected: float
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
 def test_form_and_foreach_as_eager(name: str, flags: Any, state_dtype: Any, dtype: torch.dtype) -> None:
     made = [
-        ours(name)(weights(dtype), **flags, engine=engine, state_dtype=state_dtype, weight_decay=0)
+        ours(name)(weights(dtype, name), **flags, engine=engine, state_dtype=state_dtype, weight_decay=0)
         for engine in ("eager", "foreach")
     ]
     runs = [train(optimizer, 5) for optimizer in made]
@@ -93,8 +93,10 @@ def test_form_and_foreach_as_eager(name: str, flags: Any, state_dtype: Any, dtyp
 def test_close_to_float32(name: str, flags: Any, engine: Any, state_dtype: Any) -> None:
     """To within the spacing of the states' format, after a few steps."""
     settings = {**flags, **engine, "lr": 0.01, "weight_decay": 0}
-    exact, found = (train(ours(name)(weights(), **settings, **s), 8) for s in ({}, {"state_dtype": state_dtype}))
-    moved = (exact - flat(weights())).abs().mean()
+    exact, found = (
+        train(ours(name)(weights(name=name), **settings, **s), 8) for s in ({}, {"state_dtype": state_dtype})
+    )
+    moved = (exact - flat(weights(name=name))).abs().mean()
     allowed = {torch.float32: 0.0, torch.bfloat16: 0.05, "8bit": 0.3}[state_dtype]
     assert (found - exact).abs().mean() <= allowed * moved
     if name in ("Adam", "AdamW", "Adagrad", "Adadelta", "RMSprop"):
@@ -236,7 +238,7 @@ def test_groups_have_their_own_formats(engine: Any) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", ["Adam", "Lion"])
 def test_a_format_may_change_between_two_steps(name: str, engine: Any, dtype: torch.dtype) -> None:
-    params = weights(dtype)
+    params = weights(dtype, name)
     optimizer = ours(name)(params, lr=0.01, weight_decay=0, state_dtype="8bit", rounding="kahan", **engine)
     for k, state_dtype in enumerate(["8bit", None, torch.bfloat16, torch.float32, "8bit", None]):
         optimizer.param_groups[0].update(state_dtype=state_dtype, rounding="nearest" if k == 3 else "kahan")
@@ -245,15 +247,15 @@ def test_a_format_may_change_between_two_steps(name: str, engine: Any, dtype: to
         assert all(state["exp_avg"].dtype == expected for state in states(optimizer))
         assert all(("exp_avg_scale" in state) == (state_dtype == "8bit") for state in states(optimizer))
         assert all(("kahan" in state) == (k != 3 and dtype is torch.bfloat16) for state in states(optimizer))
-    undisturbed = train(ours(name)(weights(dtype), lr=0.01, weight_decay=0), 6)
+    undisturbed = train(ours(name)(weights(dtype, name), lr=0.01, weight_decay=0), 6)
     assert (flat(params) - undisturbed).abs().mean() < 0.01
 
 
-@pytest.mark.parametrize("name", ["SGD", "AdamW", "Lion"])
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "Lion", "Adafactor", "Muon"])
 @pytest.mark.parametrize("wrong", [torch.float16, "4bit", 8, torch.int8], ids=str)
 def test_a_wrong_format_is_answered_with_the_right_ones(name: str, wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"torch.float32, torch.bfloat16 or '8bit'"):
-        ours(name)(weights(), state_dtype=wrong)
+        ours(name)(weights(name=name), state_dtype=wrong)
 
 
 def test_formats_are_refused_where_they_cannot_be() -> None:
@@ -267,10 +269,10 @@ def test_formats_are_refused_where_they_cannot_be() -> None:
 @each_format
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_capturable_is_only_another_way(name: str, flags: Any, state_dtype: Any, dtype: torch.dtype) -> None:
-    if "capturable" not in ours(name)(weights()).defaults:
+    if "capturable" not in ours(name)(weights(name=name)).defaults:
         return
     settings = {**flags, "state_dtype": state_dtype, "rounding": "stochastic"}
-    plain = train(ours(name)(weights(dtype), **settings, engine="eager"), 3)
+    plain = train(ours(name)(weights(dtype, name), **settings, engine="eager"), 3)
     for engine in ("eager", "foreach"):
-        captured = train(ours(name)(weights(dtype), **settings, capturable=True, engine=engine), 3)
+        captured = train(ours(name)(weights(dtype, name), **settings, capturable=True, engine=engine), 3)
         assert (plain - captured).abs().mean() < 1e-3

@@ -9,21 +9,9 @@ import torch
 
 import halflife
 
-ALL = [
-    "SGD",
-    "ASGD",
-    "Adagrad",
-    "Adadelta",
-    "RMSprop",
-    "Adam",
-    "AdamW",
-    "NAdam",
-    "RAdam",
-    "Adamax",
-    "Rprop",
-    "Adafactor",
-    "Lion",
-]
+from ..optim.users import TORCH
+
+ALL = [*TORCH, "Lion"]
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in ALL),
     ("SGD", {"momentum": 0.9, "nesterov": True}),
@@ -33,6 +21,8 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
 ]
 NARROW = [torch.float32, torch.bfloat16, "8bit"]
 SHAPES = ((3, 130), (257,), ())
+MATRICES = ((3, 130), (257, 1), (5, 7))
+"""For a rule that takes nothing else."""
 
 each_setting = pytest.mark.parametrize(("name", "flags"), SETTINGS, ids=str)
 each_engine = pytest.mark.parametrize("engine", [{"engine": "eager"}, {"engine": "foreach"}], ids=["eager", "foreach"])
@@ -43,9 +33,11 @@ def ours(name: str) -> Any:
     return getattr(halflife, name)
 
 
-def weights(dtype: torch.dtype = torch.float32, seed: int = 0) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(shape, generator=generator).to(dtype).requires_grad_() for shape in SHAPES]
+def weights(dtype: torch.dtype = torch.float32, name: str = "SGD") -> list[torch.Tensor]:
+    """Of shapes that the rule of that class takes."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = MATRICES if name == "Muon" else SHAPES
+    return [torch.randn(shape, generator=generator).to(dtype).requires_grad_() for shape in shapes]
 
 
 def gradients(params: list[torch.Tensor], seed: int) -> list[torch.Tensor]:
