@@ -1,7 +1,9 @@
 """Wrote ``fixtures/*.pt``, once, with the library of commit 4d6b280 (version 0.1.0).
 
 Not to be run with a newer version: what the fixtures are for is that they were written by that one. It refuses to write
-over a file; what a later version adds gets files of its own. It was run from the repository's root by::
+over a file; what a later version adds gets files of its own. So ``later.pt``, of the classes that came after, was
+written by ``python -m tests.compatibility.make_fixtures later`` with the library of the commit that added the file.
+The others were, from the repository's root, by::
 
     git worktree add build/4d6b280 4d6b280
     cmake -S build/4d6b280/native/editable -B build/native-4d6b280 && cmake --build build/native-4d6b280
@@ -14,6 +16,7 @@ import copy
 import inspect
 import math
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +217,35 @@ def surroundings() -> list[Record]:
     return cases
 
 
+def later() -> list[Record]:
+    """Of the classes that came after; Muon's products in float64, which are the same numbers on every machine."""
+    muon: dict[str, Any] = {"lr": 0.1, "weight_decay": 0.3, "ns_precision": "float64"}
+    matrices = {"shapes": ((3, 5), (9, 4))}
+    scaled = {"nesterov": False, "adjust_lr_fn": "match_rms_adamw", "ns_form": "gram", "ns_steps": 4}
+    factored: dict[str, Any] = {"lr": 0.1, "weight_decay": 0.1}
+    rules_of_groups = [{"params": [0], "rule": "Muon", "lr": 0.05, "ns_precision": "float64"}, {"params": [1]}]
+    rows = {"sparse": True, "shapes": ((12, 5),)}
+    lbfgs: dict[str, Any] = {"lr": 0.5, "max_iter": 1, "history_size": 3, "weight_decay": 0.3}
+    double = {"dtype": torch.float64}
+    return [
+        case("muon", "Muon", muon, **matrices),
+        case("muon-eager", "Muon", muon, **matrices, engine="eager"),
+        case("muon-scaled", "Muon", {**muon, **scaled}, **matrices),
+        case("muon-flattened", "Muon", {**muon, "matrices": "flattened"}, shapes=((4, 3, 2, 2),)),
+        case("muon-bfloat16-kahan", "Muon", {**muon, "rounding": "kahan"}, **matrices, dtype=torch.bfloat16),
+        case("muon-8bit", "Muon", {**muon, "state_dtype": "8bit"}, shapes=((30, 20),)),
+        case("muon-and-adam", "AdamW", {"lr": 0.03, "weight_decay": 0.3}, groups=rules_of_groups),
+        case("adafactor", "Adafactor", factored),
+        case("adafactor-eager", "Adafactor", {**factored, "d": 2.0, "eps": [1e-3, 0.1]}, engine="eager"),
+        case("adafactor-average", "Adafactor", {**factored, "ema_decay": 0.9, "max_grad_norm": 1.0}),
+        case("sparse-adam", "SparseAdam", {"lr": 0.03}, **rows),
+        case("sparse-adam-maximize", "SparseAdam", {"lr": 0.03, "betas": [0.5, 0.9], "maximize": True}, **rows),
+        case("lbfgs", "LBFGS", lbfgs, **double),
+        case("lbfgs-toward-init", "LBFGS", {**lbfgs, "regularizer": {"name": "TowardInit"}}, **double),
+        case("lbfgs-iterations", "LBFGS", {**lbfgs, "max_iter": 3}, **double),
+    ]
+
+
 class Data:
     """Weights and gradients from a seed, the same tensors for every case of a dtype and of shapes: stored once."""
 
@@ -242,7 +274,7 @@ class Data:
         return found
 
 
-def record_of(given: Record, data: Data) -> Record:
+def record_of(given: Record, data: Data, commit: str = COMMIT) -> Record:
     """Take the steps and note what came."""
     given = dict(given)
     shapes, dtype = given["shapes"], given["dtype"]
@@ -251,12 +283,12 @@ def record_of(given: Record, data: Data) -> Record:
     for name in ("shapes", "dtype", "spoiled"):
         del given[name]
     walker = Walker(given, start)
-    versions = {"torch": str(torch.__version__), "halflife": halflife.__version__, "commit": COMMIT}
+    versions = {"torch": str(torch.__version__), "halflife": halflife.__version__, "commit": commit}
     for each in gradients[:STEPS]:
         walker.step(each)
     return {
         **given,
-        "ran": [choice.name for choice in walker.optimizer.engines()],
+        "ran": [choice.name for choice in walker.optimizer.engines()] if walker.has_engines else [],
         "level": getattr(load(), "level", None),
         **versions,
         "start": start,
@@ -288,12 +320,19 @@ def _plain(scheduler: Any) -> Any:
 
 def write(path: Path, content: Any, **how: Any) -> None:
     if path.exists():
-        raise SystemExit(f"{path} is there already, and stays as it was written by commit {COMMIT}.")
+        raise SystemExit(f"{path} is there already, and stays as it was written.")
     torch.save(content, path, **how)
 
 
+def write_later() -> None:
+    """The one file of the classes that came after."""
+    torch.set_num_threads(1)
+    data = Data()
+    write(FOLDER / "later.pt", [record_of(given, data, "which added later.pt") for given in later()])
+
+
 def main() -> None:
-    """All files."""
+    """All other files."""
     if "engine" in inspect.signature(halflife.AdamW).parameters:
         raise SystemExit(f"this is not the library of commit {COMMIT}; see this file's first lines.")
     torch.set_num_threads(1)
@@ -312,4 +351,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    write_later() if sys.argv[1:] == ["later"] else main()

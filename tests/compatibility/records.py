@@ -56,10 +56,18 @@ class Walker:
         built = [{name: _built(name, value) for name, value in group.items()} for group in groups]
         return [{**group, "params": [self.params[i] for i in group["params"]]} for group in built]
 
+    @property
+    def has_engines(self) -> bool:
+        """Whether it is one of ours, and not torch's own with a penalty."""
+        return isinstance(self.optimizer, halflife.Optimizer)
+
     def step(self, gradients: list[Tensor | None]) -> None:
-        for p, g in zip(self.params, gradients, strict=True):
-            p.grad = g if g is None else g.to_sparse(1) if self.record["sparse"] else g.clone()
-        self.optimizer.step()
+        def closure() -> Tensor:
+            for p, g in zip(self.params, gradients, strict=True):
+                p.grad = g if g is None else g.to_sparse(1) if self.record["sparse"] else g.clone()
+            return torch.zeros(())
+
+        self.optimizer.step(closure)
         for each in (self.scheduler, self.schedule):
             if each is not None:
                 each.step()
