@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch.func import vmap
 
+from halflife import Decay, rules
 from halflife import optimizers as optim
 from halflife.engines import EagerGrid, NativeGrid, grid
 from halflife.engines.library import Missing, load
 from halflife.lab.config.optimizers import OPTIMIZER_SPECS, OptimizerSpec
-from halflife.regularizers import GroupLasso
+from halflife.regularizers import L2, GroupLasso
+from halflife.update import Update
 
 from ..native.users import needs_native
 
@@ -137,3 +139,54 @@ def test_what_the_native_engine_cannot_take_is_stepped_eagerly():
         return lasso.update(1, w, g, lasso.update.rule.start(w, 0.0), lr=lr, eta=1.0, lam=0.5)[0]
 
     torch.testing.assert_close(stacked[0], vmap(one)(first, randn((7, 3), 1), torch.tensor(LRS, dtype=torch.float64)))
+
+
+COMPLEX = ["adam", "sgdw", "dampened", "nadam", "lion", "prox-sgd"]
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_replicas_are_stepped_as_two_real_columns(name):
+    spec = CASES[name] if name in CASES else OPTIMIZER_SPECS[name]
+    stacked = torch.complex(randn((7, 3), 0), randn((7, 3), 1))
+    gradients = [torch.complex(randn((7, 3), 10 * t), randn((7, 3), 10 * t + 1)) for t in range(4)]
+    before, apart = stacked.clone(), []
+    for k in range(K):
+        p = stacked[k].clone().requires_grad_()
+        optimizer = spec.build([p], LRS[k], LAMS[k])
+        for g in gradients:
+            p.grad = g[k].clone()
+            optimizer.step()
+        apart.append(p.detach())
+    made = grid(spec.update, [stacked], LRS, LAMS, 1.0)
+    for g in gradients:
+        made.step(1.0, [g.conj().resolve_conj().conj()])  # as autograd gives some of them
+    torch.testing.assert_close(stacked, torch.stack(apart), rtol=1e-6 if name == "nadam" else 1e-12, atol=1e-12)
+    assert (stacked - before).abs().max() > 1e-3
+    assert all(x.is_complex() for x in made.states[0].values() if x.dim() > 1)
+
+
+@pytest.mark.parametrize("make", [*GRIDS, grid])
+@pytest.mark.parametrize(
+    ("rule", "regularizer", "shape", "dtype", "sentence"),
+    [
+        (rules.Muon(), L2(), (4,), torch.float32, "Muon only supports 2D parameters"),
+        (rules.Muon(), L2(), (2, 3, 4), torch.float32, "Muon only supports 2D parameters"),
+        (rules.Muon(), L2(), (3, 4), torch.complex64, "Muon does not support complex"),
+        (rules.Adafactor(), L2(), (3, 4), torch.complex64, "Adafactor does not support complex"),
+        (rules.Adam(), GroupLasso(dim=1), (4,), torch.float32, r"GroupLasso\(dim=1\) needs"),
+    ],
+    ids=str,
+)
+def test_what_no_optimizer_takes_is_refused_in_its_words(make, rule, regularizer, shape, dtype, sentence):
+    update, stacked = (
+        Update(rule, Decay("implicit", "lr"), regularizer),
+        [torch.ones(K, 3, 4), torch.ones(K, *shape, dtype=dtype)],
+    )
+    with pytest.raises((ValueError, RuntimeError), match=rf"{sentence}.* It is number 1 of the grid's"):
+        make(update, stacked, LRS, LAMS, 1.0)
+
+
+def test_a_rule_of_sparse_gradients_has_no_grid():
+    update = Update(rules.SparseAdam(), Decay("explicit", "lr"), L2())
+    with pytest.raises(RuntimeError, match="SparseAdam takes sparse gradients alone, and those of a grid are dense"):
+        grid(update, [torch.ones(K, 3)], LRS, LAMS)

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from ..update import Update
-from .group_step import GroupStep
+from .group_step import GroupStep, as_real
 from .library import Library, Missing, load, threads
 from .memory import ParameterState
 from .native_rows import group_obstacle, row_of, tensor_obstacle
@@ -33,6 +33,8 @@ class Grid(ABC):
     states that start from the learning rate. ``states`` are stacked like the weights, the scalars among them ``[K]``;
     ``steps`` counts the steps made. Both, and ``alive``, make a checkpoint: what ``restore`` is given goes on to the
     same bits.
+    Raises ``ValueError`` or ``RuntimeError`` for weights that rule or regularizer do not take, and for a rule that
+    takes sparse gradients alone.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Grid(ABC):
         self, update: Update, weights: Sequence[Tensor], lrs: Sequence[float], lams: Sequence[float], eta: float
     ) -> None:
         self.update, self.weights = update, list(weights)
+        _check(update, self.weights)
         self.lrs, self.lams = np.asarray(lrs, float), np.asarray(lams, float)
         self.steps = 0
         self.alive = torch.ones(len(lrs), dtype=torch.bool)
@@ -61,6 +64,18 @@ class Grid(ABC):
             for name, x in saved.items():
                 mine.setdefault(name, torch.empty_like(x)).copy_(x)
         self.keep(alive)
+
+
+def _check(update: Update, weights: Sequence[Tensor]) -> None:
+    """What an optimizer asks of its parameters, of one replica's."""
+    if update.rule.sparse == "required":
+        raise RuntimeError(f"{type(update.rule).__name__} takes sparse gradients alone, and those of a grid are dense")
+    for i, w in enumerate(weights):
+        try:
+            update.rule.check(w[0])
+            update.regularizer.check(w[0])
+        except (ValueError, RuntimeError) as error:
+            raise type(error)(f"{error} It is number {i} of the grid's.") from None
 
 
 def grid(
@@ -135,11 +150,13 @@ class EagerGrid(Grid):
 
     def step(self, eta: float, grads: Sequence[Tensor]) -> None:
         self.steps += 1
-        for w, g, state in zip(self.weights, grads, self.states, strict=True):
+        for stacked, grad, state in zip(self.weights, grads, self.states, strict=True):
+            w, g, real = as_real(stacked), as_real(grad.resolve_conj()), {n: as_real(x) for n, x in state.items()}
             lr, lam = (torch.as_tensor(x, dtype=w.dtype, device=w.device) for x in (self.lrs * eta, self.lams))
-            new, changed = vmap(self._one, in_dims=(0, 0, 0, 0, 0, None))(w, g, state, lr, lam, eta)
+            new, changed = vmap(self._one, in_dims=(0, 0, 0, 0, 0, None))(w, g, real, lr, lam, eta)
             w.copy_(torch.where(self.alive.to(w.device).reshape(-1, *[1] * (w.ndim - 1)), new, w))
-            state.update(changed)
+            whole = {n for n, x in changed.items() if stacked.is_complex() and x.shape == w.shape}
+            state.update({n: torch.view_as_complex(x) if n in whole else x for n, x in changed.items()})
 
     def _one(
         self, w: Tensor, g: Tensor, state: ParameterState, lr: Tensor, lam: Tensor, eta: float
