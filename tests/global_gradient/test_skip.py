@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import pickle
 from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import halflife
 
@@ -97,3 +99,125 @@ def test_the_count_and_the_setting_are_kept(duplicate: Any) -> None:
 def test_a_wrong_word_is_refused(wrong: Any) -> None:
     with pytest.raises(ValueError, match="skip_nonfinite must be True or False"):
         halflife.AdamW(weights(), skip_nonfinite=wrong)
+
+
+class Reads(TorchDispatchMode):
+    """Notes what reads a tensor's number into Python, for which a GPU would be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if any(word in str(func) for word in ("_local_scalar_dense", "is_nonzero", "aten.equal", "nonzero")):
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+FORMS: list[dict[str, Any]] = [
+    {},
+    {"max_grad_norm": 1.0, "ema_decay": 0.9},
+    {"state_dtype": "8bit"},
+    {"state_dtype": torch.bfloat16, "regularizer": halflife.regularizers.TowardInit()},
+]
+
+
+@each
+@each_engine
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("bad", [float("nan"), -float("inf")])
+def test_where_capturable_the_device_decides_and_every_bit_comes_back(
+    name: str, engine: Any, form: Any, bad: float
+) -> None:
+    if "capturable" not in inspect.signature(ours(name)).parameters:
+        pytest.skip(f"{name} has no such flag")
+    settings = {"lr": 0.1, "capturable": True, **form, **engine}
+    optimizer = ours(name)(groups(weights(torch.float32, name)), skip_nonfinite=True, **settings)
+    plain = ours(name)(groups(weights(torch.float32, name)), **settings)
+    params, others = ([p for group in o.param_groups for p in group["params"]] for o in (optimizer, plain))
+    for k in range(6):
+        before, spoilt = snapshot(optimizer), k in (2, 3, 5)
+        give_gradients(params, k)
+        if spoilt:
+            params[0].grad[1, 2] = bad
+        with Reads() as reads:
+            optimizer.step()
+        assert reads.found == [] or k == 0, "where the states begin the verdict is read"
+        assert equal(before, snapshot(optimizer)) == spoilt
+        if not spoilt:
+            give_gradients(others, k)
+            plain.step()
+    assert equal(snapshot(plain), snapshot(optimizer))
+    assert optimizer.skipped_steps == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.complex64, torch.float64], ids=str)
+@each_engine
+def test_the_device_decides_for_every_dtype(dtype: torch.dtype, engine: Any) -> None:
+    rounding = "kahan" if dtype is torch.bfloat16 else "nearest"
+    settings = {"lr": 0.1, "capturable": True, "rounding": rounding, "skip_nonfinite": True, **engine}
+    optimizer = halflife.AdamW(weights(dtype), **settings)
+    params = optimizer.param_groups[0]["params"]
+    for k in range(4):
+        before, spoilt = snapshot(optimizer), k >= 2
+        give_gradients(params, k)
+        if spoilt:
+            params[1].grad[0] = float("nan")
+        with Reads() as reads:
+            optimizer.step()
+        assert reads.found == [] or k == 0
+        assert equal(before, snapshot(optimizer)) == spoilt
+    assert optimizer.skipped_steps == 2
+
+
+@each_engine
+def test_a_state_that_begins_with_a_gradient_does_not_begin_with_one_that_is_skipped(engine: Any) -> None:
+    params = weights(torch.float32, "Adafactor")
+    optimizer = halflife.Adafactor(params, lr=0.1, capturable=True, skip_nonfinite=True, **engine)
+    for k, first in enumerate(([], params[:1], params)):
+        give_gradients(params, k)
+        for p in params:
+            p.grad = p.grad if not first or any(p is other for other in first) else None
+        params[0].grad[0, 0] += float("inf") if k in (0, 2) else 0.0
+        optimizer.step()
+        assert len(optimizer.state) == (1 if k else 0)
+    assert optimizer.skipped_steps == 2
+
+
+@each_engine
+@pytest.mark.filterwarnings("ignore:optimizer contains a parameter group with duplicate")
+def test_a_parameter_that_stands_twice_and_one_that_shares_its_memory(engine: Any) -> None:
+    p = torch.ones(3, 2)
+    params = [p, p, torch.nn.Parameter(p.view(-1)), torch.ones(4)]
+    optimizer = halflife.AdamW(params, lr=0.1, capturable=True, skip_nonfinite=True, **engine)
+    for k in range(3):
+        before = snapshot(optimizer)
+        give_gradients(params, k)
+        params[3].grad[0] += float("nan") if k == 1 else 0.0
+        optimizer.step()
+        assert equal(before, snapshot(optimizer)) == (k == 1)
+
+
+@each_engine
+def test_a_schedule_that_has_not_moved_reads_nothing(engine: Any) -> None:
+    params = weights(torch.float32)
+    schedule = halflife.schedules.LinearWD(0.5, 0.1, 100)
+    optimizer = halflife.AdamW(params, lr=0.1, weight_decay=schedule, capturable=True, skip_nonfinite=True, **engine)
+    for k in range(3):
+        give_gradients(params, k)
+        with Reads() as reads:
+            optimizer.step()
+        assert reads.found == [] or k == 0
+
+
+@each_engine
+def test_large_tensors_are_taken_back_a_few_at_a_time(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("halflife.optim.plan.BATCH", 64)
+    params = weights(torch.float32)
+    optimizer = halflife.AdamW(params, lr=0.1, capturable=True, skip_nonfinite=True, **engine)
+    for k in range(3):
+        before = snapshot(optimizer)
+        give_gradients(params, k)
+        params[0].grad[0, 0] += float("nan") if k == 1 else 0.0
+        optimizer.step()
+        assert equal(before, snapshot(optimizer)) == (k == 1)

@@ -208,7 +208,7 @@ class Optimizer(torch.optim.Optimizer):
         for schedule in self.schedules:
             schedule.restore()
         stepped = self._stepper.step(self.param_groups, self.state, self._guard)
-        if self._unmoved and stepped:
+        if self._unmoved and (isinstance(stepped, Tensor) or stepped):
             self._steps_since += 1
             self._unmoved = [schedule for schedule in self._unmoved if schedule.warn_if_still(self._steps_since)]
         if isinstance(stepped, Tensor):

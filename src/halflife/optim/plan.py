@@ -1,8 +1,12 @@
-"""What holds from step to step: which tensors are stepped in one pass, by which tables, and by what settings."""
+"""What holds from step to step: which tensors are stepped in one pass, by which tables, and by what settings.
+
+And the run of what no table holds, which is taken back where only the device knows that the step is skipped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from itertools import chain
 from operator import is_, itemgetter
 from typing import Any
@@ -12,8 +16,9 @@ from torch import Tensor
 
 from ..decays import Decay
 from ..engines import Choice, GroupStep, static_key
+from ..engines.foreach import BATCH
 from ..engines.formats import HALF
-from ..engines.memory import ParameterState
+from ..engines.memory import SCALE, ParameterState
 from ..regularizers import Regularizer
 from ..rules import Scalar
 from .groups import Group, GroupView, number, scheduler_mark
@@ -21,6 +26,9 @@ from .groups import Group, GroupView, number, scheduler_mark
 States = MutableMapping[Tensor, ParameterState]
 Part = tuple[int, Choice, GroupStep]
 """A group's place among the groups, an engine, and the step of those of its tensors that the engine takes."""
+
+WHOLE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Whole numbers of as many bytes."""
 
 
 class Plan:
@@ -194,3 +202,57 @@ def group_key(view: GroupView) -> tuple[Any, ...]:
     flags = (view.group.get(name) for name in ("fused", "capturable", "differentiable"))
     mark = scheduler_mark(view.group)
     return (*flags, *mark, view.engine, static_key(view.update, view.lam, view.memory, view.group.get("ema_decay")))
+
+
+def run(parts: list[Part], skip: Tensor | None = None) -> None:
+    """Each part by its engine; where ``skip``, on the device, is not 0, all of it has its old bits again.
+
+    For that some tensors at a time are there twice.
+    """
+    for _, choice, step in parts:
+        for part in [step] if skip is None else _batches(step):
+            held = [] if skip is None else _held(part)
+            before = [_bits(state[name]).clone() for state, name in held]
+            choice.run(part)
+            if skip is not None:
+                _take_back(skip, [_bits(state[name]) for state, name in held], before)
+
+
+def _batches(step: GroupStep) -> Iterator[GroupStep]:
+    """The step of some neighbours at a time, of as many as the foreach engine steps at once."""
+    taken, size = list[int](), 0
+    for i, p in enumerate(step.params):
+        if taken and size + p.nbytes > BATCH:
+            yield step.part(taken)
+            taken, size = [], 0
+        taken.append(i)
+        size += p.nbytes
+    yield step.part(taken)
+
+
+def _held(step: GroupStep) -> list[tuple[ParameterState, str]]:
+    """Where all the tensors stand that a step writes: the weights, and the states under the names that it knows."""
+    names = [*step.tensor_names, *step.clock_names(), *step.reduced]
+    names += [name + SCALE for name in step.state_names]
+    own = [(state, name) for state in step.states for name in names if state.get(name) is not None]
+    return [*(({"": p}, "") for p in step.params), *own]
+
+
+def _bits(x: Tensor) -> Tensor:
+    """Its own memory, as whole numbers."""
+    real = torch.view_as_real(x.detach()) if x.is_complex() else x.detach()
+    return real.view(WHOLE[real.itemsize])
+
+
+def _take_back(skip: Tensor, now: list[Tensor], before: list[Tensor]) -> None:
+    """``now ← now·(1 − s) + before·s``, s 1 where ``skip`` is not 0: of bits, for 0 times NaN is NaN."""
+    alike = defaultdict[Any, list[tuple[Tensor, Tensor]]](list)
+    for pair in zip(now, before, strict=True):
+        alike[pair[0].device, pair[0].dtype].append(pair)
+    for (device, dtype), pairs in alike.items():
+        s = (skip.detach().reshape(()) != 0).to(device, dtype)
+        kept, old = ([pair[i] for pair in pairs] for i in (0, 1))
+        new = torch._foreach_mul(kept, 1 - s)
+        torch._foreach_mul_(old, s)
+        torch._foreach_add_(new, old)
+        torch._foreach_copy_(kept, new)  # at last, for two may share their memory

@@ -24,6 +24,7 @@ from ..engines import (
     choose,
     gradient_norm,
 )
+from ..engines.layouts import is_plain
 from ..engines.memory import Memory
 from ..regularizers import L2
 from ..rules import Rule, Scalar
@@ -33,7 +34,7 @@ from ..sharded.stand_ins import OVER, Shards, any_sharded
 from ..update import Update
 from .checkpoints import convert_state
 from .groups import GLOBAL, CyclicPeaks, Group, GroupView, is_on_cpu, is_on_purpose, number
-from .plan import Part, Plan, States, group_key, halves
+from .plan import Part, Plan, States, group_key, halves, run
 
 
 class Stepper:
@@ -83,16 +84,36 @@ class Stepper:
         norm = plan.norm if plan and fits and plan.whole else self._norm_anew(groups, state, grads)
         here = grads if self._shards is None else list(map(self._shards.gradient, params, grads))
         decision = guard(here, norm, partial(self.reduction, params))
-        if decision.skip is not None and not (plan and fits and plan.decides_on_device):
-            decision = decision.settled()
+        if decision.skip is not None:
+            decides = plan.decides_on_device if plan and fits else self._may_undo(groups, state)
+            decision = decision if decides else decision.settled()
         if decision.act == "skip":
             return False
-        if plan is None or not fits or not self._step_again(plan, groups, params, state, decision):
-            if decision.settled().act == "skip":
+        if plan is None or not fits:
+            self._step_anew(groups, state, decision)
+        elif not self._step_again(plan, groups, params, state, decision):
+            decision = decision.settled()
+            if decision.act == "skip":
                 return False
-            self._step_anew(groups, state, decision.factor)
-            return True
+            self._step_anew(groups, state, decision)
         return True if decision.skip is None else decision.skip
+
+    def _may_undo(self, groups: list[Group], state: States) -> bool:
+        """Whether a step may be made and taken back on the device: its engines read nothing, and its tensors are plain.
+
+        Not where a state begins, for whether it is there is known here.
+        """
+        for view, group in ((self.view(group), group) for group in groups):
+            params = [p for p in group["params"] if p.grad is not None]
+            step = view.step(params, [state.get(p, {}) for p in params])
+            off = view.engine is None and not any(p.is_cpu for p in params)  # there is no native engine there
+            if step.mode != "capturable" or not (off or view.engine in ("eager", "foreach")):
+                return False
+            for p, own in zip(params, step.states, strict=True):
+                wanted = {*step.needed(p), *(spec.name for spec in view.rule.states if spec.is_of(p))}
+                if not all(map(is_plain, (p, p.grad, *map(own.get, wanted)))):
+                    return False
+        return True
 
     def reduction(self, params: list[Tensor]) -> Reduction | None:
         """Over which processes the gradients of these parameters lie; None if they are all here."""
@@ -141,7 +162,7 @@ class Stepper:
             plan.run(params, decision.factor, decision.skip)
         except (KernelError, UntraceableError):
             return False
-        _run(others)
+        run(others)
         self._plan = plan
         return True
 
@@ -153,7 +174,7 @@ class Stepper:
             parts += self._prepared(k, plan.views[k], params, state, factor)
         return parts
 
-    def _step_anew(self, groups: list[Group], state: States, factor: Scalar) -> None:
+    def _step_anew(self, groups: list[Group], state: States, decision: StepDecision) -> None:
         """Choose an engine for each tensor; if some go into a table, keep what was planned."""
         self._plan = None
         if self.peaks is not None and self._shards is None:
@@ -164,15 +185,15 @@ class Stepper:
         parts = list[Part]()
         for k, (view, params) in enumerate(zip(views, stepped, strict=True)):
             self.warnings.look(k, view, halves(params))
-            parts += self._prepared(k, view, params, state, factor, only_begin)
+            parts += self._prepared(k, view, params, state, decision.factor, only_begin)
         tabled = [part for part in parts if part[1].table]
         others = [part for part in parts if not part[1].table]
         params = list(chain.from_iterable(stepped))
         if tabled:
             plan = Plan(groups, views, tabled, others)
-            plan.run(params, factor)
+            plan.run(params, decision.factor, decision.skip)
             self._plan = None if only_begin else plan
-        _run(others)
+        run(others, decision.skip)
         for p in params:
             if p in state and not state[p]:
                 del state[p]  # SGD without momentum keeps none
@@ -302,11 +323,6 @@ def with_gradients(groups: list[Group]) -> tuple[list[Tensor], list[Tensor]]:
     grads = [p.grad for p in params]
     there = [g for g in grads if g is not None]
     return (params if len(there) == len(grads) else [p for p in params if p.grad is not None]), there
-
-
-def _run(parts: list[Part]) -> None:
-    for _, choice, step in parts:
-        choice.run(step)
 
 
 def _without_params(group: Group) -> Group:
