@@ -24,6 +24,8 @@ def show_one(result: Conversion) -> None:
     numbers = {"weight_decay": result.weight_decay} | result.changes
     for name, value in numbers.items():
         say(f"{name:<13} {value:.6g}")
+    for name, value in result.flags.items():
+        say(f"{name:<13} {value}")
     say(f"{'update':<13} {result.target.update}", indent=14)
     say(result.why, otherwise=WIDTH)
     if result.verdict == "approximate":
@@ -58,7 +60,8 @@ def show_all(source: str, into: Callable[[str], Conversion]) -> None:
     else:
         print("\n".join(line for row in rows[1:] for line in stacked(rows[0], row, width)))
     say(f"{own}: {own.update}")
-    say("The differences are the largest: a step's is that of one where √v̂ is far below ε. --to NAME says why.")
+    D = "‖v‖" if own.rule == "muon" else "√v̂"
+    say(f"The differences are the largest: a step's is that of one where {D} is far below ε. --to NAME says why.")
     other = "timm-lion" if own.rule == "adam" else "torch"
     if into(other).rule_of_thumb is not None:
         say(f"For {'Lion' if other == 'timm-lion' else 'AdamW'} there is only a rule of thumb: --to {other} shows it.")

@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from ..decays import Decay
 from ..optim import Optimizer
-from ..optimizers import SGD, AdamW, Lion
+from ..optimizers import SGD, AdamW, Lion, Muon
 from .callable_schedule import CallableSchedule, following
 from .framework_adam import FrameworkAdamW
+from .framework_muon import FrameworkMuonW, MuonForm, muon_settings
 from .framework_sgd import FrameworkSGDW
 
-RuleName = Literal["adam", "nadam-timm", "nadam-optax", "sgd", "lion"]
-DecayScale = Literal["lr", "schedule", "one", "lr*schedule"]
+RuleName = Literal["adam", "nadam-timm", "nadam-optax", "sgd", "lion", "muon"]
+DecayScale = Literal["lr", "schedule", "one", "lr*schedule", "lr*lr"]
 DecayOrder = Literal["before", "after", "proximal", "coupled"]
 EpsForm = Literal["standard", "uncorrected", "clamped", "floored"]
 MomentBias = Literal["corrected", "raw"]
@@ -57,10 +58,10 @@ class Settings:
 class Convention:
     """One framework's update, said in words.
 
-    ``factor`` is what multiplies λ: "lr" in force, the "schedule" η = lr/α, "one", or "lr*schedule" (lr²/max lr).
+    ``factor`` is what multiplies λ: "lr" in force, the "schedule" η = lr/α, "one", "lr*schedule" (lr²/max lr) or "lr*lr".
     ``order``: the decay "before" the step (or from the same old weights), "after" it, "proximal" or "coupled" (in the
     gradient). ``eps``: "standard" √v̂ + ε, "uncorrected" √v + ε beside the raw second moment, "clamped" max(√v̂, ε),
-    "floored" √(v + 1e-15) + ε. ``bias``: whether the moments are "corrected" or "raw". ``lr_place``: outside or inside
+    "floored" √(v + 1e-15) + ε; in Muon ‖v‖ stands for √v̂, and ``muon`` says the rest. ``bias``: whether the moments are "corrected" or "raw". ``lr_place``: outside or inside
     of SGD's momentum. ``amount``: λ itself or Loshchilov & Hutter's "normalized" λ√steps. ``beyond`` says why no other
     convention's numbers can stand for this one, if none can. ``amsgrad``: what that flag takes the maximum of, "max"
     (of v) or "max of corrected" (v̂); anything else says why it is refused. ``spelling``: the framework's own names of
@@ -83,6 +84,7 @@ class Convention:
     spelling: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     notes: tuple[str, ...] = ()
     beyond: str = ""
+    muon: MuonForm | None = None
     amsgrad: str = "it has no such flag, or one that was not looked into"
 
     def settings(self, **given: Any) -> Settings:
@@ -127,10 +129,16 @@ def _decay_of(convention: Convention) -> Decay:
 
 def _with_our_names(convention: Convention, given: Mapping[str, Any]) -> Keywords:
     """The framework's defaults, and what was given over them, under our names."""
-    named = {convention.spelling.get(name, name): value for name, value in given.items() if value is not None}
+    none_says = convention.muon.scale_flag if convention.muon else ""
+    told = {name: value for name, value in given.items() if value is not None or name == none_says}
+    named = {convention.spelling.get(name, name): value for name, value in told.items()}
     d = convention.defaults
     β1, β2 = d.betas
-    own: dict[str, Keywords] = {"sgd": {"momentum": d.momentum}, "lion": {"betas": d.betas}}
+    own: dict[str, Keywords] = {
+        "sgd": {"momentum": d.momentum},
+        "lion": {"betas": d.betas},
+        "muon": {"momentum": d.momentum, "eps": d.eps},
+    }
     settings: Keywords = {"lr": d.lr, "weight_decay": d.weight_decay}
     settings |= own.get(convention.rule, {"betas": d.betas, "eps": d.eps})
     if "beta1" in named or "beta2" in named:
@@ -141,6 +149,8 @@ def _with_our_names(convention: Convention, given: Mapping[str, Any]) -> Keyword
 def _class_for(convention: Convention, settings: Mapping[str, Any]) -> type[Optimizer]:
     if convention.rule == "lion":
         return Lion
+    if convention.muon is not None:
+        return Muon if convention.muon.is_torchs else FrameworkMuonW
     if convention.rule == "sgd":
         return SGD if convention.lr_place == "outside" else FrameworkSGDW
     torchs = _is_torchs(convention) and _bound(convention, dict(settings)) == "none"
@@ -158,6 +168,8 @@ def _rule_settings(convention: Convention, settings: Keywords) -> Keywords:
     if convention.rule == "sgd" and convention.lr_place == "inside":
         momentum_type = "nesterov" if settings.pop("nesterov", False) else "momentum"
         return {**settings, "momentum_type": momentum_type}
+    if convention.muon is not None:
+        return muon_settings(convention.muon, convention.eps, settings)
     bound = _bound(convention, settings)
     if convention.rule in ("sgd", "lion") or (_is_torchs(convention) and bound == "none"):
         return settings

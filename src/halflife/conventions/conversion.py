@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import torch
@@ -49,6 +49,7 @@ class Conversion:
     the two paths), ``order`` says how the difference grows; "impossible"; ``why`` says why, in one sentence.
     ``decay_bound`` is the part of it in what the decays leave of a weight over any stretch of the run, ``step_bound``
     the part in one step. Where it is impossible, ``rule_of_thumb`` may be a start to tune from; it is no conversion.
+    ``flags`` are the target's own, of Muon, that are to be given beside the numbers.
     ``at(k)`` are the numbers that make it exact where the target's are set anew at each step k, counted from 0.
     """
 
@@ -63,6 +64,7 @@ class Conversion:
     order: str = ""
     each_step: Callable[[int], Numbers] | None = None
     rule_of_thumb: RuleOfThumb | None = None
+    flags: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def _settings(self) -> Settings:
         if self.settings is None:

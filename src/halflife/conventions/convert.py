@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, isnan, log, log1p, sqrt
 
 import numpy as np
@@ -24,6 +24,7 @@ from .effective_update import (
 )
 from .explanations import explanation, growth_of_difference, impossibility
 from .framework_adam import FLOOR
+from .muon_conversion import MuonMatch, Shape, muon_match
 from .registry import find
 from .rule_of_thumb import rule_of_thumb
 from .schedule import Array, Course, Schedule, course
@@ -43,6 +44,7 @@ def convert(
     momentum: float | None = None,
     schedule: Schedule = None,
     steps: int | None = None,
+    shape: Shape | None = None,
 ) -> Conversion:
     """The target's hyper-parameters that do what the source's do, and whether exactly, approximately or not at all.
 
@@ -51,6 +53,7 @@ def convert(
     ``steps``, the number of steps of the run. Where the target has no constant numbers for it, those returned remove
     as much over the whole run and have ε as it is at the end; ``at(k)`` of the result are the numbers for each step.
     Between AdamW and Lion it is impossible, and ``rule_of_thumb`` of the result is what Lion's authors tune from.
+    ``shape``, of Muon's matrices: rows and columns, where two frameworks scale the step by other functions of them.
 
     Raises ``ValueError`` with a sentence for a framework that is not known, lr = 0, a λ that removes a weight whole in
     one step, or a schedule that never ends.
@@ -59,12 +62,13 @@ def convert(
     given = source.settings(weight_decay=weight_decay, lr=lr, betas=betas, eps=eps, momentum=momentum)
     run = course(schedule, steps)
     check(source, given, run)
-    obstacle = impossibility(source, target, given, moves=run.moves)
+    match = muon_match(source, target, shape)
+    obstacle = impossibility(source, target, given, moves=run.moves) or match.obstacle
     if obstacle:
         return _impossible(source, target, given, run, obstacle)
     if _lacks_steps(source, target, run):
         raise ValueError(NORMALIZED.format(source if source.amount == "normalized" else target))
-    return _compared(source, target, given, run)
+    return _compared(source, target, given, run, match)
 
 
 NORMALIZED = (
@@ -94,7 +98,7 @@ def _impossible(source: Convention, target: Convention, given: Settings, run: Co
     def numbers(one: Convention, other: Convention, settings: Settings) -> Settings | None:
         if impossibility(one, other, settings, moves=run.moves) or _lacks_steps(one, other, run):
             return None
-        return _compared(one, other, settings, run).settings
+        return _compared(one, other, settings, run, muon_match(one, other, None)).settings
 
     thumb = rule_of_thumb(source, target, given, numbers)
     hint = "" if thumb is None else " Only a rule of thumb (rule_of_thumb) gives a start to tune from."
@@ -103,14 +107,15 @@ def _impossible(source: Convention, target: Convention, given: Settings, run: Co
     )
 
 
-def _compared(source: Convention, target: Convention, given: Settings, run: Course) -> Conversion:
+def _compared(source: Convention, target: Convention, given: Settings, run: Course, match: MuonMatch) -> Conversion:
     """Constant numbers for the target, and how far what they do is from what the source does."""
 
     def factors() -> Iterator[StepFactors]:
         return step_factors(run, given.betas)
 
     def ours(f: StepFactors) -> EffectiveUpdate:
-        return effective_update_of(source, given, f)
+        update = effective_update_of(source, given, f)
+        return replace(update, rate=update.rate * match.ratio)
 
     def own(f: StepFactors) -> NumbersPerStep:
         return numbers_per_step(target, ours(f), f, new.lr, given.momentum)
@@ -121,12 +126,12 @@ def _compared(source: Convention, target: Convention, given: Settings, run: Cour
     follows = not form and all(own(f).is_legal for f in factors())
     each_step = _each_step(own, run, given.betas) if follows else None
     verdict = "exact" if apart.is_rounding else "approximate"
-    words = explanation(source, target, exact=verdict == "exact", each_step=follows)
+    words = explanation(source, target, exact=verdict == "exact", each_step=follows) + match.words
     if verdict == "exact":
-        return Conversion(source, target, given, new, verdict, words, each_step=each_step)
+        return Conversion(source, target, given, new, verdict, words, each_step=each_step, flags=match.flags)
     bounds = (_share(apart.drift), _share(apart.step))
     order = growth_of_difference(source, target, moves=run.moves)
-    return Conversion(source, target, given, new, verdict, words, *bounds, order, each_step)
+    return Conversion(source, target, given, new, verdict, words, *bounds, order, each_step, match.flags)
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,9 @@ def half_life(fraction: float) -> float:
 
 def _rule(optimizer: torch.optim.Optimizer) -> str:
     names = {cls.__name__ for cls in type(optimizer).__mro__}
-    return "sgd" if names & {"SGD", "FrameworkSGDW"} else "lion" if "Lion" in names else "adam"
+    if names & {"SGD", "FrameworkSGDW"}:
+        return "sgd"
+    return "lion" if "Lion" in names else "muon" if names & {"Muon", "FrameworkMuonW"} else "adam"
 
 
 def weight_decays(

@@ -110,7 +110,7 @@ def effective_update_of(convention: Convention, settings: Settings, factors: Ste
     """A convention's numbers as what they do."""
     order, lr = effective_order(convention, settings.momentum), settings.lr * factors.eta
     rate = lr * factors.raw if convention.bias == "raw" else lr
-    eps = np.full_like(lr, settings.eps)
+    eps = np.full_like(lr, settings.eps * _eps_unit(convention, settings.momentum))
     eps = eps / np.sqrt(factors.c2) if eps_beside_raw(convention) else eps
     if order == "coupled":
         return EffectiveUpdate(np.zeros_like(lr), rate, eps, settings.weight_decay)
@@ -165,6 +165,7 @@ def _rate_and_eps(
     """The lr and ε that come to the update's rate and ε."""
     rate = update.rate / factors.raw if convention.bias == "raw" else update.rate
     eps = update.eps * np.sqrt(factors.c2) if eps_beside_raw(convention) else update.eps
+    eps = eps / _eps_unit(convention, momentum)
     outside = effective_order(convention, momentum) in ("before", "coupled")
     return (rate if outside else rate / (1 - update.removed)), eps
 
@@ -177,6 +178,11 @@ def _decay_needed(convention: Convention, update: EffectiveUpdate, momentum: flo
 
 def _normalization(convention: Convention, factors: StepFactors) -> float:
     return sqrt(factors.steps) if convention.amount == "normalized" else 1.0
+
+
+def _eps_unit(convention: Convention, momentum: float) -> float:
+    """What ε is multiplied by beside an average of gradients: a sum is 1/(1 − μ) times that."""
+    return 1 - momentum if convention.muon is not None and convention.muon.average == "sum" else 1.0
 
 
 def _unrounded(x: float, to: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .convention import Convention, Settings
 from .effective_update import effective_order
 
-FACTORS = {"lr": "lr·λ", "schedule": "η·λ", "one": "λ", "lr*schedule": "lr·η·λ"}
+FACTORS = {"lr": "lr·λ", "schedule": "η·λ", "one": "λ", "lr*schedule": "lr·η·λ", "lr*lr": "lr²·λ"}
 ORDERS = {
     "before": "before the step",
     "after": "after the step",
@@ -26,6 +26,7 @@ RULES = {
     "nadam-optax": "optax's NAdam",
     "sgd": "SGD",
     "lion": "Lion",
+    "muon": "Muon",
 }
 
 
@@ -57,6 +58,11 @@ def _coupled(source: Convention, inner: Convention) -> str:
             f"{inner}'s λw goes through the momentum, which spreads it over later steps (about 1/(1 − μ) times as much "
             "in the end); without momentum the two are the same"
         )
+    if source.rule == "muon":
+        return (
+            f"{inner} adds λw to the gradient, so that it goes through the momentum and is orthogonalized with it: what "
+            "it removes depends on the gradients, and the whole step has one size whatever λ"
+        )
     return (
         f"{inner} adds λw to the gradient, so that it goes through the moments and is divided by √v̂: what it removes "
         "depends on the gradients and differs from weight to weight"
@@ -85,7 +91,8 @@ def differences(source: Convention, target: Convention) -> Iterator[str]:
     if source.order != target.order:
         yield f"{source} decays {ORDERS[source.order]}, {target} {ORDERS[target.order]}"
     if source.eps != target.eps:
-        yield f"{source}'s ε stands {EPSILONS[source.eps]}, {target}'s {EPSILONS[target.eps]}"
+        said = [EPSILONS[c.eps].replace("√v̂", _beside(c)) for c in (source, target)]
+        yield f"{source}'s ε stands {said[0]}, {target}'s {said[1]}"
     if source.bias != target.bias:
         raw, other = (source, target) if source.bias == "raw" else (target, source)
         yield f"{raw} leaves the moments' bias in, {other} corrects it"
@@ -104,5 +111,10 @@ def growth_of_difference(source: Convention, target: Convention, moves: bool) ->
         found.append("O(β₁ᵗ + β₂ᵗ)")
     if source.eps != target.eps:
         fades = {source.eps, target.eps} == {"standard", "uncorrected"}
-        found.append(f"O(ε/√v̂){', fading as β₂ᵗ' if fades else ''}, so little where √v̂ is far above ε")
+        D = _beside(source)
+        found.append(f"O(ε/{D}){', fading as β₂ᵗ' if fades else ''}, so little where {D} is far above ε")
     return "; ".join(found)
+
+
+def _beside(convention: Convention) -> str:
+    return "‖v‖" if convention.rule == "muon" else "√v̂"

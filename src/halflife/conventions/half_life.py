@@ -33,14 +33,14 @@ class DecayShare(ABC):
             raise ValueError(self._inexpressible(decay, "spares the weights that the step moves away from zero"))
         c = self.fraction
         x = c / (1 - c) if decay.placement == "implicit" else c
-        if decay.multiplier not in ("lr", "lr*schedule"):
+        if decay.multiplier not in ("lr", "lr*schedule", "lr*lr"):
             return x
         if not lr > 0:
             raise ValueError(
                 f"{self!r} is x/lr under decay '{decay}', and this group was added with lr={lr}; give it its peak "
                 "learning rate and let the scheduler start from 0."
             )
-        return x / lr
+        return x / (lr * lr if decay.multiplier == "lr*lr" else lr)
 
     def _inexpressible(self, decay: Decay, why: str) -> str:
         return (

@@ -23,7 +23,9 @@ def _row(c: Convention) -> tuple[str, ...]:
 
 def _defaults(c: Convention, s: Settings) -> str:
     betas = f"β {s.betas[0]:g} {s.betas[1]:g}"
-    others = {"sgd": (f"μ {s.momentum:g}",), "lion": (betas,)}.get(c.rule, (betas, f"ε {s.eps:g}"))
+    others = {"sgd": (f"μ {s.momentum:g}",), "lion": (betas,), "muon": (f"μ {s.momentum:g}", f"ε {s.eps:g}")}.get(
+        c.rule, (betas, f"ε {s.eps:g}")
+    )
     return ", ".join([f"{s.lr:g}", f"{s.weight_decay:g}", *others])
 
 

@@ -15,7 +15,7 @@ class Decay:
     """How λ enters the update: ``Decay(placement, multiplier)``, any cell of the table.
 
     ``placement``: "before" (coupled), "explicit", "cautious" or "implicit" (proximal).
-    ``multiplier``, the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule", "lr/metric" (a threshold for each
+    ``multiplier``, the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule", "lr*lr", "lr/metric" (a threshold for each
     coordinate) or "one" (λ alone); "none" goes with "before" alone, which has no multiplier of its own.
 
     Raises ``ValueError`` for any other word or pair.
@@ -35,7 +35,7 @@ class Decay:
             given = f"Decay({self.placement!r}, {self.multiplier!r})"
             raise ValueError(
                 f"{given} cannot be: a decay before the rule is scaled by the rule itself and takes multiplier='none', "
-                f"and every other placement needs one: 'lr', 'schedule', 'lr*schedule', 'lr/metric' or 'one'."
+                f"and every other placement needs one: 'lr', 'schedule', 'lr*schedule', 'lr*lr', 'lr/metric' or 'one'."
             )
 
     @property

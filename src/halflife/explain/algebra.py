@@ -10,7 +10,15 @@ from ..update import check
 from .regularizers import REGULARIZERS
 from .texts import RegularizerText, RuleText
 
-REACH = {"none": "λ", "one": "λ", "lr": "lr·λ", "schedule": "η·λ", "lr*schedule": "lr·η·λ", "lr/metric": "lr·λ/D"}
+REACH = {
+    "none": "λ",
+    "one": "λ",
+    "lr": "lr·λ",
+    "schedule": "η·λ",
+    "lr*schedule": "lr·η·λ",
+    "lr*lr": "lr²·λ",
+    "lr/metric": "lr·λ/D",
+}
 """τ, for each step of a decay."""
 
 COMBINED = ("Sum", "Scaled", "OnSubset")

@@ -7,6 +7,8 @@ from . import (
     bitsandbytes,
     composer,
     deepspeed,
+    dion,
+    emerging,
     fairseq,
     flashoptim,
     halflife,
@@ -23,6 +25,7 @@ from . import (
     timm,
     torch,
     torchao,
+    torchtitan,
     zhuang,
 )
 
@@ -48,6 +51,9 @@ ALL = (
     *torchao.ALL,
     *schedule_free.ALL,
     *composer.ALL,
+    *torchtitan.ALL,
+    *dion.ALL,
+    *emerging.ALL,
     *flashoptim.ALL,
     *halflife.ALL,
 )

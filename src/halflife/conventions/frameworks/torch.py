@@ -1,6 +1,7 @@
 """PyTorch."""
 
 from ..convention import Convention, Settings
+from ..framework_muon import MuonForm
 
 TORCH = Convention(
     name="torch",
@@ -32,4 +33,26 @@ SGD = Convention(
     order="coupled",
     notes=("The first b is g itself, whatever the dampening.",),
 )
-ALL = (TORCH, ADAM, SGD)
+MUON = Convention(
+    name="torch-muon",
+    title="torch.optim.Muon (also torchtitan's DistMuon)",
+    update="b ← μb + (1−μ)g, w ← (1 − lr·λ)w − lr·√max(1, A/B)·NS(μb + (1−μ)g)",
+    source="torch 2.13.0, torch/optim/_muon.py, run beside ours",
+    defaults=Settings(1e-3, 0.1, eps=1e-7, momentum=0.95),
+    rule="muon",
+    eps="clamped",
+    aliases=("muon",),
+    muon=MuonForm(
+        scale="original",
+        momentum_type="nesterov",
+        coefficients="simple",
+        scales={"original": "original", "match_rms_adamw": "match_rms_adamw"},
+        scale_flag="adjust_lr_fn",
+    ),
+    notes=(
+        "The decay has the unadjusted lr: adjust_lr_fn, 'original' or 'match_rms_adamw' (0.2·√max(A, B)), scales the "
+        "step alone.",
+        "NS iterates five times in bfloat16. adjust_lr_fn=None is 'original'.",
+    ),
+)
+ALL = (TORCH, ADAM, SGD, MUON)
