@@ -92,3 +92,14 @@ def test_bad_input_ends_in_a_sentence(arguments, sentence):
     assert result.exit_code == 2
     assert sentence in result.output
     assert "Traceback" not in result.output
+
+
+def test_from_muon_to_muon():
+    result = run("0.1", "--from", "torch-muon", "--to", "dion-muon", "--lr", "0.02", "--shape", "768,3072")
+    assert result.exit_code == 0, result.output
+    rows = dict(line.split(maxsplit=1) for line in result.output.splitlines()[:5])
+    assert (rows["weight_decay"], rows["lr"], rows["nesterov"]) == ("0.05", "0.04", "True")
+    without = run("0.1", "--from", "torch-muon", "--to", "dion-muon")
+    assert without.exit_code == 1
+    assert "--shape 768,3072" in " ".join(without.output.split())
+    assert "such as 768,3072" in run("0.1", "--from", "torch-muon", "--to", "dion-muon", "--shape", "8").output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ GRADS = [_random.normal(size=N) * np.logspace(-4, 0, N) for _ in range(STEPS)]
 LRS = (0.1, 0.08, 0.1, 0.05, 0.02, 0.004)
 """Ends far from its start."""
 λ, BETAS, EPS, μ = 0.3, (0.9, 0.99), 1e-3, 0.9
+MATRIX = (4, 3)
+"""The shape of the same weights for optimizers of matrices."""
 BUILT = [name for name, c in CONVENTIONS.items() if not c.beyond]
 
 
@@ -26,15 +28,23 @@ def settings_of(name: str, lr: float = LRS[0]) -> dict[str, Any]:
     """The test's numbers, as that convention's optimizer takes them; decays by at least 0.4 % in every step."""
     convention = find(name)
     strength = λ * np.sqrt(STEPS) if convention.amount == "normalized" else λ
-    own: dict[str, Any] = {"sgd": {"momentum": μ}, "lion": {"betas": BETAS}}.get(
+    muon = {"momentum": μ, "eps": EPS, "ns_precision": "float64"}
+    own: dict[str, Any] = {"sgd": {"momentum": μ}, "lion": {"betas": BETAS}, "muon": muon}.get(
         convention.rule, {"betas": BETAS, "eps": EPS}
     )
     steps = {"steps": STEPS} if convention.amount == "normalized" else {}
     return {"lr": lr, "weight_decay": strength, **own, **steps}
 
 
-def parameter(dtype: torch.dtype = torch.float64, w0: np.ndarray = W0) -> torch.nn.Parameter:
-    return torch.nn.Parameter(torch.tensor(w0, dtype=dtype))
+def shape_of(name: str) -> tuple[int, ...]:
+    """What that convention's optimizer is given the weights as."""
+    return MATRIX if find(name).rule == "muon" else (N,)
+
+
+def parameter(
+    dtype: torch.dtype = torch.float64, w0: np.ndarray = W0, shape: tuple[int, ...] = (N,)
+) -> torch.nn.Parameter:
+    return torch.nn.Parameter(torch.tensor(w0.reshape(shape), dtype=dtype))
 
 
 def run(
@@ -43,17 +53,21 @@ def run(
     dtype: torch.dtype = torch.float64,
     before: Callable[[Any, int], None] | None = None,
     grads: Sequence[np.ndarray] = GRADS,
+    shape: tuple[int, ...] = (N,),
 ) -> np.ndarray:
-    """The weights after each step; lr is written into the groups before it, then ``before(optimizer, k)`` is called."""
-    p = parameter(dtype)
+    """The weights after each step; lr is written into the groups before it, then ``before(optimizer, k)`` is called.
+
+    They are of that ``shape`` for the optimizer, and flat in the rows that are returned.
+    """
+    p = parameter(dtype, shape=shape)
     optimizer, rows = make([p]), []
     for k, g in enumerate(grads):
-        p.grad = torch.tensor(g, dtype=dtype)
+        p.grad = torch.tensor(g.reshape(shape), dtype=dtype)
         set_lr(optimizer, lrs[k])
         if before is not None:
             before(optimizer, k)
         optimizer.step()
-        rows.append(p.detach().double().numpy().copy())
+        rows.append(p.detach().double().numpy().reshape(-1).copy())
     return np.array(rows)
 
 
@@ -70,9 +84,12 @@ def ours(name: str, **changed: Any) -> Callable[[list[Any]], torch.optim.Optimiz
     return lambda params: find(name).optimizer(params, **{**settings_of(name), **changed})
 
 
-def with_settings(convention: Convention, s: Settings) -> Callable[[list[Any]], torch.optim.Optimizer]:
+def with_settings(
+    convention: Convention, s: Settings, flags: Mapping[str, Any] | None = None
+) -> Callable[[list[Any]], torch.optim.Optimizer]:
     """Makes the convention's optimizer with those of a conversion."""
-    rule = {"sgd": {"momentum": s.momentum}, "lion": {"betas": s.betas}}
+    muon = {"momentum": s.momentum, "eps": s.eps, "ns_precision": "float64", **(flags or {})}
+    rule: dict[str, Any] = {"sgd": {"momentum": s.momentum}, "lion": {"betas": s.betas}, "muon": muon}
     own: dict[str, Any] = rule.get(convention.rule, {"betas": s.betas, "eps": s.eps})
     steps = {"steps": STEPS} if convention.amount == "normalized" else {}
     return lambda params: convention.optimizer(params, lr=s.lr, weight_decay=s.weight_decay, **own, **steps)
@@ -85,9 +102,11 @@ def apart(a: np.ndarray, b: np.ndarray) -> float:
 def agrees(name: str, real: np.ndarray, tolerance: float = 1e-12, **settings: Any) -> None:
     """Our optimizer of that convention walks with the real one, and would not without its decay."""
     dtype = torch.float64 if tolerance < 1e-9 else torch.float32
-    off = apart(run(ours(name, **settings), dtype=dtype), real)
+    shape = shape_of(name)
+    off = apart(run(ours(name, **settings), dtype=dtype, shape=shape), real)
     assert off <= tolerance, f"{name}: {off}"
-    assert apart(run(ours(name, **{**settings, "weight_decay": 0.0}), dtype=dtype), real) >= 100 * tolerance
+    without = run(ours(name, **{**settings, "weight_decay": 0.0}), dtype=dtype, shape=shape)
+    assert apart(without, real) >= 100 * tolerance
 
 
 def peer(name: str) -> Any:
@@ -117,4 +136,5 @@ def left(optimizer: torch.optim.Optimizer, group: int = 0) -> float:
 
 
 def one(dtype: torch.dtype = torch.float64) -> torch.nn.Parameter:
-    return torch.nn.Parameter(torch.ones(1, dtype=dtype))
+    """A weight of 1, as a matrix, which every optimizer takes."""
+    return torch.nn.Parameter(torch.ones(1, 1, dtype=dtype))

@@ -5,13 +5,13 @@ The only check of those that do not install here; of the others this is beside t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import sqrt
 
 import numpy as np
 import pytest
 
-from .problem import BETAS, BUILT, EPS, GRADS, LRS, STEPS, W0, agrees, λ, μ
+from .problem import BETAS, BUILT, EPS, GRADS, LRS, MATRIX, STEPS, W0, agrees, λ, μ
 
 Memory = dict[str, np.ndarray]
 Step = Callable[[np.ndarray, np.ndarray, Memory, int, float], np.ndarray]
@@ -147,7 +147,58 @@ def adam_lua(w: np.ndarray, g: np.ndarray, s: Memory, t: int, lr: float) -> np.n
     return w - lr * u_uncorrected(s, g, t) - lr / α * λ * w
 
 
+DION = ((4.0848, -6.8946, 2.9270), (3.9505, -6.3029, 2.6377), (3.7418, -5.5913, 2.3037), (2.8769, -3.1427, 1.2046))
+QUINTIC = (*DION, (2.8366, -3.0525, 1.2012))
+A, B = MATRIX
+
+
+def newton_schulz(X: np.ndarray, sets: Iterable[tuple[float, float, float]]) -> np.ndarray:
+    """X <- aX + (bA + cA²)X, A = XXᵀ, of the wide one of X and Xᵀ."""
+    X = X.T if A > B else X
+    for a, b, c in sets:
+        gram = X @ X.T
+        X = a * X + (b * gram + c * gram @ gram) @ X
+    return X.T if A > B else X
+
+
+def muon(w: np.ndarray, g: np.ndarray, s: Memory, t: int, lr: float) -> np.ndarray:
+    """torch/optim/_muon.py: b.lerp_(g, 1 − μ); g.lerp(b, μ) as nesterov; w·(1 − lr·λ); lr·√max(1, A/B)."""
+    s["b"] = s["b"] + (1 - μ) * (g - s["b"])
+    v = (g + μ * (s["b"] - g)).reshape(MATRIX)
+    direction = newton_schulz(v / max(np.linalg.norm(v), ε), [(3.4445, -4.7750, 2.0315)] * 5)
+    return (1 - lr * λ) * w - lr * sqrt(max(1, A / B)) * direction.reshape(-1)
+
+
+def dion(w: np.ndarray, g: np.ndarray, s: Memory, t: int, lr: float) -> np.ndarray:
+    """dion/muon.py: M·μ + G, no nesterov; X/(‖X‖ + ε); w·(1 − base_lr·λ), then lr·√(fan_out/fan_in)."""
+    s["b"] = s["b"] * μ + g
+    v = s["b"].reshape(MATRIX)
+    direction = newton_schulz(v / (np.linalg.norm(v) + ε), QUINTIC)
+    return w * (1 - lr * λ) - lr * sqrt(A / B) * direction.reshape(-1)
+
+
+def emerging(shrink: Callable[[float], float], l2: float = 0.0) -> Step:
+    """Emerging-Optimizers: the decay of mixin.py, into w or into g; an average, no nesterov; √max(A, B)."""
+
+    def step(w: np.ndarray, g: np.ndarray, s: Memory, t: int, lr: float) -> np.ndarray:
+        g = g + l2 * w
+        w = w + w * -shrink(lr)
+        s["b"] = s["b"] + (1 - μ) * (g - s["b"])
+        v = s["b"].reshape(MATRIX)
+        direction = newton_schulz(v / max(np.linalg.norm(v), ε), QUINTIC)
+        return w - lr * sqrt(max(A, B)) * direction.reshape(-1)
+
+    return step
+
+
 CASES: dict[str, Step] = {
+    "torch-muon": muon,
+    "dion-muon": dion,
+    "emerging-muon": emerging(lambda lr: λ * lr),
+    "emerging-independent": emerging(lambda lr: λ),
+    "emerging-l2": emerging(lambda lr: 0.0, l2=λ),
+    "emerging-palm": emerging(lambda lr: λ * lr * lr),
+    "torchtitan": torchs,
     **dict.fromkeys(("torch", "optax", "timm", "optimi", "pytorch-optimizer", "torchao", "flashoptim"), torchs),
     **dict.fromkeys(("deepspeed-cpu", "bitsandbytes-cpu"), torchs),
     **dict.fromkeys(("optimi-decoupled-lr", "flashoptim-decoupled-lr"), zhuang),

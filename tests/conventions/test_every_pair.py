@@ -11,7 +11,22 @@ import pytest
 
 from halflife.conventions import CONVENTIONS, Conversion, Settings, convert, find
 
-from .problem import BETAS, BUILT, EPS, LRS, STEPS, W0, apart, ours, run, settings_of, with_settings, μ
+from .problem import (
+    BETAS,
+    BUILT,
+    EPS,
+    LRS,
+    MATRIX,
+    STEPS,
+    W0,
+    apart,
+    ours,
+    run,
+    settings_of,
+    shape_of,
+    with_settings,
+    μ,
+)
 
 EXACT = 1e-12
 LEARNING_RATES = {"constant": (LRS[0],) * STEPS, "scheduled": LRS}
@@ -20,7 +35,7 @@ LEARNING_RATES = {"constant": (LRS[0],) * STEPS, "scheduled": LRS}
 @cache
 def trajectory(name: str, schedule: str, momentum: float) -> np.ndarray:
     changed = {"momentum": momentum} if find(name).rule == "sgd" else {}
-    return run(ours(name, **changed), LEARNING_RATES[schedule])
+    return run(ours(name, **changed), LEARNING_RATES[schedule], shape=shape_of(name))
 
 
 def pairs(source: str) -> list[str]:
@@ -40,24 +55,30 @@ def converted(source: str, target: str, schedule: str, momentum: float) -> Conve
         momentum=momentum,
         schedule=lambda k: lrs[k] / α,
         steps=STEPS,
+        shape=MATRIX if find(source).rule == "muon" else None,
     )
 
 
+Flags = tuple[tuple[str, Any], ...]
+
+
 @cache
-def steps_of(target: str, settings: Settings, schedule: str) -> np.ndarray:
+def steps_of(target: str, settings: Settings, schedule: str, flags: Flags = ()) -> np.ndarray:
     """The target's trajectory under these constants, its lr following the same schedule."""
-    return run(with_settings(find(target), settings), lrs(settings, schedule))
+    make = with_settings(find(target), settings, dict(flags))
+    return run(make, lrs(settings, schedule), shape=shape_of(target))
 
 
 @cache
-def path_of(target: str, settings: Settings, schedule: str) -> np.ndarray:
+def path_of(target: str, settings: Settings, schedule: str, flags: Flags = ()) -> np.ndarray:
     """The length of each weight's path, of the steps alone: the sum of |lr·u|."""
 
     def off(optimizer: Any, _: int) -> None:
         for group in optimizer.param_groups:
             group["weight_decay"] = 0.0
 
-    rows = run(with_settings(find(target), settings), lrs(settings, schedule), before=off)
+    make = with_settings(find(target), settings, dict(flags))
+    rows = run(make, lrs(settings, schedule), before=off, shape=shape_of(target))
     return np.abs(np.diff(np.vstack([W0, rows]), axis=0)).sum(axis=0)
 
 
@@ -74,8 +95,8 @@ def steps_anew(result: Conversion, schedule: str) -> np.ndarray:
             for group in optimizer.param_groups:
                 group["weight_decay"] /= np.sqrt(STEPS)
 
-    make = with_settings(result.target, result.settings)
-    return run(make, lrs(result.settings, schedule), before=set_anew)
+    make = with_settings(result.target, result.settings, result.flags)
+    return run(make, lrs(result.settings, schedule), before=set_anew, shape=shape_of(result.target.name))
 
 
 @pytest.mark.parametrize("schedule", LEARNING_RATES)
@@ -91,7 +112,9 @@ def test_the_weights_agree_as_the_verdict_says(source: str, schedule: str) -> No
             if result.verdict == "impossible":
                 continue
             if result.verdict == "exact":
-                assert apart(steps_of(target, result.settings, schedule), theirs) <= EXACT, told
+                assert apart(steps_of(target, result.settings, schedule, (*result.flags.items(),)), theirs) <= EXACT, (
+                    told
+                )
                 assert result.exact_at_each_step
                 continue
             _stays_within_its_bound(result, schedule, theirs, told)
@@ -100,8 +123,10 @@ def test_the_weights_agree_as_the_verdict_says(source: str, schedule: str) -> No
 
 
 def _stays_within_its_bound(result: Conversion, schedule: str, theirs: np.ndarray, told: str) -> None:
-    off = np.abs(steps_of(result.target.name, result.settings, schedule) - theirs).max(axis=0)
-    paths = [path_of(c.name, s, schedule) for c, s in ((result.source, result.given), (result.target, result.settings))]
+    flags = (*result.flags.items(),)
+    off = np.abs(steps_of(result.target.name, result.settings, schedule, flags) - theirs).max(axis=0)
+    sides = (result.source, result.given, ()), (result.target, result.settings, flags)
+    paths = [path_of(c.name, s, schedule, said) for c, s, said in sides]
     assert 0 < result.bound <= 1, told
     assert (off <= result.bound * (np.abs(W0) + np.maximum(*paths)) + EXACT).all(), told
     assert off.max() > EXACT, f"it is exact: {told}"

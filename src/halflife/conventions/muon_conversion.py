@@ -71,13 +71,14 @@ def _scale(a: MuonForm, b: MuonForm, shape: Shape | None) -> tuple[MuonScale, fl
 
 def _other_coefficients(source: Convention, target: Convention, a: MuonForm, b: MuonForm) -> str:
     return (
-        f"{source} iterates by the coefficients '{a.coefficients}' and {target} by '{b.coefficients}' alone: they bring "
-        "the singular values near 1 by other amounts, which no number makes up for"
+        f"{source} iterates by the coefficients '{a.coefficients}' and {target} by '{b.coefficients}' alone: they "
+        "bring the singular values near 1 by other amounts, which no number makes up for"
     )
 
 
 def _other_scale(source: Convention, target: Convention, a: MuonForm) -> str:
     return (
-        f"{source} scales its steps by ρ = '{a.scale}', which {target} has no word for: one learning rate for all "
-        "matrices cannot make up for it; give their shape, rows and columns (shape=(768, 3072), or --shape 768,3072), for the numbers of matrices of one shape"
+        f"{source} scales its steps by ρ = '{a.scale}', which {target} has no word for: no one learning rate makes up "
+        "for it in all matrices; give rows and columns (shape=(768, 3072), or --shape 768,3072) for the numbers of "
+        "matrices of that shape"
     )
