@@ -11,7 +11,7 @@ import halflife
 from halflife.conventions import CONVENTIONS, convert, describe, find
 from halflife.conventions.framework_muon import FrameworkMuon, MuonScale, muon_scale
 
-from .problem import EPS, LRS, apart, left, run, λ, μ
+from .problem import EPS, LRS, W0, apart, left, run, λ, μ
 
 MUONS = [name for name, c in CONVENTIONS.items() if c.rule == "muon"]
 SHRINKING = [name for name in MUONS if CONVENTIONS[name].order != "coupled"]
@@ -45,23 +45,19 @@ def test_trap_an_adjusted_lr_does_not_scale_the_decay(name: str, shape: Shape) -
         assert left(optimizer(name, shape, extra_scale_factor=0.2)) == pytest.approx(expected, abs=1e-15)
 
 
+@pytest.mark.parametrize("shape", [(6, 2), (2, 6)])
 @pytest.mark.parametrize("name", MUONS)
-def test_its_flags_scale_the_step(name: str) -> None:
+def test_its_flags_scale_the_step(name: str, shape: Shape) -> None:
     ((flag, words),) = SCALES[name].items()
-    for shape in ((6, 2), (2, 6)):
-        steps = [
-            walk(name, shape, weight_decay=0.0, **{flag: word})[0] - walk(name, shape, lr=1e-30)[0] for word in words
-        ]
-        A, B = shape
-        ρ = {
-            **{"original": max(1, A / B) ** 0.5, "match_rms_adamw": 0.2 * 6**0.5, "spectral_norm": (A / B) ** 0.5},
-            **{"rms_norm": 0.2 * 6**0.5, None: 1.0, "spectral": 6**0.5, "shape_scaling": max(1, A / B) ** 0.5},
-            "unit_rms_norm": (A / B) ** 0.5,
-        }
-        if name == "emerging-l2":
-            continue  # λ turns the step
-        for step, word in zip(steps, words, strict=True):
-            assert apart(step / ρ[word], steps[0] / ρ[words[0]]) <= 1e-12
+    A, B = shape
+    original, spectral, longest = max(1, A / B) ** 0.5, (A / B) ** 0.5, 6**0.5
+    ρ = {
+        "torch-muon": (original, 0.2 * longest),
+        "dion-muon": (spectral, 0.2 * longest, 1.0),
+    }.get(name, (longest, original, spectral))
+    steps = [walk(name, shape, weight_decay=0.0, **{flag: word})[0] - W0 for word in words]
+    for step, scale in zip(steps, ρ, strict=True):
+        assert apart(step / scale, steps[0] / ρ[0]) <= 1e-12
 
 
 def test_from_torch_to_emerging_by_flags() -> None:

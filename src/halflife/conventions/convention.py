@@ -58,14 +58,14 @@ class Settings:
 class Convention:
     """One framework's update, said in words.
 
-    ``factor`` is what multiplies λ: "lr" in force, the "schedule" η = lr/α, "one", "lr*schedule" (lr²/max lr) or "lr*lr".
-    ``order``: the decay "before" the step (or from the same old weights), "after" it, "proximal" or "coupled" (in the
-    gradient). ``eps``: "standard" √v̂ + ε, "uncorrected" √v + ε beside the raw second moment, "clamped" max(√v̂, ε),
-    "floored" √(v + 1e-15) + ε; in Muon ‖v‖ stands for √v̂, and ``muon`` says the rest. ``bias``: whether the moments are "corrected" or "raw". ``lr_place``: outside or inside
-    of SGD's momentum. ``amount``: λ itself or Loshchilov & Hutter's "normalized" λ√steps. ``beyond`` says why no other
-    convention's numbers can stand for this one, if none can. ``amsgrad``: what that flag takes the maximum of, "max"
-    (of v) or "max of corrected" (v̂); anything else says why it is refused. ``spelling``: the framework's own names of
-    the arguments.
+    ``factor`` is what multiplies λ: "lr" in force, the "schedule" η = lr/α, "one", "lr*schedule" (lr²/max lr) or
+    "lr*lr". ``order``: the decay "before" the step (or from the same old weights), "after" it, "proximal" or "coupled"
+    (in the gradient). ``eps``: "standard" √v̂ + ε, "uncorrected" √v + ε beside the raw second moment, "clamped"
+    max(√v̂, ε), "floored" √(v + 1e-15) + ε; a Muon has ‖v‖ for √v̂, and ``muon`` says the rest of it. ``bias``:
+    whether the moments are "corrected" or "raw". ``lr_place``: outside or inside of SGD's momentum. ``amount``: λ
+    itself or Loshchilov & Hutter's "normalized" λ√steps. ``beyond`` says why no other convention's numbers can stand
+    for this one, if none can. ``amsgrad``: what that flag takes the maximum of, "max" (of v) or "max of corrected"
+    (v̂); anything else says why it is refused. ``spelling``: the framework's own names of the arguments.
     """
 
     name: str

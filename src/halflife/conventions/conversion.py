@@ -48,7 +48,8 @@ class Conversion:
     by more than ``bound`` times its first value plus the length of its path (the sum of |its steps|, of the longer of
     the two paths), ``order`` says how the difference grows; "impossible"; ``why`` says why, in one sentence.
     ``decay_bound`` is the part of it in what the decays leave of a weight over any stretch of the run, ``step_bound``
-    the part in one step. Where it is impossible, ``rule_of_thumb`` may be a start to tune from; it is no conversion.
+    the part in one step: 2 where an element of a matrix may be moved the other way. Where it is impossible,
+    ``rule_of_thumb`` may be a start to tune from; it is no conversion.
     ``flags`` are the target's own, of Muon, that are to be given beside the numbers.
     ``at(k)`` are the numbers that make it exact where the target's are set anew at each step k, counted from 0.
     """

@@ -129,7 +129,7 @@ def _compared(source: Convention, target: Convention, given: Settings, run: Cour
     words = explanation(source, target, exact=verdict == "exact", each_step=follows) + match.words
     if verdict == "exact":
         return Conversion(source, target, given, new, verdict, words, each_step=each_step, flags=match.flags)
-    bounds = (_share(apart.drift), _share(apart.step))
+    bounds = (_share(apart.drift), _step_share(source, apart.step))
     order = growth_of_difference(source, target, moves=run.moves)
     return Conversion(source, target, given, new, verdict, words, *bounds, order, each_step, match.flags)
 
@@ -167,6 +167,12 @@ class Difference:
 def _share(logarithm: float) -> float:
     """|x − y| ≤ (1 − 1/r)·max(x, y) for two numbers of one sign whose ratio is r, of which this is the logarithm."""
     return 1.0 if isnan(logarithm) else 0.0 if logarithm <= ROUNDING else 1 - exp(-logarithm)
+
+
+def _step_share(source: Convention, logarithm: float) -> float:
+    """As :func:`_share`; but what ε does to a matrix turns its step, so that an element's may go the other way."""
+    share = _share(logarithm)
+    return 2.0 if source.rule == "muon" and share > 0 else share
 
 
 def _ratio(a: Array, b: Array) -> float:

@@ -60,8 +60,8 @@ def _coupled(source: Convention, inner: Convention) -> str:
         )
     if source.rule == "muon":
         return (
-            f"{inner} adds λw to the gradient, so that it goes through the momentum and is orthogonalized with it: what "
-            "it removes depends on the gradients, and the whole step has one size whatever λ"
+            f"{inner} adds λw to the gradient, so that it goes through the momentum and is orthogonalized with it: "
+            "what it removes depends on the gradients, and the whole step has one size whatever λ"
         )
     return (
         f"{inner} adds λw to the gradient, so that it goes through the moments and is divided by √v̂: what it removes "

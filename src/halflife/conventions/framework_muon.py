@@ -126,7 +126,7 @@ class FrameworkMuon(Rule):
         sets = len(COEFFICIENTS[self.coefficients])
         if self.steps < 1 or self.steps % sets:
             raise ValueError(
-                f"steps={self.steps} must be a multiple of {sets}, the iterations of coefficients={self.coefficients!r}."
+                f"steps={self.steps} must be a multiple of {sets}, the iterations in {self.coefficients!r}."
             )
 
     def check(self, p: Tensor) -> None:
