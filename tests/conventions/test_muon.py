@@ -9,9 +9,9 @@ import torch
 
 import halflife
 from halflife.conventions import CONVENTIONS, convert, describe, find
-from halflife.conventions.framework_muon import FrameworkMuon, MuonScale, muon_scale
+from halflife.conventions.framework_muon import FrameworkMuon, FrameworkMuonW, MuonScale, muon_scale
 
-from .problem import EPS, LRS, W0, apart, left, run, λ, μ
+from .problem import EPS, LRS, MATRIX, W0, apart, left, run, λ, μ
 
 MUONS = [name for name, c in CONVENTIONS.items() if c.rule == "muon"]
 SHRINKING = [name for name in MUONS if CONVENTIONS[name].order != "coupled"]
@@ -87,7 +87,7 @@ def test_of_one_shape_the_learning_rate_makes_up_for_the_scale(shape: Shape) -> 
     result = convert(λ, "torch-muon", "dion-muon", lr=LRS[0], momentum=μ, eps=1e-30, shape=shape)
     ratio = muon_scale("original", *shape) / muon_scale("spectral_unclamped", *shape)
     assert (result.lr, result.weight_decay) == (pytest.approx(LRS[0] * ratio), pytest.approx(λ / ratio))
-    assert result.eps == pytest.approx(1e-30 / (1 - μ))
+    assert result.eps == pytest.approx(1e-30 / (1 - μ), abs=0)
     told = {"lr": result.lr, "weight_decay": result.weight_decay, "eps": result.eps, **result.flags}
     assert apart(walk("dion-muon", shape, **told), walk("torch-muon", shape, eps=1e-30)) <= 1e-12
 
@@ -154,6 +154,15 @@ def test_what_is_refused() -> None:
         find("dion-muon").optimizer([torch.ones(3).requires_grad_()])
     with pytest.raises(RuntimeError, match="complex"):
         find("dion-muon").optimizer([torch.ones(3, 3, dtype=torch.complex64).requires_grad_()])
+
+
+def test_beside_a_sum_of_gradients_eps_is_as_much_larger() -> None:
+    def stepped(average: Any, eps: float) -> Any:
+        return run(lambda p: FrameworkMuonW(p, lr=0.1, **forms, average=average, eps=eps), shape=MATRIX)
+
+    forms: dict[str, Any] = {"momentum": μ, "ns_precision": "float64"}
+    assert apart(stepped("sum", 1 / (1 - μ)), stepped("mean", 1.0)) <= 1e-12
+    assert apart(stepped("sum", 1.0), stepped("mean", 1.0)) >= 1e-2
 
 
 @pytest.mark.parametrize("scale", ["original", "match_rms_adamw", "spectral_unclamped"])
