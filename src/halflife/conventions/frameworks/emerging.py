@@ -6,8 +6,8 @@ from ..convention import Convention, Settings
 from ..framework_muon import MuonForm
 
 METHODS = (
-    "All of its optimizers with a weight_decay_method take it (Muon and the others that orthogonalize, SOAP, Lion, "
-    "Adam, …); here it is Muon's."
+    "weight_decay_method is of all optimizers that orthogonalize, of Lion and of the other elementwise ones, where it is "
+    "'decoupled' by default too; here it is Muon's."
 )
 MUON = Convention(
     name="emerging-muon",
@@ -59,6 +59,6 @@ PALM = replace(
     update="b ← μb + (1−μ)g, w ← (1 − lr²·λ)w − lr·√max(A, B)·NS₅(b)",
     factor="lr*lr",
     aliases=(),
-    notes=("lr² as it is in force, and not lr²/max_lr. Since version 0.3.",),
+    notes=("lr² as it is in force, and not lr²/max_lr. Version 0.3.0 has it, older revisions not.",),
 )
 ALL = (MUON, INDEPENDENT, L2, PALM)

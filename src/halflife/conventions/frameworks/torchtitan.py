@@ -14,7 +14,7 @@ ADAMW = Convention(
         "A ParamGroupConfig inherits nothing: one without weight_decay has torch's own, 0.01 of AdamW and 0 of Adam, "
         "which is coupled. The first pattern that matches a name takes it.",
         "implementation is 'fused', 'foreach' or 'for-loop', which are torch's; with 'fused_opt_states_bf16' the "
-        "moments are bfloat16. Before 2026 one Config had lr, beta1, beta2, eps and weight_decay for all parameters.",
+        "moments are bfloat16. Older revisions have one Config, of lr, eps and so on, for all parameters.",
         "Its DistMuon makes torch-muon's steps.",
     ),
 )
