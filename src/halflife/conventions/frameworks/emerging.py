@@ -6,7 +6,7 @@ from ..convention import Convention, Settings
 from ..framework_muon import MuonForm
 
 METHODS = (
-    "weight_decay_method is of all optimizers that orthogonalize, of Lion and of the other elementwise ones, where it is "
+    "weight_decay_method is of all optimizers that orthogonalize, of Lion and of other elementwise ones, where it is "
     "'decoupled' by default too; here it is Muon's."
 )
 MUON = Convention(
