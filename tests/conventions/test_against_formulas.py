@@ -205,6 +205,9 @@ CASES: dict[str, Step] = {
     **dict.fromkeys(("timm-lion", "keras-lion", "optax-lion", "optimi-lion"), lr_lion),
     **dict.fromkeys(("timm-sgdw", "optax-sgdw", "pytorch-optimizer-sgdw"), lr_sgdw),
     "torch-adam": lambda w, g, s, t, lr: w - lr * u(s, g + λ * w, t),
+    **dict.fromkeys(("mup", "unit-scaling-dependent"), torchs),  # of a multiple of 1; test_multiples.py has others
+    "mup-sgd": lambda w, g, s, t, lr: w - lr * trace(s, g + λ * w),
+    "unit-scaling": lambda w, g, s, t, lr: (1 - lr * (λ / α)) * w - lr * u(s, g, t),
     "torch-sgd": lambda w, g, s, t, lr: w - lr * trace(s, g + λ * w),
     "axlearn": lambda w, g, s, t, lr: w - lr / α * (α * u(s, g, t) + λ * w),
     "timm-corrected": corrected,

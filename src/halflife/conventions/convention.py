@@ -14,6 +14,7 @@ from .callable_schedule import CallableSchedule, following
 from .framework_adam import FrameworkAdamW
 from .framework_muon import FrameworkMuonW, MuonForm, muon_settings
 from .framework_sgd import FrameworkSGDW
+from .multiples import Multiples
 
 RuleName = Literal["adam", "nadam-timm", "nadam-optax", "sgd", "lion", "muon"]
 DecayScale = Literal["lr", "schedule", "one", "lr*schedule", "lr*lr"]
@@ -64,7 +65,8 @@ class Convention:
     max(√v̂, ε), "floored" √(v + 1e-15) + ε; a Muon has ‖v‖ for √v̂, and ``muon`` says the rest of it. ``bias``:
     whether the moments are "corrected" or "raw". ``lr_place``: outside or inside of SGD's momentum. ``amount``: λ
     itself or Loshchilov & Hutter's "normalized" λ√steps. ``beyond`` says why no other convention's numbers can stand
-    for this one, if none can. ``amsgrad``: what that flag takes the maximum of, "max" (of v) or "max of corrected"
+    for this one, if none can. ``multiples``: what the framework multiplies each parameter's lr and λ by, if it does.
+    ``amsgrad``: what that flag takes the maximum of, "max" (of v) or "max of corrected"
     (v̂); anything else says why it is refused. ``spelling``: the framework's own names of the arguments.
     """
 
@@ -85,6 +87,7 @@ class Convention:
     notes: tuple[str, ...] = ()
     beyond: str = ""
     muon: MuonForm | None = None
+    multiples: Multiples | None = None
     amsgrad: str = "it has no such flag, or one that was not looked into"
 
     def settings(self, **given: Any) -> Settings:
@@ -104,10 +107,12 @@ class Convention:
             raise ValueError(f"{self.name} cannot be built of a rule and a decay, for {self.beyond}.")
         given = _with_our_names(self, settings)
         schedule = CallableSchedule({name: given[name] for name in ("lr", "weight_decay") if callable(given[name])})
-        _check_base(self, given["lr"])
+        _check_callables(self, given)
         given |= schedule.at(0)
         if self.amount == "normalized":
             given["weight_decay"] = _denormalized(self, given.pop("steps", None), given["weight_decay"])
+        if self.multiples:
+            params = self.multiples.groups(params, given, self.name)
         kind = _class_for(self, given)
         optimizer = kind(params, decay=_decay_of(self), **_rule_settings(self, given))
         if schedule.callables:
@@ -192,11 +197,17 @@ def _bound(convention: Convention, settings: Keywords) -> str:
     return convention.amsgrad
 
 
-def _check_base(convention: Convention, lr: Any) -> None:
-    if callable(lr) and "schedule" in convention.factor:
+def _check_callables(convention: Convention, given: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` for a callable where the framework wants the base number."""
+    if callable(given["lr"]) and "schedule" in convention.factor:
         raise ValueError(
             f"{convention.name} decays by λ times the schedule, lr divided by its base; give lr as a number, the base, "
             "and let a scheduler of torch move it."
+        )
+    if convention.multiples and any(callable(given[name]) for name in ("lr", "weight_decay")):
+        raise ValueError(
+            f"{convention.name} multiplies lr and weight_decay, parameter by parameter, when it is made; give both as "
+            "numbers, and let a scheduler of torch move the lr."
         )
 
 

@@ -167,6 +167,8 @@ def weight_decays(
         if convention.rule != rule or convention.beyond:
             continue
         if convention.order == "coupled":
+            if convention.multiples:
+                continue  # what λ was multiplied by is not seen in the group
             if decay.placement == "before" or weight_decay == 0:
                 found[name] = weight_decay
         elif c is not None and c < 1 and base > 0:

@@ -70,9 +70,20 @@ def _coupled(source: Convention, inner: Convention) -> str:
 
 
 def explanation(source: Convention, target: Convention, exact: bool, each_step: bool) -> str:
-    """The sentence for numbers that are exact, or not."""
+    """The sentence for numbers that are exact, or not, and one on what each parameter's are multiplied by."""
     if source is target:
         return "Exact: it is the same convention."
+    words = [_explanation(source, target, exact, each_step)]
+    for c in (source, target):
+        if c.multiples:
+            words.append(
+                f"These are the numbers of a parameter that {c} multiplies by 1; {c.multiples.words}: convert that by "
+                "its own."
+            )
+    return " ".join(words)
+
+
+def _explanation(source: Convention, target: Convention, exact: bool, each_step: bool) -> str:
     differing = "; ".join(differences(source, target))
     if exact:
         return f"Exact: {differing}; the numbers make up for it." if differing else "Exact: both make the same update."

@@ -16,6 +16,7 @@ from . import (
     huggingface,
     keras,
     loshchilov_hutter,
+    mup,
     optax,
     optimi,
     paper,
@@ -26,6 +27,7 @@ from . import (
     torch,
     torchao,
     torchtitan,
+    unit_scaling,
     zhuang,
 )
 
@@ -42,6 +44,8 @@ ALL = (
     *optimi.ALL,
     *pytorch_optimizer.ALL,
     *heavyball.ALL,
+    *mup.ALL,
+    *unit_scaling.ALL,
     *fairseq.ALL,
     *huggingface.ALL,
     *bert.ALL,
