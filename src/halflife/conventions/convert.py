@@ -131,7 +131,7 @@ def _compared(source: Convention, target: Convention, given: Settings, run: Cour
         return Conversion(source, target, given, new, verdict, words, each_step=each_step, flags=match.flags)
     bounds = (_share(apart.drift), _step_share(source, apart.step))
     order = growth_of_difference(source, target, moves=run.moves)
-    return Conversion(source, target, given, new, verdict, words, *bounds, order, each_step, match.flags)
+    return Conversion(source, target, given, new, verdict, words, *bounds, order, each_step, flags=match.flags)
 
 
 @dataclass(frozen=True)

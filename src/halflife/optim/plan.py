@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..decays import Decay
 from ..engines import Choice, GroupStep, static_key
-from ..engines.foreach import BATCH
+from ..engines.foreach import most_at_once
 from ..engines.formats import HALF
 from ..engines.memory import SCALE, ParameterState
 from ..regularizers import Regularizer
@@ -222,7 +222,7 @@ def _batches(step: GroupStep) -> Iterator[GroupStep]:
     """The step of some neighbours at a time, of as many as the foreach engine steps at once."""
     taken, size = list[int](), 0
     for i, p in enumerate(step.params):
-        if taken and size + p.nbytes > BATCH:
+        if taken and size + p.nbytes > most_at_once(p):
             yield step.part(taken)
             taken, size = [], 0
         taken.append(i)
