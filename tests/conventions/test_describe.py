@@ -130,3 +130,16 @@ def test_no_warnings_where_all_is_well() -> None:
 def test_without_weight_decay_it_says_so() -> None:
     with pytest.raises(ValueError, match="no weight_decay in parameter group 0"):
         describe(torch.optim.LBFGS([matrix()]))
+
+
+def test_a_lion_that_keeps_its_first_lr_to_itself_is_not_known() -> None:
+    """lion_pytorch's decoupled_weight_decay=True."""
+    kind = type(
+        "Lion", (torch.optim.Optimizer,), {"__module__": "lion_pytorch.lion_pytorch", "step": lambda self: None}
+    )
+    optimizer = kind([matrix()], {"lr": 0.1, "weight_decay": 0.1})
+    optimizer.decoupled_wd = False
+    assert only(optimizer).removed == pytest.approx(0.01)
+    optimizer.decoupled_wd = True
+    with pytest.raises(ValueError, match="makes a step of its own"):
+        describe(optimizer)

@@ -20,6 +20,8 @@ from .effective_update import decay_factor
 from .registry import CONVENTIONS
 
 Group = dict[str, Any]
+TIMMS_PEAK = "max_lr_snapshot"
+"""Where timm keeps the lr that its corrected decay is measured by."""
 
 
 def describe(
@@ -67,7 +69,7 @@ def _described(
 
 def _base_lr(group: Group) -> float:
     """α as our optimizers read it: what the group or a scheduler says is the peak, else lr as it was at first."""
-    said = [group[name] for name in SAID if group.get(name) is not None]
+    said = [group[name] for name in (*SAID, TIMMS_PEAK) if group.get(name) is not None]
     return number(said[0] if said else base_lr_of(group))
 
 
@@ -104,8 +106,11 @@ def decay_in(optimizer: torch.optim.Optimizer, group: Group) -> Decay:
     """The group's treatment; plain SGD's coupled λ is the same as a decoupled one."""
     _check_known(optimizer)
     decoupled = isinstance(optimizer, _DECOUPLED) and group.get("decay") is None and "rule" not in group
-    decay = Decay("explicit", "lr") if decoupled or _elsewhere(optimizer) else decay_of(group)
-    plain = isinstance(optimizer, torch.optim.SGD) and number(group.get("momentum", 0.0)) == 0
+    if _elsewhere(optimizer):
+        decay = _by_their_flags(group)
+    else:
+        decay = Decay("explicit", "lr") if decoupled else decay_of(group)
+    plain = _rule(optimizer) == "sgd" and number(group.get("momentum", 0.0)) == 0
     return Decay("explicit", "lr") if plain and decay.placement == "before" else decay
 
 
@@ -118,12 +123,23 @@ _ELSEWHERE = {
     "lion_pytorch": ("Lion",),
     "schedulefree": (),
 }
-"""Classes of others whose weight_decay takes lr·λ a step, by how their names begin."""
+"""Classes of others whose weight_decay takes lr·λ a step but for their flags, by how their names begin."""
 
 
 def _elsewhere(optimizer: torch.optim.Optimizer) -> bool:
     kind = type(optimizer)
+    if getattr(optimizer, "decoupled_wd", False):
+        return False  # lion_pytorch divides λ by one lr for all groups, and keeps that lr to itself
     return kind.__name__.startswith(_ELSEWHERE.get(kind.__module__.partition(".")[0], ()) or "\0")
+
+
+def _by_their_flags(group: Group) -> Decay:
+    """What optimi's decouple_lr and decouple_wd and timm's corrected_weight_decay make of λ."""
+    if group.get("decouple_lr"):
+        return Decay("explicit", "schedule")
+    if group.get("corrected_weight_decay"):
+        return Decay("explicit", "lr*schedule")
+    return Decay("before") if group.get("decouple_wd") is False else Decay("explicit", "lr")
 
 
 def _check_known(optimizer: torch.optim.Optimizer) -> None:
