@@ -57,6 +57,7 @@ PLACES = [
     ("before", "none"),
     *product(("explicit", "cautious", "implicit"), ("lr", "schedule", "lr*schedule", "lr/metric")),
     ("explicit", "one"),
+    ("explicit", "lr*lr"),
 ]
 DECAYS: list[str | tuple[str, str]] = [
     *NAMED,

@@ -245,6 +245,8 @@ def threshold(step: str, lam: float, lr: float, eta: float, D: Any) -> Any:
             return eta * lam
         case "lr*schedule":
             return lr * eta * lam
+        case "lr*lr":
+            return lr * lr * lam
         case "lr/metric":
             return lr * lam / D
     raise ValueError(step)

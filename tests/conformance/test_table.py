@@ -53,8 +53,8 @@ def visible(cell: Cell) -> tuple[float, list[np.ndarray]]:
 
 def test_table_is_the_whole_table() -> None:
     measured = [rule for rule, _ in VARIANTS if registry.entry_named(rule).rule.metric]
-    assert len(TABLE) == len(VARIANTS) * (5 * 11 + 13 * 3) + len(measured) * (5 * 3 + 11)
-    assert len(DECAYS) == 14
+    assert len(TABLE) == len(VARIANTS) * (5 * 12 + 13 * 3) + len(measured) * (5 * 3 + 11)
+    assert len(DECAYS) == 15
     assert {cell.decay for cell in TABLE} >= set(NAMED)
 
 
