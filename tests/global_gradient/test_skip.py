@@ -212,7 +212,7 @@ def test_a_schedule_that_has_not_moved_reads_nothing(engine: Any) -> None:
 
 @each_engine
 def test_large_tensors_are_taken_back_a_few_at_a_time(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("halflife.optim.plan.BATCH", 64)
+    monkeypatch.setattr("halflife.engines.foreach.ON_CPU", 64)
     params = weights(torch.float32)
     optimizer = halflife.AdamW(params, lr=0.1, capturable=True, skip_nonfinite=True, **engine)
     for k in range(3):
