@@ -60,8 +60,8 @@ class Toy:
         if self.placement == "before":
             g = g + self.lam * gradient(R, w)
         u, D = self.direction(g)
-        scales = {"none": 1.0, "one": 1.0, "lr": lr, "schedule": eta, "lr*schedule": lr * eta, "lr/metric": lr / D}
-        tau = scales[self.multiplier] * self.lam
+        scales = {"none": 1.0, "one": 1.0, "lr": lr, "schedule": eta, "lr*schedule": lr * eta, "lr*lr": lr * lr}
+        tau = self.lam * (lr / D if self.multiplier == "lr/metric" else scales[self.multiplier])
         if self.placement == "explicit":
             w = w - tau * gradient(R, w)
         elif self.placement == "cautious":
