@@ -15,7 +15,8 @@ PRELOADED = LD_PRELOAD="$$(g++ -print-file-name=lib$(1).so) $$(g++ -print-file-n
 # Where there is g++, C++ that does not build is an error.
 export HALFLIFE_NEEDS_NATIVE := $(shell test "$$(uname -s)" = Linux && command -v g++ >/dev/null && echo 1)
 
-.PHONY: study test test-slow test-random conventions trainers bench sanitize sanitize-threads distributed cuda-text gpu lint clean
+.PHONY: study test test-slow test-random conventions trainers docs notebooks bench sanitize sanitize-threads distributed \
+	cuda-text gpu lint clean
 
 study: .venv/lab.stamp           ## train the grid on digits, draw the heatmaps, print the table
 	$(BIN)/halflife study --out study
@@ -35,6 +36,13 @@ conventions: .venv/conventions-test.stamp ## every convention beside the framewo
 
 trainers: .venv/trainers-test.stamp ## our optimizers under the trainers of others
 	$(BIN)/python -m pytest --numprocesses auto tests/training
+
+docs: .venv/docs.stamp           ## the documentation, into build/site; a warning is an error
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "The documentation is in build/site: python -m http.server --directory build/site"
+
+notebooks: .venv/docs.stamp      ## run every notebook of the course, in place
+	$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace docs/notebooks/*.ipynb
 
 bench: .venv/lab.stamp           ## time every optimizer's step beside torch's
 	$(BIN)/halflife bench --out bench

@@ -1,4 +1,4 @@
-"""The README's Python runs, its promises of names hold."""
+"""The README's promises and links hold, and what the page on kernels says is so."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from halflife.rules import Rule, Scalar, State
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RAW = "https://raw.githubusercontent.com/halflife-optim/halflife/main/"
+SITE = "https://halflife-optim.github.io/halflife/"
 
 
 def test_the_code_of_the_page_on_kernels_runs() -> None:
@@ -55,22 +57,40 @@ def test_what_the_page_on_kernels_quotes_is_said() -> None:
     assert [round(p.mean().item(), 6) for p in params] == [round(1 - 0.5 / 3**0.5, 6), 0.75]
 
 
-def test_code_blocks_run_in_order() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) >= 3
-    scope: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), scope)
-
-
-def test_every_decay_regularizer_and_optimizer_is_named() -> None:
-    for name in [*NAMED, *KNOWN]:
-        assert name in README, name
+def test_every_decay_regularizer_and_optimizer_is_in_the_concepts() -> None:
+    concepts = (ROOT / "docs/concepts/index.md").read_text(encoding="utf-8")
     optimizers = [n for n in halflife.__all__ if isinstance(getattr(halflife, n), type)]
-    assert [n for n in optimizers if n not in README] == []
+    assert [n for n in (*NAMED, *KNOWN, *optimizers) if n not in concepts] == []
+
+
+def test_its_numbers_of_names_are_right() -> None:
+    classes = {n: getattr(halflife, n) for n in halflife.__all__ if isinstance(getattr(halflife, n), type)}
+    optimizers = [n for n, c in classes.items() if issubclass(c, torch.optim.Optimizer) and n != "Optimizer"]
+    of_torch = [n for n in optimizers if hasattr(torch.optim, n)]
+    counts = (len(of_torch), len(optimizers) - len(of_torch), len(NAMED), len(KNOWN))
+    words = {6: "six", 7: "seven", 8: "eight", 14: "fourteen", 15: "fifteen"}
+    a, b, c, d = (words[n] for n in counts)
+    said = f"{a} optimizers of torch and {b} more, {c} decays, {d} regularizers"
+    assert said in " ".join(README.split()), said
+
+
+def test_it_fits_a_screen() -> None:
+    assert README.count("\n") <= 70
 
 
 def test_pictures_exist() -> None:
+    """By absolute addresses: the page is shown by PyPI too."""
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
     assert pictures
-    assert all((ROOT / picture).is_file() for picture in pictures)
+    for picture in pictures:
+        assert picture.startswith(RAW), picture
+        assert (ROOT / picture.removeprefix(RAW)).is_file(), picture
+
+
+def test_its_links_into_the_site_are_pages_of_the_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = re.findall(rf"\]\({re.escape(SITE)}(.*?)/?\)", README)
+    assert pages
+    for page in pages:
+        names = (f"{page}.md", f"{page}/index.md", f"{page}/README.md", f"{page}.ipynb")
+        assert any(f" {name}\n" in menu for name in names), page
