@@ -123,7 +123,7 @@ def test_every_page_fits_and_is_plain_where_there_is_no_terminal(name):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["adanw"], "no optimizer, decay or regularizer is called 'adanw'; did you mean AdamW"),
+        (["adanw"], "history) is called 'adanw'; did you mean AdamW"),
         (["xyz"], "is called 'xyz'; `halflife explain` lists all."),
         (["adam", "--decay", "none"], "decay 'none' is not a treatment; choose among coupled"),
         (["l1", "--decay", "coupled"], "--decay goes with an optimizer, not with L1"),

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import typer
 
 from ..conventions import CONVENTIONS, Convention, Conversion, RuleOfThumb, find
+from ..explain.paper import columns
 from .letters import readable
-from .wrapping import columns, say, stacked, terminal_width
+from .wrapping import say, stacked, terminal_width
 
 WIDTH = 110
 COLUMNS = ("to", "weight decay", "lr", "ε", "", "decay off by", "step off by")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .explain_pages import show
+from ..explain.pages import show
 from .explain_paper import RichPaper
 from .wrapping import give_up
 

@@ -10,11 +10,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..explain.paper import Cell, Plot, Step
+from .braille import side_by_side
 from .letters import readable
-from .paper import SHORT, Cell, Paper, Step
+from .paper import SHORT, TextPaper
 
 
-class RichPaper(Paper):
+class RichPaper(TextPaper):
     """A console with the few things that the pages need."""
 
     def __init__(self, console: Console) -> None:
@@ -100,6 +102,11 @@ class RichPaper(Paper):
             text = Text("\n".join(lines), style="bold" if step.letter == readable("w′") else "")
             table.add_row(step.letter, text.append(f"\n{step.remark}", "dim italic") if step.remark else text)
         self._put(table, 4)
+
+    def plots(self, plots: Sequence[Plot]) -> None:
+        """Small pictures in dots, as many beside each other as there is room for."""
+        for line in side_by_side(plots, self.console.width - 2):
+            self._put(Text(readable(line)))
 
     def _folded(self, cells: list[Text]) -> None:
         first = cells[0] if cells[0].spans else Text(cells[0].plain, style="cyan")

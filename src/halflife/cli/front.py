@@ -6,10 +6,10 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 from .. import __version__
+from ..explain.pages import show
 from .doctor import doctor
 from .examples import EXAMPLES, SUMMARY, load_rules
-from .explain_pages import show
-from .paper import Paper
+from .paper import TextPaper
 from .wrapping import give_up, page_width
 
 OTHERS = ("study", "report", "export", "import", "bench", "convert")
@@ -54,6 +54,6 @@ def _parser(missing: str) -> ArgumentParser:
 
 def _explain(name: str | None, decay: str | None) -> None:
     try:
-        show(Paper(page_width() or 100), name, decay)
+        show(TextPaper(page_width() or 100), name, decay)
     except ValueError as error:
         give_up(str(error))

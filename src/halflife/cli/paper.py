@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from typing import NamedTuple, TypeAlias
 
+from ..explain.paper import Cell, Paper, Plot, Step, columns, plain
+from .braille import side_by_side
 from .letters import readable
-from .wrapping import columns, folded
+from .wrapping import folded
 
 NARROW = 84
 """Below this many columns, tables of three columns or more are folded."""
@@ -18,22 +19,9 @@ NARROW = 84
 SHORT = 36
 """What stands in a column of a derivation; longer expressions get lines of their own."""
 
-Cell: TypeAlias = "str | tuple[tuple[str, str], ...]"
-"""Words, or words each in a style, such as "bold cyan"."""
 
-
-class Step(NamedTuple):
-    """A line of a derivation."""
-
-    letter: str
-    letters: str
-    figures: str
-    value: str
-    remark: str
-
-
-class Paper:
-    """The few things that the pages need, printed as plain text of so many columns."""
+class TextPaper(Paper):
+    """A page printed as plain text of so many columns."""
 
     def __init__(self, width: int) -> None:
         self.width = width
@@ -77,15 +65,15 @@ class Paper:
 
     def pairs(self, rows: Iterable[Sequence[Cell]]) -> None:
         """A word and what there is to say of it."""
-        self._grid([[_plain(cell) for cell in row] for row in rows])
+        self._grid([[plain(cell) for cell in row] for row in rows])
 
     def figures(self, headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         """Columns of numbers; one without a heading holds words."""
-        self._grid([[_plain(cell) for cell in row] for row in (headings, *rows)])
+        self._grid([[plain(cell) for cell in row] for row in (headings, *rows)])
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Columns of words; where there is little room the last cell of each row goes beneath the others."""
-        texts = [[_plain(cell) for cell in row] for row in rows]
+        texts = [[plain(cell) for cell in row] for row in rows]
         if not self.narrow:
             self._grid([list(headings), *texts] if any(headings) else texts)
             return
@@ -97,6 +85,11 @@ class Paper:
     def derivation(self, steps: Sequence[Step]) -> None:
         """``letter = letters = figures = value``, a line for each; a remark beneath."""
         self._grid([[step.letter, "\n".join(part for part in step[1:] if part)] for step in steps], 4)
+
+    def plots(self, plots: Sequence[Plot]) -> None:
+        """Small pictures in dots, as many beside each other as there is room for."""
+        for line in side_by_side(plots, self.width - 2):
+            print(f"  {readable(line)}".rstrip())
 
     def _grid(self, rows: Sequence[Sequence[str]], indent: int = 2) -> None:
         """Columns as wide as they need, the last of them folded to what is left."""
@@ -112,7 +105,3 @@ class Paper:
     def _put(self, what: str, indent: int = 2) -> None:
         for line in folded(what, self.width - indent):
             print(f"{' ' * indent}{line}".rstrip())
-
-
-def _plain(cell: Cell) -> str:
-    return cell if isinstance(cell, str) else "".join(text for text, _ in cell)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from shutil import get_terminal_size
 from textwrap import TextWrapper
 from typing import NoReturn, TextIO
-from unicodedata import combining
 
 from .letters import readable
 
@@ -16,11 +15,6 @@ WIDEST = 120
 """Columns: longer lines than these are hard to read."""
 
 _GLUE = "\0"  # what stands between words that stay together
-
-
-def columns(text: str) -> int:
-    """How many columns a terminal shows it in: an accent is none."""
-    return sum(not combining(letter) for letter in text)
 
 
 def folded(text: str, width: int, indent: int = 0) -> list[str]:

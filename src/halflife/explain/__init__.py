@@ -5,12 +5,14 @@ from .composition import Composition, composition, treatments, update_of
 from .decays import DECAYS
 from .derivation import WorkedLine
 from .expressions import figure
+from .markdown import markdown
 from .names import Text, UnknownNameError, default, find, optimizer_class, registered, rule_text
 from .optimizers import OPTIMIZERS
 from .recommendations import RECOMMENDATIONS
 from .regularizers import REGULARIZERS
 from .rules import RULES
 from .texts import DecayText, OptimizerText, RegularizerText, RuleText, Setting
+from .topics import TOPICS, Topic
 from .verification import THRESHOLD, Prox, verified_prox
 from .worked import NOTEBOOK_AFTER, STEPS, Worked, worked
 
@@ -23,6 +25,7 @@ __all__ = [
     "RULES",
     "STEPS",
     "THRESHOLD",
+    "TOPICS",
     "Composition",
     "DecayText",
     "OptimizerText",
@@ -31,6 +34,7 @@ __all__ = [
     "RuleText",
     "Setting",
     "Text",
+    "Topic",
     "UnknownNameError",
     "Worked",
     "WorkedLine",
@@ -39,6 +43,7 @@ __all__ = [
     "default",
     "figure",
     "find",
+    "markdown",
     "optimizer_class",
     "registered",
     "rule_text",

@@ -17,8 +17,9 @@ from .optimizers import OPTIMIZERS
 from .regularizers import REGULARIZERS
 from .rules import RULES
 from .texts import DecayText, OptimizerText, RegularizerText, RuleText
+from .topics import TOPICS, Topic
 
-Text = OptimizerText | DecayText | RegularizerText | RuleEntry
+Text = OptimizerText | DecayText | RegularizerText | RuleEntry | Topic
 
 ALSO = {"ridge": "L2", "lasso": "L1", "l2sp": "TowardInit", "amsgrad": "Adam", "nesterov": "SGD", "momentum": "SGD"}
 """Other names for the same."""
@@ -29,13 +30,14 @@ class UnknownNameError(ValueError):
 
 
 def find(name: str) -> Text:
-    """The optimizer, decay or regularizer of that name, in any case, with or without hyphens and underscores; of a
-    registered rule that has no text here, its entry.
+    """The optimizer, decay, regularizer or topic of that name, in any case, with or without hyphens and underscores.
+
+    Of a registered rule that has no text here it is the entry.
 
     Raises ``UnknownNameError`` with near misses for any other.
     """
     rules = {entry.name: entry for entry in registered()}
-    everything: dict[str, Text] = {**rules, **OPTIMIZERS, **DECAYS, **REGULARIZERS}
+    everything: dict[str, Text] = {**rules, **OPTIMIZERS, **DECAYS, **REGULARIZERS, **TOPICS}
     by_key = {_key(known): known for known in everything} | ALSO
     key = _key(name)
     if key in by_key:
@@ -43,7 +45,8 @@ def find(name: str) -> Text:
     near = dict.fromkeys(by_key[match] for match in get_close_matches(key, by_key, n=3, cutoff=0.6))
     hint = f"did you mean {_either(list(near))}? " if near else ""
     raise UnknownNameError(
-        f"no optimizer, decay or regularizer is called {name!r}; {hint}`halflife explain` lists all."
+        f"no optimizer, decay, regularizer or topic ({', '.join(TOPICS)}) is called {name!r}; "
+        f"{hint}`halflife explain` lists all."
     )
 
 

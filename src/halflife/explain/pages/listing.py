@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from ..decays import NAMED
-from ..explain import (
-    DECAYS,
-    OPTIMIZERS,
-    RECOMMENDATIONS,
-    REGULARIZERS,
-    RULES,
-    algebra,
-    composition,
-    registered,
-)
-from .explain_rule import about
-from .paper import Paper
-from .wrapping import columns
+from ...decays import NAMED
+from .. import algebra
+from ..composition import composition
+from ..decays import DECAYS
+from ..names import registered
+from ..optimizers import OPTIMIZERS
+from ..paper import Paper, columns
+from ..recommendations import RECOMMENDATIONS
+from ..regularizers import REGULARIZERS
+from ..rules import RULES
+from ..topics import TOPICS
+from .rule import about
 
 LINE = 46
 """Columns for an equation."""
@@ -31,11 +29,13 @@ def show_list(paper: Paper) -> None:
     ):
         paper.heading(heading)
         paper.table(("", column, "when"), rows)
+    paper.heading("Topics")
+    paper.table(("", "", "when"), [(topic.name, topic.title, topic.when) for topic in TOPICS.values()])
     if registered():
         paper.heading("Other registered rules")
         paper.pairs([(entry.name, about(entry)[0]) for entry in registered()])
     paper.heading("In general")
-    paper.pairs([("·", words) for words in RECOMMENDATIONS])
+    paper.bullets(RECOMMENDATIONS)
 
 
 def optimizer_line(name: str) -> str:

@@ -1,29 +1,24 @@
-"""The pages of ``halflife explain NAME`` for a decay or a regularizer, and the choice among all."""
+"""A decay's page, a regularizer's, and the choice among all."""
 
 from __future__ import annotations
 
-from ..decays import NAMED, Decay
-from ..explain import (
-    RULES,
-    THRESHOLD,
-    DecayText,
-    OptimizerText,
-    RegularizerText,
-    Text,
-    algebra,
-    composition,
-    figure,
-    find,
-    verified_prox,
-)
-from ..registry import RuleEntry
-from ..regularizers import L2
-from ..update import check
-from .explain_example import show_example, show_lines
-from .explain_list import show_list
-from .explain_optimizer import show_optimizer
-from .explain_rule import show_rule
-from .paper import Cell, Paper
+from ...decays import NAMED, Decay
+from ...registry import RuleEntry
+from ...regularizers import L2
+from ...update import check
+from .. import algebra
+from ..composition import composition
+from ..expressions import figure
+from ..names import Text, find
+from ..paper import Cell, Paper
+from ..rules import RULES
+from ..texts import DecayText, OptimizerText, RegularizerText
+from ..topics import Topic
+from ..verification import THRESHOLD, verified_prox
+from .example import show_example, show_lines
+from .listing import show_list
+from .optimizer import show_optimizer
+from .rule import show_rule
 
 
 def show(paper: Paper, name: str | None, decay: str | None = None) -> None:
@@ -41,6 +36,8 @@ def show(paper: Paper, name: str | None, decay: str | None = None) -> None:
         _decay(paper, text)
     elif isinstance(text, RuleEntry):
         show_rule(paper, text, decay)
+    elif isinstance(text, Topic):
+        text.show(paper)
     else:
         _regularizer(paper, text)
     if text is not None:

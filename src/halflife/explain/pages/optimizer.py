@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from ..decays import NAMED
-from ..explain import Composition, OptimizerText, Setting, algebra, composition, default
-from .explain_example import show_example
-from .paper import Cell, Paper
+from ...decays import NAMED
+from .. import algebra
+from ..composition import Composition, composition
+from ..names import default
+from ..paper import Cell, Paper
+from ..texts import OptimizerText, Setting
+from .example import show_example
 
 _COMMON = (("lr, η", "learning rate in force, and lr/(base lr)"), ("λ, t", "weight decay; the step, from 1"))
 _METRIC = (("w, g", "a weight and its gradient"), ("u, D", "the direction, and the metric it is measured in"))

@@ -7,9 +7,11 @@ from warnings import catch_warnings, simplefilter
 
 from torch import Tensor
 
-from ..explain import NOTEBOOK_AFTER, STEPS, Worked, WorkedLine, figure, worked
-from ..optim import Optimizer
-from .paper import Cell, Paper, Step
+from ...optim import Optimizer
+from ..derivation import WorkedLine
+from ..expressions import figure
+from ..paper import Cell, Paper, Step
+from ..worked import NOTEBOOK_AFTER, STEPS, Worked, worked
 
 PROBLEM = {
     1: "A parameter p1 (2, 4) in float64; the loss is (p1²).sum(), so that g = 2w.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 
-from ..explain import treatments
-from ..optimizers import optimizer_of
-from ..registry import RuleEntry
-from .explain_example import show_example
-from .paper import Paper
+from ...optimizers import optimizer_of
+from ...registry import RuleEntry
+from ..composition import treatments
+from ..paper import Paper
+from .example import show_example
 
 
 def show_rule(paper: Paper, entry: RuleEntry, decay: str | None) -> None:
