@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -53,6 +54,16 @@ def _rule(optimizer: type[Optimizer], settings: dict[str, Any]) -> Rule:
     with on_purpose():
         made = optimizer([torch.zeros(1, 1)], **{"lr": 1.0, **settings})  # all rules take a matrix
     return made.view(made.param_groups[0]).rule
+
+
+def rule_of_matrices(rule: Rule) -> str:
+    """The registered name of a rule that takes no vector, for a group; empty for any other."""
+    try:
+        rule.check(torch.zeros(1))
+    except (ValueError, RuntimeError):
+        with suppress(KeyError):
+            return registry.entry_named(type(rule).__name__).name
+    return ""
 
 
 def _by_name() -> dict[str, type[Optimizer]]:

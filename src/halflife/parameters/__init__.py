@@ -1,6 +1,8 @@
-"""What a model's parameters are, read from their names, shapes and modules: of which kind, and how deep they lie."""
+"""What a model's parameters are, read from their names, shapes and modules: of which kind, how deep they lie,
+and which layer is the last."""
 
 from .depth import LayerDepths, layer_depths
+from .heads import head_of
 from .kinds import KINDS, Pattern, check_patterns, first_match, matches, meaning, shown
 from .named_parameters import Location, NamedParameter, named_parameters
 
@@ -12,6 +14,7 @@ __all__ = [
     "Pattern",
     "check_patterns",
     "first_match",
+    "head_of",
     "layer_depths",
     "matches",
     "meaning",

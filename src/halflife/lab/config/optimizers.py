@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -14,17 +13,16 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ... import optim
-from ...catalogue import Catalogue, command_name, why_not
+from ...catalogue import Catalogue, command_name, rule_of_matrices, why_not
 from ...decays import NAMED, Decay
 from ...optim.groups import on_purpose
 from ...optimizers import SGD, SGDW, Adam, AdamW
-from ...registry import entry_named
+from ...parameters import head_of
 from ...rules import Rule
 from ...training import param_groups
 from ...training.routing import AS_ADAMW, REST
 from ...update import Update
 from ..errors import StudyError
-from ..models.heads import head_of
 
 HALF_DECADES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Three decades, which hold the best λ of every optimizer whose λ is not multiplied by lr at each step."""
@@ -52,7 +50,7 @@ class OptimizerSpec:
 
     ``matrix`` is the rule of one that takes matrices alone, empty for all others: it steps the matrices inside a model,
     AdamW the rest, by the same lr and λ, λ of all parameters as with any optimizer of a study. ``head`` are patterns of
-    the model's last layer, which is AdamW's too; None where the model tells (``models.head_of``).
+    the model's last layer, which is AdamW's too; None where the model tells (``parameters.head_of``).
     """
 
     name: str
@@ -225,16 +223,6 @@ def spec_of(name: str, optimizer: type[optim.Optimizer]) -> OptimizerSpec:
     equation, factor = equation_of(update.decay, rule), lr_factor_of(optimizer, rule)
     label = f"{optimizer.__name__} + AdamW" if matrix else optimizer.__name__
     return OptimizerSpec(name, label, equation, optimizer, lams=lams, lr_factor=factor, matrix=matrix)
-
-
-def rule_of_matrices(rule: Rule) -> str:
-    """The registered name of a rule that takes no vector, for a group; empty for any other."""
-    try:
-        rule.check(torch.zeros(1))
-    except (ValueError, RuntimeError):
-        with suppress(KeyError):
-            return entry_named(type(rule).__name__).name
-    return ""
 
 
 OPTIMIZER_SPECS = Catalogue(

@@ -40,7 +40,7 @@ class Settings:
     all. ``options`` are keywords of the model, or of the problem: its function's, or those that ``train(config)`` reads
     in ``config.options``.
     ``head`` are patterns of the names of the model's last layer, such as "classify.*", for optimizers that step the
-    matrices inside a model otherwise than the rest (muon); None where the model tells: see ``models.head_of``.
+    matrices inside a model otherwise than the rest (muon); None where the model tells: see ``parameters.head_of``.
     Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
     """
 

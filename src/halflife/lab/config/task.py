@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from ...parameters import head_of
 from ..errors import StudyError
 from ..models.fitting import MODELS
-from ..models.heads import head_of
 from ..problems import PROBLEMS, Problem, Split, problem_named
 from ..training import Training
 from .keywords import check_options, keywords_of

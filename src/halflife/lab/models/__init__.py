@@ -1,6 +1,6 @@
 """What learns in a study: one architecture, one file; ``lab.fitting`` fits them to a problem."""
 
-from .heads import head_of
+from ...parameters import head_of
 from .mlp import flat_mlp, mlp
 from .resnet import resnet
 from .shake_shake import shake_shake
