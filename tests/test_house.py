@@ -34,7 +34,9 @@ ROOMS["lab"] = ROOMS["catalogue"] | {"catalogue", "schedules", "parameters", "tr
 ROOMS["benchmark"] = ROOMS["lab"] | {"lab"}
 ROOMS["explain"] = ROOMS["optimizers"] | {"optimizers"}
 ROOMS["cli"] = ROOMS["lab"] | {"lab", "benchmark", "explain", "conventions"}
-ROOMS["halflife"] = set(ROOMS) - {"lab", "benchmark", "cli", "explain", "halflife"}
+ROOMS["by_name"] = ROOMS["catalogue"] | {"catalogue", "parameters", "training"}
+ROOMS["integrations"] = ROOMS["by_name"] | {"by_name"}
+ROOMS["halflife"] = set(ROOMS) - {"lab", "benchmark", "cli", "explain", "integrations", "halflife"}
 HEAVY = {"typer", "rich", "matplotlib", "sklearn", "pandas", "scipy"}
 
 

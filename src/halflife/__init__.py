@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch.optim
 
 from . import conventions, regularizers, rules, schedules
+from .by_name import create_optimizer, list_optimizers
 from .conventions import HalfLife, Normalized, Timescale, describe
 from .decays import Decay
 from .optim import Optimizer
@@ -87,8 +88,10 @@ __all__ = [
     "Timescale",
     "__version__",
     "conventions",
+    "create_optimizer",
     "describe",
     "fuse_with_backward",
+    "list_optimizers",
     "param_groups",
     "regularizers",
     "rules",
