@@ -49,6 +49,18 @@ def optimizer_of(entry: RuleEntry) -> type[Optimizer]:
 
     What is made takes ``params``, ``lr`` and the rule's own fields as ``class X(Optimizer, rule=Rule)`` would; the same
     rule always has the same class.
+
+    Args:
+        entry: a rule's entry in ``halflife.registry``.
+
+    Returns:
+        A subclass of :class:`halflife.Optimizer`.
+
+    Example:
+        >>> from halflife.optimizers import optimizer_of
+        >>> from halflife.registry import entry_named
+        >>> optimizer_of(entry_named("lion")) is halflife.Lion
+        True
     """
     ours = OPTIMIZERS.get(entry.name) if getattr(rules, entry.name, None) is entry.rule else None
     return ours or _made(entry.rule)

@@ -1,7 +1,4 @@
-"""The optimizers by name, Adam and its kin: torch's five, Lion and, by class keywords, AdamL2, ProxAdam and AdamP.
-
-Written as those in ``sgd.py``.
-"""
+"""The optimizers by name, Adam and its kin: torch's six, Lion and, by class keywords, AdamL2, ProxAdam and AdamP."""
 
 from __future__ import annotations
 
@@ -36,6 +33,15 @@ class Adam(Optimizer, torch.optim.Adam, rule=rules.Adam, eps_inside=False):
         ValueError: torch's, for numbers out of range.
 
     Source: Kingma & Ba 2015. Equations and deviations: :class:`halflife.rules.Adam`.
+
+    Example:
+        A first step has the length lr, however large the gradient is.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        >>> optimizer = halflife.Adam([w], lr=0.1)
+        >>> w.grad = torch.tensor([0.5, -100.0])
+        >>> optimizer.step()
+        >>> w.data
+        tensor([ 0.9000, -1.9000])
     """
 
     @constructor
@@ -73,7 +79,18 @@ class AdamW(Adam, torch.optim.AdamW, decay="decoupled"):
     Raises:
         ValueError: torch's, for numbers out of range.
 
-    Source: Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101.
+    The other arguments: :class:`Optimizer`. Source: Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101.
+
+    Example:
+        What is left of a weight of 1 after a step without a gradient, in both forms:
+        >>> for decay in ("decoupled", "independent"):
+        ...     w = torch.nn.Parameter(torch.ones(1))
+        ...     optimizer = halflife.AdamW([w], lr=0.1, weight_decay=0.001, decay=decay)
+        ...     w.grad = torch.zeros(1)
+        ...     optimizer.step()
+        ...     print(decay, round(w.item(), 6))
+        decoupled 0.9999
+        independent 0.999
     """
 
     @constructor
@@ -114,6 +131,15 @@ class NAdam(Optimizer, torch.optim.NAdam, rule=rules.NAdam):
         ValueError: torch's, for numbers out of range.
 
     Source: Dozat 2016. Equations and deviations: :class:`halflife.rules.NAdam`.
+
+    Example:
+        The mean looks one step ahead, so that the first step is 1.06·lr, however large the gradient is.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        >>> optimizer = halflife.NAdam([w], lr=0.1)
+        >>> w.grad = torch.tensor([0.5, -100.0])
+        >>> optimizer.step()
+        >>> w.data
+        tensor([ 0.8944, -1.8944])
     """
 
     @constructor
@@ -153,6 +179,15 @@ class RAdam(Optimizer, torch.optim.RAdam, rule=rules.RAdam):
         ValueError: torch's, for numbers out of range.
 
     Source: Liu et al. 2020. Equations and deviations: :class:`halflife.rules.RAdam`.
+
+    Example:
+        With β₂ = 0.999 the first five steps are those of momentum, so that the gradient's size counts.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        >>> optimizer = halflife.RAdam([w], lr=0.1)
+        >>> w.grad = torch.tensor([0.5, -2.0])
+        >>> optimizer.step()
+        >>> w.data
+        tensor([ 0.9500, -1.8000])
     """
 
     @constructor
@@ -190,6 +225,16 @@ class Adamax(Optimizer, torch.optim.Adamax, rule=rules.Adamax):
         ValueError: torch's, for numbers out of range.
 
     Source: Kingma & Ba 2015, section 7.1. Equations and deviations: :class:`halflife.rules.Adamax`.
+
+    Example:
+        After a gradient of 10 the next one, of 1, moves the weight by a tenth of lr only: D remembers the largest.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        >>> optimizer = halflife.Adamax([w], lr=0.1, betas=(0.0, 0.999))
+        >>> for g in ([10.0, 10.0], [1.0, 10.0]):
+        ...     w.grad = torch.tensor(g)
+        ...     optimizer.step()
+        >>> w.data
+        tensor([ 0.8900, -2.2000])
     """
 
     @constructor
@@ -225,6 +270,15 @@ class Lion(Optimizer, rule=rules.Lion, decay="decoupled"):
         ValueError: for numbers out of range.
 
     Source: Chen et al. 2023, https://arxiv.org/abs/2302.06675. Equations: :class:`halflife.rules.Lion`.
+
+    Example:
+        Each coordinate moves by lr, or not at all.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
+        >>> optimizer = halflife.Lion([w], lr=0.01, weight_decay=0)
+        >>> w.grad = torch.tensor([0.5, -100.0, 0.0])
+        >>> optimizer.step()
+        >>> w.data
+        tensor([ 0.9900, -1.9900,  3.0000])
     """
 
     @constructor
@@ -247,6 +301,15 @@ class AdamL2(Adam, weight_decay=1e-2, decay="coupled"):
     """Adam with an L2 penalty: ``g ← g + λw``, then Adam; what ``weight_decay`` of torch's Adam is.
 
     The arguments, shapes and errors are those of :class:`Adam`, with λ = 1e-2. Source: Loshchilov & Hutter 2019.
+
+    Example:
+        The penalty's gradient goes through Adam: without another gradient its size does not matter.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        >>> optimizer = halflife.AdamL2([w], lr=0.1, weight_decay=1e-4)
+        >>> w.grad = torch.zeros(2)
+        >>> optimizer.step()
+        >>> w.data
+        tensor([ 0.9000, -1.9000])
     """
 
 
@@ -255,6 +318,15 @@ class ProxAdam(Adam, weight_decay=1e-5, decay="proximal"):
 
     The arguments, shapes and errors are those of :class:`Adam`, with λ = 1e-5. Source: Zhuang et al. 2022,
     https://arxiv.org/abs/2202.00089.
+
+    Example:
+        With L1 small weights become exactly 0.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, 0.0004]))
+        >>> optimizer = halflife.ProxAdam([w], lr=1e-3, weight_decay=5e-4, regularizer=halflife.regularizers.L1())
+        >>> w.grad = torch.zeros(2)
+        >>> optimizer.step()
+        >>> w.data
+        tensor([0.9995, 0.0000])
     """
 
 
@@ -263,6 +335,15 @@ class AdamP(Adam, weight_decay=1e-2, decay="euclidean"):
 
     The arguments, shapes and errors are those of :class:`Adam`, with λ = 1e-2. Source: *Decay No More*, ICLR blog
     posts 2023. It is not Clova's optimizer of that name (``timm``, ``adamp``), which projects the decay.
+
+    Example:
+        A coordinate of large gradients, and so of a large D, decays less: here (1 + 0.1·0.01/D)⁻¹ of it stays.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, 1.0], dtype=torch.float64))
+        >>> optimizer = halflife.AdamP([w], lr=0.1, weight_decay=0.01)
+        >>> w.grad = torch.tensor([0.01, 100.0], dtype=torch.float64)
+        >>> optimizer.step()
+        >>> w.data
+        tensor([0.8182, 0.9000], dtype=torch.float64)
     """
 
 
@@ -280,8 +361,7 @@ class SparseAdam(Optimizer, torch.optim.SparseAdam, rule=rules.SparseAdam, captu
 
         m ← β₁m + (1−β₁)g,   v ← β₂v + (1−β₂)g²,   D = (√v + ε)/√(1−β₂ᵗ),   u = m/(1−β₁ᵗ)/D,   w ← w − lr·u
 
-    A decay would move all weights, or only those that a batch happens to name: both are refused. Embeddings that are to
-    decay want dense gradients.
+    A decay, of all weights or of those that a batch names, is refused: embeddings that decay want dense gradients.
 
     Args:
         betas, eps: as in :class:`Adam`; ε is added to the uncorrected √v.
@@ -293,6 +373,17 @@ class SparseAdam(Optimizer, torch.optim.SparseAdam, rule=rules.SparseAdam, captu
         RuntimeError: at a step with a dense gradient, torch's, or with a weight decay above 0.
 
     Source: Kingma & Ba 2015. Equations and deviations: :class:`halflife.rules.SparseAdam`.
+
+    Example:
+        Of an embedding only the row that the batch names moves.
+        >>> embedding = torch.nn.Embedding.from_pretrained(torch.ones(3, 2), freeze=False, sparse=True)
+        >>> optimizer = halflife.SparseAdam(embedding.parameters(), lr=0.1)
+        >>> embedding(torch.tensor([1])).sum().backward()
+        >>> optimizer.step()
+        >>> embedding.weight.data
+        tensor([[1.0000, 1.0000],
+                [0.9000, 0.9000],
+                [1.0000, 1.0000]])
     """
 
     @constructor

@@ -52,6 +52,19 @@ class LBFGS(torch.optim.LBFGS):
         TypeError: for an argument that it does not take, with the reason.
 
     Source: Nocedal 1980; Liu & Nocedal 1989. ``step(closure)`` returns the first f of the step, with its λR(w).
+
+    Example:
+        For a quadratic loss one call of ``step`` finds the least of loss + ½λ‖w‖²: (w − 3) + 0.5·w = 0 at w = 2.
+        >>> w = torch.nn.Parameter(torch.zeros(1))
+        >>> optimizer = halflife.LBFGS([w], line_search_fn="strong_wolfe", weight_decay=0.5)
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     loss = 0.5 * (w - 3).square().sum()
+        ...     loss.backward()
+        ...     return loss
+        >>> first = optimizer.step(closure)
+        >>> round(first.item(), 4), round(w.item(), 4)
+        (4.5, 2.0)
     """
 
     def __init__(
@@ -88,7 +101,14 @@ class LBFGS(torch.optim.LBFGS):
             weight_decay.attach(self)
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
-        """One step of at most ``max_iter`` iterations; returns the first loss that it saw, with its λR(w)."""
+        """One step of at most ``max_iter`` iterations.
+
+        Args:
+            closure: clears the gradients, computes the loss, calls ``backward()`` and returns the loss; called again and again.
+
+        Returns:
+            The first loss that it saw, with its λR(w).
+        """
         step: Any = torch.optim.LBFGS.step  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         while getattr(step, "hooked", False):  # hooks that torch puts around its own step, and Dynamo around those
             step = step.__wrapped__

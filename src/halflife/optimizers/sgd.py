@@ -41,6 +41,14 @@ class SGD(Optimizer, torch.optim.SGD, rule=rules.SGD):
         ValueError: torch's, for negative numbers and for Nesterov's momentum without one.
 
     Source: Polyak 1964; Sutskever et al. 2013. Equations and deviations: :class:`halflife.rules.SGD`.
+
+    Example:
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        >>> optimizer = halflife.SGD([w], lr=0.1, momentum=0.9, weight_decay=0.1)
+        >>> w.grad = torch.tensor([0.5, 0.5])
+        >>> optimizer.step()
+        >>> w.data  # w − 0.1·(g + 0.1·w)
+        tensor([ 0.9400, -2.0300])
     """
 
     @constructor
@@ -80,6 +88,16 @@ class ASGD(Optimizer, torch.optim.ASGD, rule=rules.ASGD):
         ValueError: torch's, for a negative lr or weight_decay.
 
     Source: Polyak & Juditsky 1992. Equations and deviations: :class:`halflife.rules.ASGD`.
+
+    Example:
+        The running average of the weights is kept in the state as ``ax``; with ``t0=0`` it begins at once.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = halflife.ASGD([w], lr=0.1, t0=0)
+        >>> for _ in range(10):
+        ...     w.grad = 2 * w.detach()
+        ...     optimizer.step()
+        >>> print(f"{w.item():.4f}, on average {optimizer.state[w]['ax'].item():.4f}")
+        0.1074, on average 0.3078
     """
 
     @constructor
@@ -118,6 +136,19 @@ class Adagrad(Optimizer, torch.optim.Adagrad, rule=rules.Adagrad):
         ValueError: torch's, for negative numbers.
 
     Source: Duchi, Hazan & Singer 2011. Equations and deviations: :class:`halflife.rules.Adagrad`.
+
+    Example:
+        With the same gradient the steps shrink as 1/√t.
+        >>> w = torch.nn.Parameter(torch.zeros(1))
+        >>> optimizer = halflife.Adagrad([w], lr=0.1)
+        >>> for _ in range(4):
+        ...     w.grad = torch.ones(1)
+        ...     optimizer.step()
+        ...     print(f"{w.item():.4f}")
+        -0.1000
+        -0.1707
+        -0.2284
+        -0.2784
     """
 
     @constructor
@@ -156,6 +187,15 @@ class Adadelta(Optimizer, torch.optim.Adadelta, rule=rules.Adadelta):
         ValueError: torch's, for negative numbers or ρ outside [0, 1].
 
     Source: Zeiler 2012. Equations and deviations: :class:`halflife.rules.Adadelta`.
+
+    Example:
+        At first the steps are tiny, as a = 0: √ε wide, whatever the gradient.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        >>> optimizer = halflife.Adadelta([w])
+        >>> w.grad = torch.tensor([0.5, -100.0])
+        >>> optimizer.step()
+        >>> w.data
+        tensor([ 0.9968, -1.9968])
     """
 
     @constructor
@@ -196,6 +236,15 @@ class RMSprop(Optimizer, torch.optim.RMSprop, rule=rules.RMSprop, eps_inside=Fal
         ValueError: torch's, for negative numbers.
 
     Source: Hinton's lecture 6 (2012). Equations and deviations: :class:`halflife.rules.RMSprop`.
+
+    Example:
+        The first step is 1/√(1−α) = 10 times lr, as v starts at 0 and is not corrected for that.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        >>> optimizer = halflife.RMSprop([w], lr=0.01)
+        >>> w.grad = torch.tensor([0.5, -100.0])
+        >>> optimizer.step()
+        >>> w.data
+        tensor([ 0.9000, -1.9000])
     """
 
     @constructor
@@ -234,6 +283,16 @@ class Rprop(Optimizer, torch.optim.Rprop, rule=rules.Rprop):
         ValueError: torch's, for numbers out of range.
 
     Source: Riedmiller & Braun 1993. Equations and deviations: :class:`halflife.rules.Rprop`.
+
+    Example:
+        The second step is 1.2 times as long where the sign stayed, and left out where it turned.
+        >>> w = torch.nn.Parameter(torch.zeros(2))
+        >>> optimizer = halflife.Rprop([w], lr=0.1)
+        >>> for g in ([1.0, 1.0], [5.0, -5.0]):
+        ...     w.grad = torch.tensor(g)
+        ...     optimizer.step()
+        >>> w.data
+        tensor([-0.2200, -0.1000])
     """
 
     @constructor
@@ -257,6 +316,15 @@ class SGDW(SGD, momentum=0.9, weight_decay=1e-5, decay="independent"):
 
     The arguments, shapes and errors are those of :class:`SGD`, with momentum 0.9 and λ = 1e-5. Source: Loshchilov &
     Hutter 2019. Deviation: the paper keeps lr inside the momentum; this is torch's momentum.
+
+    Example:
+        λ is the share of the weights that a step at the base lr removes, whatever lr is.
+        >>> w = torch.nn.Parameter(torch.ones(1))
+        >>> optimizer = halflife.SGDW([w], lr=0.1, weight_decay=0.001)
+        >>> w.grad = torch.zeros(1)
+        >>> optimizer.step()
+        >>> w.data
+        tensor([0.9990])
     """
 
 
@@ -265,4 +333,14 @@ class ProxSGD(SGD, weight_decay=1e-2, decay="proximal_lr"):
 
     The arguments, shapes and errors are those of :class:`SGD`, with λ = 1e-2. Source: Parikh & Boyd 2014,
     *Proximal algorithms*, section 4.2.
+
+    Example:
+        With L1 and lr·λ = 0.1 the smaller weight becomes exactly 0.
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, 0.05]))
+        >>> R = halflife.regularizers.L1()
+        >>> optimizer = halflife.ProxSGD([w], lr=0.1, weight_decay=1.0, regularizer=R)
+        >>> w.grad = torch.tensor([1.0, 0.0])
+        >>> optimizer.step()
+        >>> w.data
+        tensor([0.8000, 0.0000])
     """
