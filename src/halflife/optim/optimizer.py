@@ -46,10 +46,6 @@ class Optimizer(torch.optim.Optimizer):
         u, D = rule(g)                                  the direction and its metric
         w ← place.after(w − lr·u, τ, R)                 −τ∇R(w), or prox_{τR};  τ = λ · (lr | η | lr·η | lr/D | 1)
 
-    A rule of one's own gets every argument below, and its own fields, by::
-
-        class MyOptimizer(halflife.Optimizer, rule=MyRule, lr=1e-3, decay="proximal", weight_decay=1e-5): ...
-
     Args:
         params: the parameters, of any shape; or named pairs, or dicts of parameter groups with settings of their own.
         lr: the learning rate, a number or a tensor of one element, in units of the parameter per unit of u.
@@ -63,24 +59,31 @@ class Optimizer(torch.optim.Optimizer):
         base_lr: α, by which the schedule is measured: η = lr/α. None is the group's lr when it is added.
         rounding: of bfloat16 and half parameters, "nearest", "stochastic" or "kahan".
         state_dtype: of the rule's states, None (as the parameter), ``torch.float32``, ``torch.bfloat16`` or "8bit".
-        max_grad_norm: the L2 norm of all gradients to which they are clipped, without writing them. Of the whole
-            optimizer.
-        ema_decay: the share of the old average in the running average of the weights, for
-            ``with optimizer.averaged():``.
-        skip_nonfinite: whether a step in which any gradient has NaN or infinity changes nothing but
-            ``skipped_steps``. Of the whole optimizer.
+        max_grad_norm: the L2 norm of all gradients to which they are clipped, without writing them.
+        ema_decay: the share of the old average in the weights' running average, for ``with optimizer.averaged():``.
+        skip_nonfinite: whether a step in which any gradient has NaN or infinity changes nothing but ``skipped_steps``.
         engine: "native", "cuda", "compiled", "foreach" or "eager"; None is the fastest that fits.
         process_group: the processes over which gradients are summed for ``max_grad_norm``, ``skip_nonfinite`` and a
-            ``GradScaler``. DTensors say it themselves; ZeRO's and FSDP1's shards are plain tensors and do not. Of the
-            whole optimizer, and no part of its ``state_dict()``.
+            ``GradScaler``. DTensors say it themselves; ZeRO's and FSDP1's shards are plain tensors and do not. It is
+            no part of ``state_dict()``.
         foreach, fused, maximize, capturable, differentiable: as in torch.
 
-    Any but those of the whole optimizer may be set by a parameter group for itself. With ``max_grad_norm`` and
-    ``skip_nonfinite`` a ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
+    ``max_grad_norm``, ``skip_nonfinite`` and ``process_group`` are of the whole optimizer; a parameter group may set any
+    other for itself. With the first two a ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
 
     Raises:
         TypeError: for an argument that the class does not have, or one of another type; torch's own for its own.
         ValueError: for a number out of range, an unknown word, or a decay that the regularizer cannot follow.
+
+    Example:
+        A class statement gives a rule, one of your own too, every argument above, and the rule's fields:
+        >>> class ProxLion(halflife.Optimizer, rule=halflife.rules.Lion, lr=1e-3, decay="proximal"): ...
+        >>> w = torch.nn.Parameter(torch.tensor([1.0, 0.0015]))
+        >>> optimizer = ProxLion([w], weight_decay=1e-3, regularizer=halflife.regularizers.L1())
+        >>> w.grad = torch.tensor([0.5, 100.0])
+        >>> optimizer.step()
+        >>> w.data
+        tensor([0.9980, 0.0000])
     """
 
     _rule: ClassVar[type[Rule]]
@@ -155,7 +158,7 @@ class Optimizer(torch.optim.Optimizer):
         cast("Any", self._torch_class).__init__(self, params, **settings)
 
     def add_param_group(self, param_group: Group) -> None:
-        """Add a group, as in torch; its learning rate at this moment is its own base learning rate α."""
+        """Add ``param_group``, as in torch; its learning rate at this moment is its own base learning rate α."""
         own, named, given = frozenset[str](), None, None
         if isinstance(param_group, dict) and self._signature is not None:  # pyright: ignore[reportUnnecessaryIsInstance]
             own = frozenset(param_group)
@@ -183,7 +186,7 @@ class Optimizer(torch.optim.Optimizer):
             view.warn_of_large_decay()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Perform one optimization step; returns the closure's loss, if a closure is given."""
+        """Perform one optimization step; returns the loss of ``closure``, if one is given."""
         compiling = torch.compiler.is_compiling()
         if not compiling:
             self._check_graph_capture()
@@ -238,13 +241,13 @@ class Optimizer(torch.optim.Optimizer):
         return stepper
 
     def watch(self, schedule: WeightDecaySchedule) -> None:
-        """Follow a schedule of λ that is attached here, and have it warn once if it is never stepped."""
+        """Follow a ``schedule`` of λ that is attached here, and have it warn once if it is never stepped."""
         self.schedules.append(schedule)
         if schedule.length is not None:
             self._unmoved, self._steps_since = [*self._unmoved, schedule], 0
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """As in torch; then whoever asked for it is told."""
+        """As in torch, ``set_to_none`` too; then whoever asked for it is told."""
         super().zero_grad(set_to_none)
         for hook in tuple(self._zero_grad_hooks.values()):
             hook(self)
@@ -275,7 +278,7 @@ class Optimizer(torch.optim.Optimizer):
         return decision
 
     def view(self, group: Group) -> GroupView:
-        """A parameter group in the algebra's terms: its rule, decay, regularizer, and the ``update`` of the three."""
+        """A ``group`` in the algebra's terms: its rule, decay, regularizer, and the ``update`` of the three."""
         return self._stepper.view(group)
 
     @property
@@ -294,9 +297,8 @@ class Optimizer(torch.optim.Optimizer):
     def averaged(self) -> Generator[None, None, None]:
         """``with optimizer.averaged():`` puts the averages kept by ``ema_decay`` in the parameters' place for a while.
 
-        On leaving, also by an exception, the parameters have their own bits again; what is written into them within the
-        block is lost, and so is a step. The average moves when its parameter is stepped; before that, the parameter is
-        its own average. Raises ``RuntimeError`` if no group keeps an average.
+        On leaving, also by an exception, the parameters have their own bits again; what the block writes into them, or
+        steps, is lost. Before its first step a parameter is its own average. Raises ``RuntimeError`` if none is kept.
         """
         groups = [group for group in self.param_groups if group.get("ema_decay") is not None]
         if not groups:
@@ -316,8 +318,7 @@ class Optimizer(torch.optim.Optimizer):
         """By this a ``torch.amp.GradScaler`` leaves unscaling and the verdict to ``step()``.
 
         True only where a step gains by it, as with torch's own if fused: it looks at all gradients anyway, or they may
-        be half, which torch does not unscale at all, and this in float32. Else the scaler divides the gradients itself
-        and calls no step that is to be skipped, as trainers expect: Lightning clips for no optimizer that says True.
+        be half, which torch does not unscale. Else the scaler does it: Lightning clips for no optimizer that says True.
         """
         if self.__dict__.get("_said_to_unscale", False) or not self.param_groups:
             return self.__dict__.get("_said_to_unscale", False)
@@ -331,7 +332,7 @@ class Optimizer(torch.optim.Optimizer):
         self.__dict__["_said_to_unscale"] = said
 
     def unscale_in_step(self, said: bool) -> None:
-        """Have a ``GradScaler`` come to ``step()`` with its scale, or decide by itself again."""
+        """Have a ``GradScaler`` come to ``step()`` with its scale (``said``), or decide by itself again."""
         self._step_supports_amp_scaling = said
 
     def engines(self) -> list[Choice]:
@@ -360,7 +361,7 @@ class Optimizer(torch.optim.Optimizer):
         return state_dict
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load what ``state_dict()`` of this class, or of torch's class of the same name, returned.
+        """Load the ``state_dict`` of this class, or of torch's class of the same name.
 
         Raises an error that names the key for a wrong or truncated one, and then changes nothing.
         """
