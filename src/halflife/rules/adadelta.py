@@ -21,6 +21,17 @@ class Adadelta(Rule):
 
     Shapes: v, a, D and u as the parameter. State: ``step``, ``square_avg`` (v), ``acc_delta`` (a).
     Source: Zeiler 2012, https://arxiv.org/abs/1212.5701. Deviation: a learning rate, 1 by default, scales the step.
+
+    Args:
+        rho: ρ, the share of the old averages that stays.
+        eps: ε, under both roots.
+
+    Example:
+        At first u is √ε/√(1−ρ) in each coordinate, whatever the gradient:
+        >>> rule, w = halflife.rules.Adadelta(), torch.zeros(2)
+        >>> u, D, _ = rule(1, w, torch.tensor([0.5, -100.0]), rule.start(w, lr=1.0))
+        >>> u
+        tensor([ 0.0032, -0.0032])
     """
 
     rho: Scalar = 0.9

@@ -13,21 +13,26 @@ from .rule import Rule, Scalar, State, States, StateSpec
 
 @dataclass(frozen=True)
 class Adafactor(Rule):
-    """Adafactor: the mean square gradient kept as its row means times its column means.
-
-    ::
+    """Adafactor: the mean square gradient kept as its row means times its column means::
 
         1−β₂ = t^τ,   R ← β₂R + (1−β₂)·(mean of g² along each row),   C ← β₂C + (1−β₂)·(mean along each column)
         V = RC/max(mean(R), ε₁)           of vectors:  V ← β₂V + (1−β₂)g²
         U = g/max(√V, ε₁),                α = max(ε₂, RMS(w)) / max(1, RMS(U)/d)
-        D = max(√V, ε₁)/α,                u = g/D = αU
-        rate = min(lr, 1/√t)
+        D = max(√V, ε₁)/α,                u = g/D = αU,   rate = min(lr, 1/√t)
 
-    Rows and columns are those of the last two dimensions. Shapes: R (…, A, 1), C (…, 1, B), V, D and u as the
-    parameter. State: ``step``, ``row_var`` (R) and ``col_var`` (C), or ``variance`` (V) of vectors.
-    Source: Shazeer & Stern 2018, https://arxiv.org/abs/1804.04235. Deviation: as in PyTorch, ε₁ bounds the estimate
-    (None is the machine epsilon of the numbers that are computed with) and is not added to g²; lr is the largest rate,
-    where the paper has 0.01; and a decay has the lr itself.
+    Rows and columns are of the last two dimensions. Shapes: R (…, A, 1), C (…, 1, B), the rest as the parameter.
+    State: ``step``, ``row_var`` (R) and ``col_var`` (C), or ``variance`` (V) of vectors. Source: Shazeer & Stern 2018,
+    https://arxiv.org/abs/1804.04235. Deviation: as in PyTorch, ε₁ bounds the estimate (None is the machine epsilon) and
+    is not added to g²; lr is the largest rate, where the paper has 0.01; and a decay has the lr itself.
+
+    Args:
+        beta2_decay, d: τ, at most 0, and the root mean square of U above which it is clipped.
+        eps1, eps2: ε₁, the least √V, in units of g, and ε₂, the least RMS(w) that a step is relative to.
+
+    Example:
+        >>> w = torch.ones(3, 2)
+        >>> {name: tuple(x.shape) for name, x in halflife.rules.Adafactor()(1, w, w, {})[2].items()}
+        {'row_var': (3, 1), 'col_var': (1, 2)}
     """
 
     beta2_decay: Scalar = -0.8

@@ -21,6 +21,16 @@ class Adagrad(Rule):
     Shapes: s, D and u as the parameter. State: ``step``, ``sum`` (s, from ``initial_accumulator_value``).
     Source: Duchi, Hazan & Singer 2011, https://jmlr.org/papers/v12/duchi11a.html.
     Deviation: ε, the initial value and the decay of the rate are PyTorch's; the paper has none of them.
+
+    Args:
+        lr_decay: how fast the rate falls, per step.
+        initial_accumulator_value: s before the first step, in units of g².
+        eps: ε, in units of g.
+
+    Example:
+        >>> rule = halflife.rules.Adagrad(lr_decay=0.1)
+        >>> round(rule.rate(0.1, 11, {}), 3)  # after ten steps half of lr = 0.1
+        0.05
     """
 
     lr_decay: Scalar = 0.0

@@ -25,6 +25,19 @@ class Adam(Rule):
     ``bound="max"``, ``max_exp_avg_sq``.
     Source: Kingma & Ba 2015, https://arxiv.org/abs/1412.6980; AMSGrad: Reddi et al. 2018,
     https://arxiv.org/abs/1904.09237. Deviation: as in PyTorch, AMSGrad bounds v before its bias is corrected.
+
+    Args:
+        beta1, beta2: β₁ and β₂, the shares of the old averages that stay; each at least 0 and below 1.
+        eps: ε, in units of g; inside the root, of g².
+        bound: "max" for AMSGrad.
+        eps_place: where ε stands.
+
+    Example:
+        In the first step u is the gradient's sign, but for ε, and D its size:
+        >>> rule, w = halflife.rules.Adam(), torch.zeros(2)
+        >>> u, D, _ = rule(1, w, torch.tensor([0.5, -100.0]), rule.start(w, lr=0.1))
+        >>> u, D
+        (tensor([ 1., -1.]), tensor([  0.5000, 100.0000]))
     """
 
     beta1: Scalar = 0.9

@@ -22,6 +22,16 @@ class Adamax(Rule):
     Shapes: m, D and u as the parameter. State: ``step``, ``exp_avg`` (m), ``exp_inf`` (D).
     Source: Kingma & Ba 2015, section 7.1, https://arxiv.org/abs/1412.6980.
     Deviation: PyTorch adds ε to |g|; the paper has none.
+
+    Args:
+        beta1, beta2: β₁ of the mean and β₂ of the maximum; each at least 0 and below 1.
+        eps: ε, in units of g.
+
+    Example:
+        >>> rule, w = halflife.rules.Adamax(), torch.zeros(2)
+        >>> u, D, _ = rule(1, w, torch.tensor([0.5, -100.0]), rule.start(w, lr=0.1))
+        >>> D
+        tensor([  0.5000, 100.0000])
     """
 
     beta1: Scalar = 0.9

@@ -23,6 +23,17 @@ class ASGD(Rule):
     Source: Polyak & Juditsky 1992, https://doi.org/10.1137/0330046.
     Deviation: PyTorch's code, in which the rate in force was computed one step earlier, with the learning rate of
     that step; a printed form 1/(γ(1+λγt)^a) puts γ on the wrong side of the fraction.
+
+    Args:
+        lambd: λ_d, the decay term, in units of 1/lr.
+        alpha: a, the power with which the rate falls.
+        t0: t₀, the step from which the weights are averaged.
+
+    Example:
+        >>> rule, w = halflife.rules.ASGD(lambd=1.0), torch.ones(1)
+        >>> w = rule.move(w, torch.zeros(1), 0.1)  # (1 − γλ_d)w
+        >>> w, round(float(rule.finish(0.1, 1, w, {"mu": 1.0, "ax": w})["eta"]), 4)
+        (tensor([0.9000]), 0.0931)
     """
 
     lambd: Scalar = 1e-4

@@ -21,6 +21,16 @@ class Lion(Rule):
     Shapes: m and u as the parameter. State: ``exp_avg`` (m). The metric is 1.
     Source: Chen et al. 2023, https://arxiv.org/abs/2302.06675. Deviation: none.
     A NaN gradient stays in m, whose sign is then 0: that coordinate no longer moves.
+
+    Args:
+        beta1: β₁, the share of the memory in the direction.
+        beta2: β₂, the share of the memory that stays; both at least 0 and below 1.
+
+    Example:
+        >>> rule, w = halflife.rules.Lion(), torch.zeros(2)
+        >>> u, D, _ = rule(1, w, torch.tensor([0.5, -100.0]), rule.start(w, lr=0.1))
+        >>> u, D
+        (tensor([ 1., -1.]), 1.0)
     """
 
     beta1: Scalar = 0.9

@@ -16,27 +16,27 @@ Scale = Literal["original", "match_rms_adamw", "spectral_unclamped"]
 
 @dataclass(frozen=True)
 class Muon(Rule):
-    """Muon: the momentum of a matrix with its singular values brought near 1, in a scale that its shape says.
+    """Muon: the momentum of a matrix with its singular values brought near 1, in a scale that its shape says::
 
-    ::
+        b ← μb + (1−μ)g,   v = b (momentum_type="momentum")  or  μb + (1−μ)g ("nesterov")
+        u = ρ·NS(v),       NS(v) ≈ UVᵀ for v = UΣVᵀ: ``newton_schulz``, in ``precision``
 
-        b ← μb + (1−μ)g
-        v = μb + (1−μ)g  (momentum_type="nesterov")   or   b  (momentum_type="momentum")
-        u = ρ·NS(v),     NS(v) ≈ UVᵀ for v = UΣVᵀ: ``newton_schulz``, in ``precision``
+    Shapes: all as the parameter. State: ``momentum_buffer`` (b). Deviation: as in PyTorch's code b is a mean, no sum.
+    Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; scale: https://arxiv.org/abs/2502.16982.
 
-    ======================  ===============================
-    ``scale``               ρ of a matrix of A rows, B columns
-    ======================  ===============================
-    ``original``            √max(1, A/B)
-    ``match_rms_adamw``     0.2·√max(A, B)
-    ``spectral_unclamped``  √(A/B)
-    ======================  ===============================
+    Args:
+        momentum, momentum_type: μ, and which v.
+        coefficients, eps, steps, precision, form: of ``newton_schulz``; ``steps`` below 100.
+        scale: ρ of A rows, B columns: √max(1, A/B), 0.2·√max(A, B) or, "spectral_unclamped", √(A/B).
+        matrices: "stacked", in the last two dimensions; or "flattened", the first by all others, as convolutions.
 
-    Shapes: g, b and u as the parameter, a matrix; of more dimensions each matrix of the last two by itself
-    (``matrices="stacked"``), or one of the first by all others ("flattened", as of convolutions).
-    State: ``momentum_buffer`` (b). The metric is none that a threshold could be divided by.
-    Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; match_rms_adamw: Liu et al. 2025,
-    https://arxiv.org/abs/2502.16982. Deviation: as in PyTorch's code b is an average, not a sum, of gradients.
+    Raises:
+        ValueError: for 100 steps or more.
+
+    Example:
+        >>> halflife.rules.Muon(precision="float32").direction(torch.diag(torch.tensor([100.0, 1.0])))
+        tensor([[0.6965, 0.0000],
+                [0.0000, 0.6989]])
     """
 
     momentum: Scalar = 0.95

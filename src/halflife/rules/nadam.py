@@ -24,6 +24,17 @@ class NAdam(Rule):
     Shapes: m, v, D and u as the parameter, μ and Π scalars. State: ``step``, ``mu_product`` (Π), ``exp_avg`` (m),
     ``exp_avg_sq`` (v). Source: Dozat 2016, https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ.
     Deviation: PyTorch's constants 0.96 and ψ = ``momentum_decay`` = 4e-3, and β₁ (not μₜ) in m's own average.
+
+    Args:
+        beta1, beta2, eps: as in :class:`halflife.rules.Adam`.
+        momentum_decay: ψ, how fast the momentum grows to β₁.
+
+    Example:
+        >>> rule, w = halflife.rules.NAdam(), torch.zeros(2)
+        >>> start = rule.tick(1, rule.start(w, lr=0.1))
+        >>> u, D, _ = rule(1, w, torch.tensor([0.5, -100.0]), start)
+        >>> u
+        tensor([ 1.0565, -1.0565])
     """
 
     beta1: Scalar = 0.9

@@ -26,9 +26,16 @@ class Normalized(Rule):
     ``W ← R·N(W − lr·R·N(u′))``, N(x) = x/‖x‖.
 
     Shapes: g, u and u′ as the parameter, all of it one vector, R (1, …, 1). State: the rule's own and ``radius`` (R),
-    the norm of the weights as the first step finds them. Its metric is the rule's, as long as u is short.
-    Source: Wen et al. 2026, https://arxiv.org/abs/2606.16899. Deviation: a rule that makes its own rate (Adagrad,
-    Adafactor, Rprop) keeps it.
+    the norm of the first step's weights. Its metric is the rule's, as long as u is short.
+    Source: Wen et al. 2026, https://arxiv.org/abs/2606.16899. Deviation: a rule's own rate (Adagrad's) is kept.
+
+    Args:
+        rule: the other rule.
+
+    Example:
+        >>> rule, w = halflife.rules.Normalized(halflife.rules.SGD()), torch.tensor([3.0, 4.0])
+        >>> rule(1, w, torch.tensor([0.0, 0.1]), rule.start(w, lr=0.1))[0]
+        tensor([0., 5.])
     """
 
     rule: Rule

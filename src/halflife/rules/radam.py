@@ -24,6 +24,16 @@ class RAdam(Rule):
     Shapes: m, v, D and u as the parameter, ρ and r scalars. State: ``step``, ``exp_avg`` (m), ``exp_avg_sq`` (v).
     Source: Liu et al. 2020, https://arxiv.org/abs/1908.03265.
     Deviation: as in PyTorch the threshold is 5 (the paper's is 4) and ε is added to the uncorrected root.
+
+    Args:
+        beta1, beta2, eps: as in :class:`halflife.rules.Adam`.
+
+    Example:
+        In the first steps ρ ≤ 5, and u is the mean of the gradients itself:
+        >>> rule, w = halflife.rules.RAdam(), torch.zeros(2)
+        >>> u, D, _ = rule(1, w, torch.tensor([0.5, -100.0]), rule.start(w, lr=0.1))
+        >>> u, D
+        (tensor([   0.5000, -100.0000]), 1.0)
     """
 
     beta1: Scalar = 0.9

@@ -25,6 +25,18 @@ class RMSprop(Rule):
     Source: Hinton's lecture 6 (2012); centered: Graves 2013, https://arxiv.org/abs/1308.0850.
     Deviation: PyTorch keeps ε outside the root; TensorFlow keeps it inside, and networks trained there need that.
     A variance that rounding makes negative counts as 0; PyTorch takes its root and the weights become NaN.
+
+    Args:
+        alpha: α, the share of the old average that stays.
+        eps: ε, in units of g; inside the root, of g².
+        momentum: μ, at least 0.
+        momentum_type, moment, eps_place: the words in the equations.
+
+    Example:
+        >>> rule, w = halflife.rules.RMSprop(moment="centered"), torch.zeros(2)
+        >>> u, D, states = rule(1, w, torch.tensor([0.5, -100.0]), rule.start(w, lr=0.1))
+        >>> D
+        tensor([0.0497, 9.9499])
     """
 
     alpha: Scalar = 0.99

@@ -23,6 +23,16 @@ class Rprop(Rule):
     Shapes: all as the parameter. State: ``step``, ``prev`` (g₋), ``step_size`` (Δ, the learning rate at first).
     The metric is 1. Source: Riedmiller & Braun 1993, https://doi.org/10.1109/ICNN.1993.298623.
     Deviation: PyTorch's variant without weight backtracking (iRprop−); a later learning rate changes nothing.
+
+    Args:
+        eta_minus, eta_plus: η₋ below 1 and η₊ above.
+        step_size_min, step_size_max: Γ, in units of the parameter.
+
+    Example:
+        >>> rule, w = halflife.rules.Rprop(), torch.zeros(2)
+        >>> u, D, states = rule(1, w, torch.tensor([0.5, -100.0]), rule.start(w, lr=0.1))
+        >>> u, rule(2, w, torch.tensor([0.5, 100.0]), states)[2]["step_size"]
+        (tensor([ 0.1000, -0.1000]), tensor([0.1200, 0.0500]))
     """
 
     eta_minus: Scalar = 0.5

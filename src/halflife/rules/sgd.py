@@ -26,6 +26,17 @@ class SGD(Rule):
     Source: Polyak 1964; Sutskever et al. 2013, https://proceedings.mlr.press/v28/sutskever13.html.
     Deviation: as in PyTorch the learning rate stands outside the momentum, the first buffer is the gradient itself,
     undamped, and there is no step count.
+
+    Args:
+        momentum: μ, the share of the old buffer that stays.
+        dampening: τ, the share of the gradient that the buffer does not take.
+        momentum_type: a row of the table.
+
+    Example:
+        >>> rule, g = halflife.rules.SGD(momentum=0.9, momentum_type="nesterov"), torch.ones(1)
+        >>> _, _, states = rule(1, g, g, {})
+        >>> rule(2, g, g, states)[0]  # g + 0.9·(0.9·g + g)
+        tensor([2.7100])
     """
 
     momentum: Scalar = 0.0

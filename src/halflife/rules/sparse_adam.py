@@ -22,6 +22,15 @@ class SparseAdam(Rule):
     Shapes: m, v, D and u as the gradient's entries. State: ``step``, ``exp_avg`` (m), ``exp_avg_sq`` (v).
     Source: Kingma & Ba 2015, https://arxiv.org/abs/1412.6980. Deviation: as in PyTorch, ε is added to √v before its
     bias is corrected.
+
+    Args:
+        beta1, beta2, eps: as in :class:`halflife.rules.Adam`; ε is added to √v.
+
+    Example:
+        >>> rule, w = halflife.rules.SparseAdam(), torch.zeros(2)
+        >>> u, D, _ = rule(1, w, torch.tensor([0.5, -100.0]), rule.start(w, lr=0.1))
+        >>> u
+        tensor([ 1.0000, -1.0000])
     """
 
     beta1: Scalar = 0.9
