@@ -14,11 +14,23 @@ from .scale import SCALES
 class Decay:
     """How λ enters the update: ``Decay(placement, multiplier)``, any cell of the table.
 
-    ``placement``: "before" (coupled), "explicit", "cautious" or "implicit" (proximal).
-    ``multiplier``, the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule", "lr*lr", "lr/metric" (a threshold
-    for each coordinate) or "one" (λ alone); "none" goes with "before" alone, which has no multiplier of its own.
+    Args:
+        placement: "before" (coupled), "explicit", "cautious" or "implicit" (proximal).
+        multiplier: the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule", "lr*lr", "lr/metric" (a threshold
+            for each coordinate) or "one" (λ alone); "none" goes with "before" alone, which has no multiplier of its own.
 
-    Raises ``ValueError`` for any other word or pair.
+    Raises:
+        ValueError: for any other word or pair.
+
+    Example:
+        λ alone, whatever the learning rate:
+        >>> w = torch.nn.Parameter(torch.ones(1))
+        >>> decay = halflife.Decay("explicit", "one")
+        >>> optimizer = halflife.SGD([w], lr=1e-3, weight_decay=0.001, decay=decay)
+        >>> w.grad = torch.zeros(1)
+        >>> optimizer.step()
+        >>> w.data
+        tensor([0.9990])
     """
 
     placement: str
@@ -46,10 +58,20 @@ class Decay:
 
     @property
     def place(self) -> Placement:
+        """Where the decay stands, as what computes it."""
         return PLACEMENTS[self.placement]
 
     def scale(self, lr: Any, eta: Any, D: Any) -> Any:
-        """τ/λ, from the learning rate in force, the schedule's multiplier and the rule's metric."""
+        """τ/λ.
+
+        Args:
+            lr: the learning rate in force.
+            eta: η, the schedule's multiplier, lr/α.
+            D: the rule's metric.
+
+        Returns:
+            The multiplier of λ, shaped as ``D`` for "lr/metric".
+        """
         return SCALES[self.multiplier](lr, eta, D)
 
     @property

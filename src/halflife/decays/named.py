@@ -22,7 +22,22 @@ https://arxiv.org/abs/2506.02285); ``cautious`` cautious weight decay (2025, htt
 
 
 def named(decay: str | Decay) -> Decay:
-    """The treatment of that name; a ``Decay`` is returned as it is. Raises ``ValueError`` for anything else."""
+    """The treatment of that name; a ``Decay`` is returned as it is.
+
+    Args:
+        decay: one of ``NAMED``, or a ``Decay``.
+
+    Returns:
+        The treatment.
+
+    Raises:
+        ValueError: for anything else.
+
+    Example:
+        >>> from halflife.decays import named
+        >>> print(named("decoupled"), named("independent"), named("euclidean"), sep="; ")
+        explicit × lr; explicit × schedule; implicit × lr/metric
+    """
     if isinstance(decay, Decay):
         return decay
     if not isinstance(decay, str) or decay not in NAMED:  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -67,8 +67,8 @@ class Optimizer(torch.optim.Optimizer):
             ``GradScaler``, not saved. DTensors say it themselves; ZeRO's and FSDP1's shards, plain tensors, do not.
         foreach, fused, maximize, capturable, differentiable: as in torch.
 
-    ``max_grad_norm``, ``skip_nonfinite`` and ``process_group`` are of the whole optimizer; a parameter group may set any
-    other for itself. With the first two a ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
+    ``max_grad_norm``, ``skip_nonfinite`` and ``process_group`` are of the whole optimizer; a parameter group may set
+    any other for itself. With the first two a ``torch.amp.GradScaler`` leaves unscaling and skipping to ``step()``.
 
     Raises:
         TypeError: for an argument that the class does not have, or one of another type; torch's own for its own.

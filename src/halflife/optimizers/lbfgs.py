@@ -104,7 +104,7 @@ class LBFGS(torch.optim.LBFGS):
         """One step of at most ``max_iter`` iterations.
 
         Args:
-            closure: clears the gradients, computes the loss, calls ``backward()`` and returns the loss; called again and again.
+            closure: clears the gradients, computes the loss, calls ``backward()`` and returns the loss; called often.
 
         Returns:
             The first loss that it saw, with its λR(w).

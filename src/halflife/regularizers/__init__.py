@@ -32,6 +32,7 @@ KNOWN: dict[str, type[Regularizer]] = {
         OnSubset,
     )
 }
+"""Every regularizer by the name that a checkpoint has for it."""
 
 __all__ = [
     "KNOWN",

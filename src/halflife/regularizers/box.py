@@ -15,7 +15,15 @@ from .regularizer import Regularizer
 class Box(Regularizer):
     """``R(w) = 0 where lo ≤ w ≤ hi, else ∞``; ``prox(y) = clip(y, lo, hi)``, for any λ, 0 included.
 
-    Raises ``ValueError`` unless lo ≤ hi.
+    Args:
+        lo, hi: the bounds.
+
+    Raises:
+        ValueError: unless lo ≤ hi.
+
+    Example:
+        >>> halflife.regularizers.Box(0.0, 1.0).prox(torch.tensor([2.0, -0.3, 0.1]), 0.0)
+        tensor([1.0000, 0.0000, 0.1000])
     """
 
     lo: float = -1.0
@@ -37,7 +45,12 @@ class Box(Regularizer):
 
 @dataclass(frozen=True)
 class NonNegative(Regularizer):
-    """``R(w) = 0 where w ≥ 0, else ∞``; ``prox(y) = max(y, 0)``, for any λ, 0 included."""
+    """``R(w) = 0 where w ≥ 0, else ∞``; ``prox(y) = max(y, 0)``, for any λ, 0 included.
+
+    Example:
+        >>> halflife.regularizers.NonNegative().prox(torch.tensor([2.0, -0.3, 0.1]), 0.0)
+        tensor([2.0000, 0.0000, 0.1000])
+    """
 
     constraint = True
 

@@ -14,7 +14,20 @@ from .regularizer import Regularizer
 
 @dataclass(frozen=True)
 class Scaled(Regularizer):
-    """``c·R``: its prox at τ is R's at cτ. Raises ``ValueError`` unless c ≥ 0."""
+    """``c·R``: its prox at τ is R's at cτ.
+
+    Args:
+        factor: c, at least 0.
+        of: R.
+
+    Raises:
+        ValueError: unless c ≥ 0.
+
+    Example:
+        >>> from halflife.regularizers import L1, Scaled
+        >>> Scaled(2.0, L1()).prox(torch.tensor([2.0, -0.3]), 0.1)
+        tensor([ 1.8000, -0.1000])
+    """
 
     factor: float
     of: Regularizer
@@ -50,8 +63,17 @@ class Scaled(Regularizer):
 class OnSubset(Regularizer):
     """R on the coordinates where ``mask`` is true, nothing on the others.
 
-    ``mask`` is a bool tensor that broadcasts to the parameter's shape. Raises ``ValueError`` for an R that is not
-    separable: its blocks would be cut.
+    Args:
+        of: R.
+        mask: a bool tensor that broadcasts to the parameter's shape.
+
+    Raises:
+        ValueError: for an R that is not separable: its blocks would be cut.
+
+    Example:
+        >>> from halflife.regularizers import L1, OnSubset
+        >>> OnSubset(L1(), torch.tensor([True, False])).prox(torch.tensor([2.0, 2.0]), 0.5)
+        tensor([1.5000, 2.0000])
     """
 
     of: Regularizer
@@ -95,6 +117,18 @@ class Sum(Regularizer):
     The prox has a closed form, and exists here, for any number of ``L2`` (scaled or not), at most one other separable
     convex part, and any number of bounds: ``clip(prox_{τ'R}(y/(1+τμ)))`` with μ the sum of the ridges' weights and
     τ' = τ/(1+τμ).
+
+    Args:
+        parts: R₁, R₂, …, one at least.
+        saved: the same as ``parts=``, which a checkpoint has.
+
+    Raises:
+        ValueError: for no part.
+
+    Example:
+        >>> from halflife.regularizers import L1, L2, NonNegative, Sum
+        >>> Sum(L1(), L2(), NonNegative()).prox(torch.tensor([2.0, -0.3, 0.1]), 0.2)
+        tensor([1.5000, 0.0000, 0.0000])
     """
 
     parts: tuple[Regularizer, ...]

@@ -13,9 +13,19 @@ from .regularizer import Regularizer
 
 @dataclass(frozen=True)
 class ElasticNet(Regularizer):
-    """``R(w) = ρ‖w‖₁ + (1−ρ)·½‖w‖²`` with ρ = ``l1_ratio``; the prox soft-thresholds by τρ, then divides by 1+τ(1−ρ).
+    """``R(w) = ρ‖w‖₁ + (1−ρ)·½‖w‖²``; the prox soft-thresholds by τρ, then divides by 1+τ(1−ρ).
 
-    Source: Zou & Hastie 2005. Raises ``ValueError`` unless 0 ≤ ρ ≤ 1.
+    Args:
+        l1_ratio: ρ, from 0 (ridge) to 1 (lasso).
+
+    Raises:
+        ValueError: unless 0 ≤ ρ ≤ 1.
+
+    Source: Zou & Hastie 2005.
+
+    Example:
+        >>> halflife.regularizers.ElasticNet(0.5).prox(torch.tensor([2.0, -0.3, 0.1]), 0.2)
+        tensor([ 1.7273, -0.1818,  0.0000])
     """
 
     l1_ratio: float = 0.5

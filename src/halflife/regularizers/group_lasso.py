@@ -14,11 +14,19 @@ from .regularizer import Regularizer
 
 @dataclass(frozen=True)
 class GroupLasso(Regularizer):
-    """``R(w) = Σ over blocks b of ‖w_b‖₂``, a block being all coordinates along ``dim`` (one dimension or several).
+    """``R(w) = Σ over blocks b of ‖w_b‖₂``, a block being all coordinates along ``dim``.
 
-    For a linear layer's weight (out, in), ``dim=1`` makes one block a neuron, ``dim=0`` one an input.
     With a scalar τ the prox is ``y_b·max(1 − τ/‖y_b‖, 0)``. With a threshold τᵢ a coordinate it is
     ``yᵢ/(1 + τᵢ/n)``, where n solves ``Σ yᵢ²/(n+τᵢ)² = 1``, or 0 if ``Σ(yᵢ/τᵢ)² ≤ 1``. Source: Yuan & Lin 2006.
+
+    Args:
+        dim: one dimension or several. For a linear layer's weight (out, in), 1 makes one block a neuron, 0 one an input.
+
+    Example:
+        The row of norm 5 is shortened by 1, that of norm 0.5 becomes 0.
+        >>> halflife.regularizers.GroupLasso(dim=1).prox(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
+        tensor([[2.4000, 3.2000],
+                [0.0000, 0.0000]])
     """
 
     dim: int | tuple[int, ...] = 1

@@ -15,7 +15,17 @@ from .regularizer import Regularizer
 class Huber(Regularizer):
     """``R(w) = Σ ½wᵢ² where |wᵢ| ≤ δ, else δ|wᵢ| − ½δ²``; ``∇R = clip(w, −δ, δ)``.
 
-    ``prox_τ(y) = y/(1+τ) where |y| ≤ δ(1+τ), else y − τδ·sign(y)``. Raises ``ValueError`` unless δ > 0.
+    ``prox_τ(y) = y/(1+τ) where |y| ≤ δ(1+τ), else y − τδ·sign(y)``.
+
+    Args:
+        delta: δ, where the ridge ends, in units of w.
+
+    Raises:
+        ValueError: unless δ > 0.
+
+    Example:
+        >>> halflife.regularizers.Huber(delta=0.5).prox(torch.tensor([2.0, -0.3]), 1.0)
+        tensor([ 1.5000, -0.1500])
     """
 
     delta: float = 1.0

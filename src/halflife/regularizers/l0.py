@@ -12,7 +12,12 @@ from .regularizer import Regularizer
 
 @dataclass(frozen=True)
 class L0(Regularizer):
-    """``R(w) = #{i: wᵢ ≠ 0}``, ``prox_τ(y) = y where |y| > √(2τ), else 0``: what stays is not shrunk."""
+    """``R(w) = #{i: wᵢ ≠ 0}``, ``prox_τ(y) = y where |y| > √(2τ), else 0``: what stays is not shrunk.
+
+    Example:
+        >>> halflife.regularizers.L0().prox(torch.tensor([2.0, -0.3, 0.1]), 0.02)  # √0.04 = 0.2
+        tensor([ 2.0000, -0.3000,  0.0000])
+    """
 
     convex = False
 

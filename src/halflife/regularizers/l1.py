@@ -17,7 +17,12 @@ def soft_threshold(y: Tensor, tau: Scalar) -> Tensor:
 
 @dataclass(frozen=True)
 class L1(Regularizer):
-    """``R(w) = ‖w‖₁``, ``prox_τ(y) = sign(y)·max(|y|−τ, 0)``: weights become exactly zero."""
+    """``R(w) = ‖w‖₁``, ``prox_τ(y) = sign(y)·max(|y|−τ, 0)``: weights become exactly zero.
+
+    Example:
+        >>> halflife.regularizers.L1().prox(torch.tensor([2.0, -0.3, 0.1]), 0.2)
+        tensor([ 1.8000, -0.1000,  0.0000])
+    """
 
     def value(self, w: Tensor) -> Tensor:
         return w.abs().sum()

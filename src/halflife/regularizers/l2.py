@@ -12,7 +12,13 @@ from .regularizer import Regularizer
 
 @dataclass(frozen=True)
 class L2(Regularizer):
-    """``R(w) = ½‖w‖²``, ``∇R = w``, ``prox_τ(y) = y/(1+τ)``."""
+    """``R(w) = ½‖w‖²``, ``∇R = w``, ``prox_τ(y) = y/(1+τ)``.
+
+    Example:
+        >>> R, w = halflife.regularizers.L2(), torch.tensor([2.0, -4.0])
+        >>> R.value(w), R.prox(w, 1.0)
+        (tensor(10.), tensor([ 1., -2.]))
+    """
 
     has_grad = True
 

@@ -20,6 +20,10 @@ class LHalf(Regularizer):
         prox_τ(y) = ⅔y(1 + cos(⅔(π − φ))),  cos φ = (τ/4)(|y|/3)^(−3/2)    where |y| > (3/2)τ^(2/3), else 0
 
     Source: Xu et al. 2012, https://doi.org/10.1109/TNNLS.2012.2197412, with their λ = 2τ.
+
+    Example:
+        >>> halflife.regularizers.LHalf().prox(torch.tensor([2.0, -0.3, 0.1]), 0.1)
+        tensor([1.9643, 0.0000, 0.0000])
     """
 
     convex = False

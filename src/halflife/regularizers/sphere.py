@@ -17,9 +17,17 @@ from .regularizer import Regularizer
 class Sphere(Regularizer):
     """``R(w) = 0 where ‖w‖ = r, else ∞``; ``prox(y) = r·y/‖y‖``, for any λ, 0 included.
 
-    r is the norm of the parameter as the optimizer's first step finds it, kept in the state under ``anchor``; ``dim``
-    are the dimensions along which it is taken, None all: ``dim=1`` is one sphere for each row of a matrix.
+    Args:
+        dim: the dimensions along which the norm is taken, None all: ``dim=1`` is one sphere for each row of a matrix.
+        anchor: r, the norm of the parameter as the optimizer's first step finds it, which fills it in and keeps it in the
+            state under that name.
+
     Source: Wen et al. 2026, https://arxiv.org/abs/2606.16899, whose Hyperball is this beside ``rules.Normalized``.
+
+    Example:
+        >>> R = halflife.regularizers.Sphere(anchor=torch.tensor([1.0]))
+        >>> R.prox(torch.tensor([3.0, 4.0]), 0.0)
+        tensor([0.6000, 0.8000])
     """
 
     dim: int | tuple[int, ...] | None = None

@@ -14,8 +14,24 @@ from .regularizer import Regularizer
 class TowardInit(Regularizer):
     """``R(w) = ½‖w−w₀‖²``, ``∇R = w−w₀``, ``prox_τ(y) = w₀ + (y−w₀)/(1+τ)``.
 
-    w₀ is the parameter as the optimizer's first step finds it; it is kept in the state under ``anchor`` and saved in
-    checkpoints. Source: Li, Grandvalet & Davoine 2018, https://arxiv.org/abs/1802.01483.
+    Args:
+        anchor: w₀, the parameter as the optimizer's first step finds it, which fills it in, keeps it in the state under
+            that name and saves it in checkpoints.
+
+    Source: Li, Grandvalet & Davoine 2018, https://arxiv.org/abs/1802.01483.
+
+    Example:
+        Without a gradient the weights return to where they began, which a step of SGD had left:
+        >>> w = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> R = halflife.regularizers.TowardInit()
+        >>> optimizer = halflife.SGD([w], lr=0.1, weight_decay=1.0, decay="decoupled", regularizer=R)
+        >>> for g in (5.0, 0.0, 0.0):
+        ...     w.grad = torch.tensor([g])
+        ...     optimizer.step()
+        ...     print(round(w.item(), 4))
+        0.5
+        0.55
+        0.595
     """
 
     anchor: Tensor | None = field(default=None, repr=False, compare=False)
