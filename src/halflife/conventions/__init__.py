@@ -9,6 +9,7 @@ from .half_life import HalfLife, Normalized, Timescale
 from .registry import ALIASES, CONVENTIONS, find
 from .rule_of_thumb import RuleOfThumb
 from .schedule import SCHEDULES
+from .state import from_keras, from_optax, from_torch_like
 
 __all__ = [
     "ALIASES",
@@ -27,4 +28,7 @@ __all__ = [
     "convert",
     "describe",
     "find",
+    "from_keras",
+    "from_optax",
+    "from_torch_like",
 ]
