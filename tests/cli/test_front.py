@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -60,14 +61,16 @@ def test_the_examples_run():
         assert done.returncode == 0, done.stderr
 
 
-def test_without_the_lab_help_names_the_two_commands_that_work():
+def test_without_the_lab_help_names_the_commands_that_work():
     for done in (without(LAB), without(LAB, "--help")):
         assert done.returncode == 0, done.stderr
         assert "pip install 'halflife-optim[lab]'" in done.stdout
         assert "Examples:" in done.stdout
+        for command in ("doctor", "explain", "convert"):
+            assert re.search(rf"^    {command} ", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", ["study", "report", "export", "import", "bench", "convert"])
+@pytest.mark.parametrize("command", ["study", "report", "export", "import", "bench", "suggest"])
 def test_without_the_lab_other_commands_say_in_one_sentence_how_to_get_it(command):
     done = without(LAB, command, "x")
     said = f"Error: halflife {command} needs typer, which is not installed: pip install 'halflife-optim[lab]'\n"
@@ -89,6 +92,33 @@ def test_a_page_says_the_same_without_the_lab(name):
     assert plain.returncode == 0, plain.stderr
     assert not plain.stderr
     assert sorted(plain.stdout.split()) == sorted(styled.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["0.01", "--from", "torch"],
+        ["0.01", "--to", "keras", "--lr", "1e-3", "--eps", "1e-6", "--betas", "0.9,0.98"],
+        ["0.01", "--to", "loshchilov-hutter", "--steps", "1000", "--schedule", "cosine"],
+        ["0.1", "--from", "torch-sgd", "--to", "keras-sgd", "--momentum", "0.9"],
+        ["0.01", "--from", "torch-muon", "--shape", "768,3072"],
+        ["0.01", "--to", "schedule-free"],
+        ["0.01", "--to", "kerass"],
+        ["0.01", "--betas", "0.9"],
+        ["0.01", "--shape", "7"],
+    ],
+    ids=" ".join,
+)
+def test_convert_says_the_same_without_the_lab(arguments):
+    plain, full = without(LAB, "convert", *arguments), with_all("convert", *arguments)
+    assert plain.stdout or plain.stderr
+    assert (plain.returncode, plain.stdout, plain.stderr) == (full.returncode, full.stdout, full.stderr)
+
+
+def test_convert_has_the_same_options_without_the_lab():
+    plain, full = (run("convert", "--help").stdout for run in (partial(without, LAB), with_all))
+    assert set(re.findall(r"--\w+", plain)) == set(re.findall(r"--\w+", full))
+    assert len(re.findall(r"--\w+", plain)) > 10
 
 
 def test_a_wrong_argument_ends_in_a_sentence_without_the_lab():

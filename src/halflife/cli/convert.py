@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..conventions import SCHEDULES
-from ..conventions import convert as converted
-from .convert_table import show_all, show_one
-from .wrapping import give_up
+from .convert_table import HELP, SUMMARY, show_conversion
 
-Decay = Annotated[
-    float, typer.Argument(metavar="WEIGHT_DECAY", help="The weight decay in the framework that it is from.")
-]
-From = Annotated[str, typer.Option("--from", metavar="NAME", help="The framework it is from.")]
-To = Annotated[
-    str | None, typer.Option("--to", metavar="NAME", help="The framework it is for; without it, all of them.")
-]
-Rate = Annotated[float | None, typer.Option("--lr", help="The base learning rate; the framework's default without it.")]
-Epsilon = Annotated[float | None, typer.Option("--eps", help="ε; the framework's default without it.")]
-Betas = Annotated[str | None, typer.Option("--betas", metavar="β1,β2", help="The moments' decay rates.")]
-Momentum = Annotated[float | None, typer.Option("--momentum", help="SGD's or Muon's momentum.")]
-Schedule = Annotated[str | None, typer.Option("--schedule", help=f"Of the learning rate: {', '.join(SCHEDULES)}.")]
-Steps = Annotated[int | None, typer.Option("--steps", help="The steps of the run: a schedule needs them.")]
-
-Shape = Annotated[
-    str | None, typer.Option("--shape", metavar="ROWS,COLUMNS", help="Of Muon's matrices, where their scale matters.")
-]
+Decay = Annotated[float, typer.Argument(metavar="WEIGHT_DECAY", help=HELP["weight_decay"])]
+From = Annotated[str, typer.Option("--from", metavar="NAME", help=HELP["from"])]
+To = Annotated[str | None, typer.Option("--to", metavar="NAME", help=HELP["to"])]
+Rate = Annotated[float | None, typer.Option("--lr", help=HELP["lr"])]
+Epsilon = Annotated[float | None, typer.Option("--eps", help=HELP["eps"])]
+Betas = Annotated[str | None, typer.Option("--betas", metavar="β1,β2", help=HELP["betas"])]
+Momentum = Annotated[float | None, typer.Option("--momentum", help=HELP["momentum"])]
+Schedule = Annotated[str | None, typer.Option("--schedule", help=HELP["schedule"])]
+Steps = Annotated[int | None, typer.Option("--steps", help=HELP["steps"])]
+Shape = Annotated[str | None, typer.Option("--shape", metavar="ROWS,COLUMNS", help=HELP["shape"])]
 
 
 def convert(
@@ -43,30 +32,8 @@ def convert(
     steps: Steps = None,
     shape: Shape = None,
 ) -> None:
-    """Convert a weight decay from one framework's convention into another's, and say how exactly."""
-    given: dict[str, Any] = {"lr": lr, "eps": eps, "momentum": momentum, "schedule": schedule, "steps": steps}
-    try:
-        into = partial(converted, weight_decay, source, betas=_betas(betas), shape=_shape(shape), **given)
-        show_all(source, into) if target is None else show_one(into(target))
-    except ValueError as error:
-        give_up(str(error))
+    # its docstring, which is the help of the command, stands below: both fronts say it
+    show_conversion(weight_decay, source, target, lr, eps, betas, momentum, schedule, steps, shape)
 
 
-def _betas(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    try:
-        β1, β2 = map(float, text.split(","))
-    except ValueError:
-        raise ValueError(f"--betas takes two numbers and a comma, such as 0.9,0.999; given: {text!r}.") from None
-    return β1, β2
-
-
-def _shape(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    try:
-        rows, columns = map(int, text.split(","))
-    except ValueError:
-        raise ValueError(f"--shape takes rows and columns and a comma, such as 768,3072; given: {text!r}.") from None
-    return rows, columns
+convert.__doc__ = SUMMARY

@@ -1,18 +1,84 @@
-"""What ``halflife convert`` prints: one conversion in words, or a table of all."""
+"""What ``halflife convert`` prints: one conversion in words, or a table of all; without any package for it."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import partial
 
-import typer
-
-from ..conventions import CONVENTIONS, Convention, Conversion, RuleOfThumb, find
+from ..conventions import CONVENTIONS, SCHEDULES, Convention, Conversion, RuleOfThumb, convert, find
 from ..explain.paper import columns
 from .letters import readable
-from .wrapping import say, stacked, terminal_width
+from .wrapping import give_up, say, stacked, terminal_width
 
 WIDTH = 110
 COLUMNS = ("to", "weight decay", "lr", "ε", "", "decay off by", "step off by")
+
+SUMMARY = "Convert a weight decay from one framework's convention into another's, and say how exactly."
+HELP = {
+    "weight_decay": "The weight decay in the framework that it is from.",
+    "from": "The framework it is from.",
+    "to": "The framework it is for; without it, all of them.",
+    "lr": "The base learning rate; the framework's default without it.",
+    "eps": "ε; the framework's default without it.",
+    "betas": "The moments' decay rates.",
+    "momentum": "SGD's or Muon's momentum.",
+    "schedule": f"Of the learning rate: {', '.join(SCHEDULES)}.",
+    "steps": "The steps of the run: a schedule needs them.",
+    "shape": "Of Muon's matrices, where their scale matters.",
+}
+"""What each argument of the command is, for both fronts."""
+
+
+def show_conversion(
+    weight_decay: float,
+    source: str,
+    target: str | None,
+    lr: float | None,
+    eps: float | None,
+    betas: str | None,
+    momentum: float | None,
+    schedule: str | None,
+    steps: int | None,
+    shape: str | None,
+) -> None:
+    """The command: into one convention, or into all; what is wrong with the arguments ends it with a sentence, and 2."""
+    try:
+        into = partial(
+            convert,
+            weight_decay,
+            source,
+            lr=lr,
+            eps=eps,
+            betas=_betas(betas),
+            momentum=momentum,
+            schedule=schedule,
+            steps=steps,
+            shape=_shape(shape),
+        )
+        show_all(source, into) if target is None else show_one(into(target))
+    except ValueError as error:
+        give_up(str(error))
+
+
+def _betas(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        β1, β2 = map(float, text.split(","))
+    except ValueError:
+        raise ValueError(f"--betas takes two numbers and a comma, such as 0.9,0.999; given: {text!r}.") from None
+    return β1, β2
+
+
+def _shape(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        rows, columns = map(int, text.split(","))
+    except ValueError:
+        raise ValueError(f"--shape takes rows and columns and a comma, such as 768,3072; given: {text!r}.") from None
+    return rows, columns
 
 
 def show_one(result: Conversion) -> None:
@@ -21,7 +87,7 @@ def show_one(result: Conversion) -> None:
         say(result.why, otherwise=WIDTH)
         if result.rule_of_thumb is not None:
             _show_rule_of_thumb(result.rule_of_thumb)
-        raise typer.Exit(1)
+        sys.exit(1)
     numbers = {"weight_decay": result.weight_decay} | result.changes
     for name, value in numbers.items():
         say(f"{name:<13} {value:.6g}")
