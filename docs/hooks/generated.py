@@ -138,4 +138,4 @@ def _expanded(entry: Any) -> Any:
     if isinstance(entry, dict):
         return {title: _expanded(part) for title, part in entry.items()}
     match = re.fullmatch(r"concepts/(\w+)/\*", entry or "")
-    return [_concept(match[1], name) for name in CONCEPTS[match[1]]] if match else entry
+    return [{name: _concept(match[1], name)} for name in CONCEPTS[match[1]]] if match else entry
