@@ -30,7 +30,6 @@ PUBLIC = {
         "halflife.lab.problems",
         "halflife.optim",
         "halflife.optimizers",
-        "halflife.parameters",
         "halflife.regularizers",
         "halflife.rules",
         "halflife.schedules",
@@ -38,16 +37,19 @@ PUBLIC = {
     )
 }
 """Not ``explain``, ``benchmark`` and the rooms within the lab: their users are the commands and what is listed here."""
+PUBLIC["halflife.parameters"] = ("KINDS", "LayerDepths", "layer_depths", "named_parameters")
+"""What ``param_groups`` points to."""
 PUBLIC["halflife.registry"] = ("RuleEntry", "by_fields", "entries", "entry_named", "entry_of", "register")
 """By these a rule of another distribution is listed, as CONTRIBUTING.md shows."""
 
 BETWEEN_ROOMS = {
     **dict.fromkeys(("watch", "view", "unscale_in_step", "register_zero_grad_hook"), "Optimizer"),
     **dict.fromkeys(("step", "zero_grad", "add_param_group", "load_state_dict"), "Optimizer"),
+    **dict.fromkeys(("at", "value_for", "warn_if_still"), "WeightDecaySchedule"),
     "look_at": "Monitor",
 }
-"""Methods of an optimizer that torch documents, or that schedules and ``training`` call: a sentence names what they
-take."""
+"""Methods that torch documents for its own, or that optimizers, schedules and ``training`` call of each other: a
+sentence names what they take. So does it for any ``load_state_dict``."""
 
 REFERENCE = re.compile(r"[Aa]rguments(?:, [\w, ]+)?(?: are those of|:) :class:`~?([\w.]+)`")
 SAME = re.compile(r"as (?:in|of) :class:`~?([\w.]+)`")
@@ -204,7 +206,8 @@ def test_a_method_explains_its_arguments_result_and_errors(name: str) -> None:
     assert doc.strip(), "no docstring"
     taken = iter(list(inspect.signature(function).parameters.values())[0 if isinstance(member, staticmethod) else 1 :])
     parameters = list(taken)
-    if BETWEEN_ROOMS.get(function.__name__) == cls.__name__:
+    bases = {base.__name__ for base in cls.__mro__}
+    if function.__name__ == "load_state_dict" or BETWEEN_ROOMS.get(function.__name__) in bases:
         assert all(re.search(rf"``[^`]*\b{p.name}\b", doc) for p in parameters)
         return
     assert not unexplained(cls, iter(parameters), doc)

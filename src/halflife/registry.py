@@ -27,8 +27,16 @@ RuleFactory = Callable[[Group], Rule]
 class RuleEntry:
     """A rule and what is known of it by lists.
 
-    ``factory`` translates a group's flags; it is called whenever they changed. ``variants`` are settings of the
-    optimizer, the defaults first, that between them reach all of the rule's equations: the tables run each.
+    Args:
+        rule: its class.
+        factory: makes the rule of a parameter group's settings; it is called whenever they changed.
+        variants: settings of the optimizer, the defaults first, that between them reach all of the rule's equations:
+            the tables run each.
+
+    Example:
+        >>> from halflife.registry import RuleEntry, by_fields
+        >>> RuleEntry(halflife.rules.Lion, by_fields(halflife.rules.Lion)).name
+        'Lion'
     """
 
     rule: type[Rule]
@@ -37,11 +45,24 @@ class RuleEntry:
 
     @property
     def name(self) -> str:
+        """The class's name."""
         return self.rule.__name__
 
 
 def by_fields(rule: type[Rule]) -> RuleFactory:
-    """The factory of a rule whose fields stand in the group under their own names, ``betas`` for ``beta1, beta2``."""
+    """The factory of a rule whose fields stand in the group under their own names, ``betas`` for ``beta1, beta2``.
+
+    Args:
+        rule: the class.
+
+    Returns:
+        A function from a group's settings to the rule.
+
+    Example:
+        >>> from halflife.registry import by_fields
+        >>> by_fields(halflife.rules.Lion)({"betas": (0.9, 0.95), "lr": 1e-4})
+        Lion(beta1=0.9, beta2=0.95)
+    """
     names = [f.name for f in fields(rule)]  # type: ignore[arg-type]
     paired = "beta1" in names and "beta2" in names
 
@@ -128,7 +149,18 @@ _entries: dict[type[Rule], RuleEntry] = {}
 
 
 def register(entry: RuleEntry) -> None:
-    """List a rule. Raises ``ValueError`` if another one of that name is listed already."""
+    """List a rule, so that optimizers, commands and tables know it.
+
+    Args:
+        entry: the rule's entry.
+
+    Raises:
+        ValueError: if another rule of that name is listed already.
+
+    Example:
+        >>> from halflife.registry import entry_of, register
+        >>> register(entry_of(halflife.rules.Adam))  # what is listed already may be listed again
+    """
     other = next((e for e in _entries.values() if e.name == entry.name and e.rule is not entry.rule), None)
     if other is not None:
         raise ValueError(
@@ -162,17 +194,53 @@ for _entry in (
 
 
 def entries() -> tuple[RuleEntry, ...]:
-    """All that are registered now, ours first."""
+    """All that are registered now, ours first.
+
+    Returns:
+        The entries.
+
+    Example:
+        >>> from halflife.registry import entries
+        >>> [entry.name for entry in entries()][:4]
+        ['SGD', 'ASGD', 'Adagrad', 'Adadelta']
+    """
     return tuple(_entries.values())
 
 
 def entry_of(rule: type[Rule]) -> RuleEntry | None:
-    """The entry of exactly this class; a class that derives from it is another rule."""
+    """The entry of exactly this class; a class that derives from it is another rule.
+
+    Args:
+        rule: the class.
+
+    Returns:
+        The entry, or None.
+
+    Example:
+        >>> from halflife.registry import entry_of
+        >>> entry_of(halflife.rules.Adam).name
+        'Adam'
+    """
     return _entries.get(rule)
 
 
 def entry_named(name: str) -> RuleEntry:
-    """The entry of that name, in any case. Raises ``KeyError``, with all names, for another."""
+    """The entry of that name.
+
+    Args:
+        name: the rule's, in any case.
+
+    Returns:
+        The entry.
+
+    Raises:
+        KeyError: with all names, for another.
+
+    Example:
+        >>> from halflife.registry import entry_named
+        >>> entry_named("nadam").rule is halflife.rules.NAdam
+        True
+    """
     found = next((entry for entry in _entries.values() if entry.name.lower() == name.lower()), None)
     if found is None:
         raise KeyError(

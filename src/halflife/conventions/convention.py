@@ -31,7 +31,23 @@ Keywords = dict[str, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """The numbers that a recipe names. ``lr`` is the base learning rate α, the one at which the schedule's η is 1."""
+    """The numbers that a recipe names.
+
+    Args:
+        lr: the base learning rate α, the one at which the schedule's η is 1; above 0.
+        weight_decay: λ, at least 0.
+        betas: the shares of the old averages that stay.
+        eps: ε, at least 0.
+        momentum: μ, of those that have one.
+
+    Raises:
+        ValueError: with a sentence, for what no conversion can start from.
+
+    Example:
+        >>> from halflife.conventions import Settings
+        >>> Settings(lr=1e-3, weight_decay=0.1)
+        Settings(lr=0.001, weight_decay=0.1, betas=(0.9, 0.999), eps=1e-08, momentum=0.0)
+    """
 
     lr: float
     weight_decay: float
@@ -59,15 +75,40 @@ class Settings:
 class Convention:
     """One framework's update, said in words.
 
-    ``factor`` is what multiplies λ: "lr" in force, the "schedule" η = lr/α, "one", "lr*schedule" (lr²/max lr) or
-    "lr*lr". ``order``: the decay "before" the step (or from the same old weights), "after" it, "proximal" or "coupled"
-    (in the gradient). ``eps``: "standard" √v̂ + ε, "uncorrected" √v + ε beside the raw second moment, "clamped"
-    max(√v̂, ε), "floored" √(v + 1e-15) + ε; a Muon has ‖v‖ for √v̂, and ``muon`` says the rest of it. ``bias``:
-    whether the moments are "corrected" or "raw". ``lr_place``: outside or inside of SGD's momentum. ``amount``: λ
-    itself or Loshchilov & Hutter's "normalized" λ√steps. ``beyond`` says why no other convention's numbers can stand
-    for this one, if none can. ``multiples``: what the framework multiplies each parameter's lr and λ by, if it does.
-    ``amsgrad``: what that flag takes the maximum of, "max" (of v) or "max of corrected"
-    (v̂); anything else says why it is refused. ``spelling``: the framework's own names of the arguments.
+    Args:
+        name, title: what ``find`` knows it by, and what tables call it.
+        update: its equation.
+        source: where that is written.
+        defaults: its own numbers.
+        rule: the kind of step.
+        factor: what multiplies λ: "lr" in force, the "schedule" η = lr/α, "one", "lr*schedule" (lr²/max lr) or "lr*lr".
+        order: the decay "before" the step (or from the same old weights), "after" it, "proximal" or "coupled" (in the
+            gradient).
+        eps: "standard" √v̂ + ε, "uncorrected" √v + ε beside the raw second moment, "clamped" max(√v̂, ε), "floored"
+            √(v + 1e-15) + ε; a Muon has ‖v‖ for √v̂.
+        bias: whether the moments are "corrected" or "raw".
+        lr_place: outside or inside of SGD's momentum.
+        amount: λ itself or Loshchilov & Hutter's "normalized" λ√steps.
+        aliases: other names.
+        spelling: the framework's own names of the arguments.
+        notes: what else is to be known.
+        beyond: why no other convention's numbers can stand for this one, if none can.
+        muon: the rest of what a Muon is.
+        multiples: what the framework multiplies each parameter's lr and λ by, if it does.
+        amsgrad: what that flag takes the maximum of, "max" (of v) or "max of corrected" (v̂); anything else says why it
+            is refused.
+
+    Example:
+        The same λ of two frameworks, and what is left of a weight after a step without a gradient:
+        >>> from halflife.conventions import find
+        >>> for name in ("torch", "paper"):
+        ...     w = torch.nn.Parameter(torch.ones(1))
+        ...     optimizer = find(name).optimizer([w], lr=0.01, weight_decay=0.001)
+        ...     w.grad = torch.zeros(1)
+        ...     optimizer.step()
+        ...     print(name, round(w.item(), 6))
+        torch 0.99999
+        paper 0.999
     """
 
     name: str
@@ -91,17 +132,32 @@ class Convention:
     amsgrad: str = "it has no such flag, or one that was not looked into"
 
     def settings(self, **given: Any) -> Settings:
-        """This framework's defaults with the ``given`` numbers, None for a default. Raises ``ValueError``."""
+        """This framework's defaults with other numbers.
+
+        Args:
+            given: lr, weight_decay, betas, eps or momentum, None for a default. ``ValueError`` for one out of range.
+
+        Returns:
+            The settings.
+        """
         return replace(self.defaults, **{name: value for name, value in given.items() if value is not None})
 
     def optimizer(self, params: Any, **settings: Any) -> Optimizer:
         """The halflife optimizer that makes this framework's steps exactly, with its defaults.
 
-        Takes lr, weight_decay, betas, eps and momentum, or the framework's own names for them; ``lr`` and
-        ``weight_decay`` may be callables of the step, counted from 0, as in TensorFlow. ``steps``, for a normalized λ,
-        is the number of steps between two restarts. Anything else goes to the optimizer: rounding, max_grad_norm …
         Each group keeps a base learning rate of its own, also where the framework has one for all of them.
-        Raises ``ValueError`` for what cannot be built, and says why.
+
+        Args:
+            params: as any optimizer takes them.
+            settings: lr, weight_decay, betas, eps and momentum, or the framework's own names for them; ``lr`` and
+                ``weight_decay`` may be callables of the step, counted from 0, as in TensorFlow. ``steps``, for a normalized
+                λ, is the number of steps between two restarts. Anything else goes to the optimizer: rounding, say.
+
+        Returns:
+            The optimizer.
+
+        Raises:
+            ValueError: for what cannot be built, and why.
         """
         if self.beyond:
             raise ValueError(f"{self.name} cannot be built of a rule and a decay, for {self.beyond}.")

@@ -16,7 +16,16 @@ Exactness = Literal["exact", "approximate", "impossible"]
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a step is made with."""
+    """What a step is made with.
+
+    Attributes:
+        lr, weight_decay, eps: in the target's convention.
+
+    Example:
+        >>> from halflife.conventions import convert
+        >>> convert(0.1, "torch", "paper", lr=1e-3).at(0)
+        Numbers(lr=0.001, weight_decay=0.0001, eps=1e-08)
+    """
 
     lr: float
     weight_decay: float
@@ -44,14 +53,28 @@ def _write(group: dict[str, Any], name: str, value: float) -> None:
 class Conversion:
     """The target's hyper-parameters, and how well they do what the source's did.
 
-    ``verdict``: "exact", the same weights but for rounding; "approximate", with the same gradients no weight differs
-    by more than ``bound`` times its first value plus the length of its path (the sum of |its steps|, of the longer of
-    the two paths), ``order`` says how the difference grows; "impossible"; ``why`` says why, in one sentence.
-    ``decay_bound`` is the part of it in what the decays leave of a weight over any stretch of the run, ``step_bound``
-    the part in one step: 2 where an element of a matrix may be moved the other way. Where it is impossible,
-    ``rule_of_thumb`` may be a start to tune from; it is no conversion.
-    ``flags`` are the target's own, of Muon, that are to be given beside the numbers.
-    ``at(k)`` are the numbers that make it exact where the target's are set anew at each step k, counted from 0.
+    Attributes:
+        source, target: the two conventions.
+        given: the source's numbers.
+        settings: the target's; None where it is impossible.
+        verdict: "exact", the same weights but for rounding; "approximate", with the same gradients no weight differs by
+            more than ``bound`` times its first value plus the length of its path (the sum of |its steps|, of the longer
+            of the two paths); "impossible".
+        why: why so, in one sentence.
+        decay_bound: the part of ``bound`` in what the decays leave of a weight over any stretch of the run.
+        step_bound: the part in one step: 2 where an element of a matrix may be moved the other way.
+        order: how the difference grows.
+        each_step: what ``at`` calls.
+        rule_of_thumb: where it is impossible, a start to tune from, if there is one; it is no conversion.
+        flags: the target's own, of Muon, that are to be given beside the numbers.
+
+    Example:
+        >>> from halflife.conventions import convert
+        >>> found = convert(0.1, "torch", "paper", lr=1e-3)
+        >>> found.verdict, round(found.weight_decay, 6)
+        ('exact', 0.0001)
+        >>> convert(0.1, "torch", "keras", lr=1e-3).verdict  # its ε is another
+        'approximate'
     """
 
     source: Convention
@@ -74,26 +97,32 @@ class Conversion:
 
     @property
     def bound(self) -> float:
+        """1 − (1 − decay_bound)(1 − step_bound)."""
         return 1 - (1 - self.decay_bound) * (1 - self.step_bound)
 
     @property
     def lr(self) -> float:
+        """The target's; ``ValueError`` where it is impossible, as of the four below."""
         return self._settings().lr
 
     @property
     def weight_decay(self) -> float:
+        """The target's λ."""
         return self._settings().weight_decay
 
     @property
     def betas(self) -> tuple[float, float]:
+        """The target's."""
         return self._settings().betas
 
     @property
     def eps(self) -> float:
+        """The target's."""
         return self._settings().eps
 
     @property
     def momentum(self) -> float:
+        """The target's."""
         return self._settings().momentum
 
     @property
@@ -109,7 +138,17 @@ class Conversion:
         return self.verdict == "exact" or self.each_step is not None
 
     def at(self, step: int) -> Numbers:
-        """The numbers for that step, counted from 0. Raises ``ValueError`` where there are none."""
+        """The numbers that make it exact where the target's are set anew at each step.
+
+        Args:
+            step: counted from 0.
+
+        Returns:
+            The numbers for that step.
+
+        Raises:
+            ValueError: where there are none.
+        """
         if self.each_step is not None:
             return self.each_step(step)
         if self.verdict == "exact":
@@ -122,6 +161,10 @@ class Conversion:
 
         What a group had of its own when it was met first, beside the optimizer's default, stays its own share: half the
         learning rate stays half, and a group that does not decay does not.
+
+        Args:
+            optimizer: the one in the target's framework.
+            step: counted from 0.
         """
         now = self.at(step)
         for group in optimizer.param_groups:

@@ -48,15 +48,32 @@ def convert(
 ) -> Conversion:
     """The target's hyper-parameters that do what the source's do, and whether exactly, approximately or not at all.
 
-    What is not given (None) is the source's own default. ``schedule`` is the learning rate's: None (constant), a name
-    ("linear", "cosine", "warmup-cosine") or a callable of the step, counted from 0, that returns η = lr/base; it needs
-    ``steps``, the number of steps of the run. Where the target has no constant numbers for it, those returned remove
-    as much over the whole run and have ε as it is at the end; ``at(k)`` of the result are the numbers for each step.
-    Between AdamW and Lion it is impossible, and ``rule_of_thumb`` of the result is what Lion's authors tune from.
-    ``shape``, of Muon's matrices: rows and columns, where two frameworks scale the step by other functions of them.
+    Where the target has no constant numbers for a schedule, those returned remove as much over the whole run and have ε
+    as it is at the end; ``at(k)`` of the result are the numbers for each step. Between AdamW and Lion it is impossible,
+    and ``rule_of_thumb`` of the result is what Lion's authors tune from.
 
-    Raises ``ValueError`` with a sentence for a framework that is not known, lr = 0, a λ that removes a weight whole in
-    one step, or a schedule that never ends.
+    Args:
+        weight_decay: the source's λ.
+        source, target: conventions, or their names.
+        lr, betas, eps, momentum: the source's; None is its own default.
+        schedule: the learning rate's: None (constant), a name ("linear", "cosine", "warmup-cosine") or a callable of
+            the step, counted from 0, that returns η = lr/base.
+        steps: the number of steps of the run, which a schedule needs.
+        shape: of Muon's matrices, rows and columns, where two frameworks scale the step by other functions of them.
+
+    Returns:
+        The conversion.
+
+    Raises:
+        ValueError: with a sentence for a framework that is not known, lr = 0, a λ that removes a weight whole in one
+            step, or a schedule that never ends.
+
+    Example:
+        PyTorch multiplies λ by lr, the paper does not:
+        >>> from halflife.conventions import convert
+        >>> found = convert(0.01, "torch", "paper", lr=1e-3)
+        >>> round(found.weight_decay, 8), found.verdict
+        (1e-05, 'exact')
     """
     source, target = find(source), find(target)
     given = source.settings(weight_decay=weight_decay, lr=lr, betas=betas, eps=eps, momentum=momentum)

@@ -29,9 +29,25 @@ def describe(
 ) -> Description:
     """Describe any optimizer of halflife or torch, group by group: ``print(halflife.describe(optimizer))``.
 
-    ``steps_per_epoch`` gives half-lives in epochs too; ``total_steps``, the run's length, allows a word on a half-life
-    that is longer, and λ in Loshchilov & Hutter's normalized form. Raises ``ValueError`` for a group without
-    ``weight_decay``.
+    Args:
+        optimizer: the optimizer.
+        steps_per_epoch: gives half-lives in epochs too.
+        total_steps: the run's length; it allows a word on a half-life that is longer, and λ in Loshchilov & Hutter's
+            normalized form.
+
+    Returns:
+        The groups' descriptions, and what is to be warned of.
+
+    Raises:
+        ValueError: for a group without ``weight_decay``.
+
+    Example:
+        >>> w = torch.nn.Parameter(torch.ones(1))
+        >>> found = halflife.describe(torch.optim.AdamW([w], lr=1e-3, weight_decay=0.1)).groups[0]
+        >>> print(f"{found.decay}: removes {found.removed:.4g} a step, half-life {found.half_life:.0f} steps")
+        explicit × lr: removes 0.0001 a step, half-life 6931 steps
+        >>> round(found.weight_decays["paper"], 6)
+        0.0001
     """
     groups = [_described(optimizer, i, g, steps_per_epoch, total_steps) for i, g in enumerate(optimizer.param_groups)]
     return Description(type(optimizer).__name__, tuple(groups))

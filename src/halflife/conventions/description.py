@@ -14,12 +14,27 @@ WIDTH = 110
 class GroupDescription:
     """One parameter group.
 
-    ``removed`` is the share of a weight that the decay removes in a step at the base learning rate, ``removed_now`` at
-    the present one; None where the gradients decide that. ``half_life`` is in steps at the base learning rate,
-    ``angle`` in radians a step: √(2·lr·λ), by which a weight vector whose length does not matter turns once decay and
-    gradients are in balance; momentum cuts that way into smaller steps, as ``Monitor`` says (``training.Measurement``).
-    ``weight_decays`` is λ in every convention that has one for this rule. ``pull``: of a regularizer that takes no
-    share of the weights, what it does instead, in words.
+    Attributes:
+        index: the group's place.
+        decay: how λ enters, as ``halflife.Decay`` prints it.
+        weight_decay, lr: in force.
+        base_lr: α.
+        removed: the share of a weight that the decay removes in a step at the base learning rate, and
+        removed_now: at the present one; None where the gradients decide that.
+        half_life: in steps at the base learning rate, and
+        half_life_epochs: in epochs, where ``steps_per_epoch`` was said.
+        angle: radians a step: √(2·lr·λ), by which a weight vector whose length does not matter turns once decay and
+            gradients are in balance; momentum cuts that way into smaller steps, as ``Monitor`` says
+            (``training.Measurement``).
+        weight_decays: λ in every convention that has one for this rule.
+        warnings: sentences on what is likely to be a mistake.
+        pull: of a regularizer that takes no share of the weights, what it does instead, in words.
+
+    Example:
+        >>> optimizer = halflife.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1, weight_decay=5e-4)
+        >>> group = halflife.describe(optimizer).groups[0]
+        >>> round(group.half_life), round(group.angle, 4)
+        (13863, 0.01)
     """
 
     index: int
@@ -39,13 +54,24 @@ class GroupDescription:
 
 @dataclass(frozen=True)
 class Description:
-    """Every parameter group of an optimizer; printed, it is a page of text."""
+    """Every parameter group of an optimizer; printed, it is a page of text.
+
+    Attributes:
+        optimizer: its class's name.
+        groups: their descriptions.
+
+    Example:
+        >>> optimizer = halflife.AdamW([torch.nn.Parameter(torch.ones(1))], lr=1e-3, weight_decay=0.01)
+        >>> str(halflife.describe(optimizer)).splitlines()[2].strip()
+        'removes 1e-05 of a weight in a step at the base lr'
+    """
 
     optimizer: str
     groups: tuple[GroupDescription, ...]
 
     @property
     def warnings(self) -> tuple[str, ...]:
+        """All groups' warnings."""
         return tuple(f"group {group.index}: {text}" for group in self.groups for text in group.warnings)
 
     def __str__(self) -> str:

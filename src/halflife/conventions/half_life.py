@@ -88,18 +88,46 @@ class HalfLife(_Duration):
 
     Counted at the base learning rate: where the schedule is lower, the decay is slower. λ is 1 − 2^(−1/h) where the
     decay is explicit and takes the schedule's step, that over lr where it takes lr's, 2^(1/h) − 1 where it is proximal.
+
+    Args:
+        steps: h in steps; or else
+        epochs, steps_per_epoch: in epochs; or else
+        tokens, tokens_per_step: in tokens.
+
+    Raises:
+        ValueError: unless the time is said once, and is above 0.
+
+    Example:
+        >>> h = halflife.HalfLife(epochs=3, steps_per_epoch=391)
+        >>> round(h.fraction, 6)  # of a weight, removed in a step
+        0.000591
+        >>> optimizer = halflife.AdamW([torch.nn.Parameter(torch.ones(1))], lr=1e-3, weight_decay=h)
+        >>> round(optimizer.param_groups[0]["weight_decay"], 3)
+        0.591
     """
 
     @property
     def fraction(self) -> float:
+        """c: what is removed of a weight in one step where η = 1."""
         return -expm1(-log(2) / self.in_steps)
 
 
 class Timescale(_Duration):
     """The time τ = 1/c: how many steps the weights remember, as an average of their updates: ``c = 1/τ``.
 
-    Source: Wang & Aitchison 2024, https://arxiv.org/abs/2405.13698: τ = 1/(lr·λ) in PyTorch's form. It must be longer
-    than one step.
+    Args:
+        steps, epochs, steps_per_epoch, tokens, tokens_per_step: as in :class:`HalfLife`, τ for h.
+
+    Raises:
+        ValueError: unless the time is said once, and is longer than one step.
+
+    Source: Wang & Aitchison 2024, https://arxiv.org/abs/2405.13698: τ = 1/(lr·λ) in PyTorch's form.
+
+    Example:
+        >>> τ = halflife.Timescale(epochs=2, steps_per_epoch=500)
+        >>> optimizer = halflife.AdamW([torch.nn.Parameter(torch.ones(1))], lr=1e-3, weight_decay=τ)
+        >>> τ.fraction, round(optimizer.param_groups[0]["weight_decay"], 4)
+        (0.001, 1.0)
     """
 
     def __post_init__(self) -> None:
@@ -109,6 +137,7 @@ class Timescale(_Duration):
 
     @property
     def fraction(self) -> float:
+        """c: what is removed of a weight in one step where η = 1."""
         return 1 / self.in_steps
 
 
@@ -117,7 +146,20 @@ class Normalized(DecayShare):
     """Loshchilov & Hutter's normalized decay: ``c = λ_norm·√(b/(B·T))``, for b a batch, B samples and T epochs.
 
     With warm restarts T is the current period's epochs: use ``halflife.schedules.NormalizedWD`` there.
-    Source: https://arxiv.org/abs/1711.05101, appendix B.1. Raises ``ValueError`` for sizes below 1, or c ≥ 1.
+    Source: https://arxiv.org/abs/1711.05101, appendix B.1.
+
+    Args:
+        weight_decay: λ_norm; 0.025 to 0.05 are usual.
+        batch_size, dataset_size: b and B, in samples.
+        epochs: T.
+
+    Raises:
+        ValueError: for sizes below 1, or c ≥ 1.
+
+    Example:
+        >>> decay = halflife.Normalized(0.05, batch_size=128, dataset_size=50_000, epochs=100)
+        >>> print(f"{decay.fraction:.3g} of a weight in a step")
+        0.000253 of a weight in a step
     """
 
     weight_decay: float
@@ -137,4 +179,5 @@ class Normalized(DecayShare):
 
     @property
     def fraction(self) -> float:
+        """c: what is removed of a weight in one step where η = 1."""
         return self.weight_decay * sqrt(self.batch_size / (self.dataset_size * self.epochs))

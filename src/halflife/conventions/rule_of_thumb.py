@@ -21,9 +21,18 @@ Numbers = Callable[[Convention, Convention, Settings], Settings | None]
 class RuleOfThumb:
     """A start to tune from, which is no conversion: the two optimizers make other steps, and no λ makes them alike.
 
-    ``lr`` and ``weight_decay`` are ranges in the target's convention, (lowest, highest): the lowest learning rate goes
-    with the highest λ. ``settings`` are the one end of them that the authors' examples have, the rest being the
-    target's defaults. ``why`` says what was seen, ``source`` who says so.
+    Attributes:
+        target: the convention that the numbers are of.
+        settings: the one end of the ranges that the authors' examples have, the rest being the target's defaults.
+        lr, weight_decay: ranges, (lowest, highest): the lowest learning rate goes with the highest λ.
+        why: what was seen.
+        source: who says so.
+
+    Example:
+        >>> from halflife.conventions import convert
+        >>> thumb = convert(0.1, "torch", "timm-lion", lr=1e-3).rule_of_thumb
+        >>> [round(lr, 6) for lr in thumb.lr], [round(λ, 3) for λ in thumb.weight_decay]
+        ([0.0001, 0.000333], [0.3, 1.0])
     """
 
     target: Convention

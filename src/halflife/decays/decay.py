@@ -16,8 +16,8 @@ class Decay:
 
     Args:
         placement: "before" (coupled), "explicit", "cautious" or "implicit" (proximal).
-        multiplier: the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule", "lr*lr", "lr/metric" (a threshold
-            for each coordinate) or "one" (λ alone); "none" goes with "before" alone, which has no multiplier of its own.
+        multiplier: the number τ/λ: "lr", "schedule" (η = lr/α), "lr*schedule", "lr*lr", "lr/metric" (a threshold for
+            each coordinate) or "one" (λ alone); "none" goes with "before" alone, which has no multiplier of its own.
 
     Raises:
         ValueError: for any other word or pair.

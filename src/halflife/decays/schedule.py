@@ -54,12 +54,22 @@ class WeightDecaySchedule(ABC):
     """λ as a function of a count that ``step()`` moves on, as with torch's learning-rate schedulers.
 
     Give it as ``weight_decay=`` of an optimizer or of one parameter group, or ``attach`` it to an optimizer that is
-    there already (any torch optimizer: it only writes ``group["weight_decay"]``). One schedule may serve many groups.
+    there already (any of torch's: it only writes ``group["weight_decay"]``). One schedule may serve many groups.
     ``state_dict()`` holds the count; the schedule's own settings are code, as a lambda is. A copy or pickle of
     schedule and optimizer together has them attached to each other as before.
 
-    ``length`` is the count after which λ stays as it is, if there is one: a schedule that has not been stepped once by
-    the time that an optimizer of halflife has made as many steps warns, as does one whose λ somebody else overwrites.
+    ``length`` is the count after which λ stays, if there is one: a schedule that is not stepped once in as many steps
+    of an optimizer of halflife warns, as does one whose λ somebody else overwrites.
+
+    Example:
+        >>> class Halving(halflife.schedules.WeightDecaySchedule):
+        ...     def at(self, count):
+        ...         return 0.1 * 0.5**count
+        >>> λ = Halving()
+        >>> optimizer = halflife.AdamW([torch.nn.Parameter(torch.ones(1))], weight_decay=λ)
+        >>> λ.step()
+        >>> optimizer.param_groups[0]["weight_decay"]
+        0.05
     """
 
     length: int | None = None
@@ -84,7 +94,7 @@ class WeightDecaySchedule(ABC):
         return λ
 
     def value_for(self, attachment: Attachment, group: dict[str, Any]) -> float | Tensor:
-        """λ now for one parameter group: the same for all, unless a schedule reads more than its count."""
+        """λ now for the ``group`` of an ``attachment``: the same for all, unless it depends on more than the count."""
         return self.value
 
     def attach(
@@ -111,6 +121,7 @@ class WeightDecaySchedule(ABC):
         _watch(optimizer, self)
 
     def step(self) -> None:
+        """Move the count on by one and write the new λ into every group."""
         self._warn_if_overwritten()
         self.count += 1
         self._write()
@@ -162,7 +173,7 @@ class WeightDecaySchedule(ABC):
                 )
 
     def warn_if_still(self, steps: int) -> bool:
-        """A word if the schedule has never moved although that many steps were made; whether there is more to watch."""
+        """Warn if it has not moved in so many ``steps`` of its optimizer; returns whether there is more to watch."""
         if self.count or self.length is None or self._warned:
             return False
         if steps < self.length:
@@ -180,10 +191,11 @@ class WeightDecaySchedule(ABC):
             warnings.warn(text, UserWarning, stacklevel=level_of_caller())
 
     def state_dict(self) -> dict[str, int]:
+        """The count."""
         return {"count": self.count}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go to the saved count. Raises ``KeyError`` if there is none."""
+        """Go to the count that ``state_dict`` has. Raises ``KeyError`` if there is none."""
         if "count" not in state_dict:
             raise KeyError("the weight-decay schedule's state_dict has no 'count'; was it saved by another scheduler?")
         self.count = int(state_dict["count"])
@@ -206,7 +218,15 @@ class WeightDecaySchedule(ABC):
 
 
 class ConstantWD(WeightDecaySchedule):
-    """``λ_k = λ``."""
+    """``λ_k = λ``.
+
+    Args:
+        weight_decay: λ.
+
+    Example:
+        >>> halflife.schedules.ConstantWD(0.01).at(1000)
+        0.01
+    """
 
     def __init__(self, weight_decay: float) -> None:
         super().__init__()
@@ -217,7 +237,16 @@ class ConstantWD(WeightDecaySchedule):
 
 
 class LinearWD(WeightDecaySchedule):
-    """``λ_k = start + (end − start)·k/steps``, then ``end``. Raises ``ValueError`` unless steps ≥ 1."""
+    """``λ_k = start + (end − start)·k/steps``, then ``end``.
+
+    Args:
+        start, end: the first λ and the last.
+        steps: how many calls of ``step()`` lie between them; ``ValueError`` below 1.
+
+    Example:
+        >>> [round(halflife.schedules.LinearWD(0.1, 0.0, steps=4).at(k), 3) for k in range(6)]
+        [0.1, 0.075, 0.05, 0.025, 0.0, 0.0]
+    """
 
     def __init__(self, start: float, end: float, steps: int) -> None:
         super().__init__()
@@ -229,7 +258,12 @@ class LinearWD(WeightDecaySchedule):
 
 
 class CosineWD(WeightDecaySchedule):
-    """``λ_k = end + (start − end)·(1 + cos(πk/steps))/2``, then ``end``. Raises ``ValueError`` unless steps ≥ 1."""
+    """``λ_k = end + (start − end)·(1 + cos(πk/steps))/2``, then ``end``. The arguments are those of :class:`LinearWD`.
+
+    Example:
+        >>> [round(halflife.schedules.CosineWD(0.1, 0.0, steps=4).at(k), 3) for k in range(6)]
+        [0.1, 0.085, 0.05, 0.015, 0.0, 0.0]
+    """
 
     def __init__(self, start: float, end: float, steps: int) -> None:
         super().__init__()
@@ -241,7 +275,15 @@ class CosineWD(WeightDecaySchedule):
 
 
 class LambdaWD(WeightDecaySchedule):
-    """``λ_k = f(k)``."""
+    """``λ_k = f(k)``.
+
+    Args:
+        f: from how often ``step()`` was called to λ.
+
+    Example:
+        >>> halflife.schedules.LambdaWD(lambda k: 0.1 / (1 + k)).at(9)
+        0.01
+    """
 
     def __init__(self, f: Callable[[int], float]) -> None:
         super().__init__()
@@ -254,10 +296,18 @@ class LambdaWD(WeightDecaySchedule):
 class NormalizedWD(WeightDecaySchedule):
     """Loshchilov & Hutter's normalized decay: ``λ = λ_norm·√(b/(B·T))``, stepped once an epoch.
 
-    b is the batch size, B the number of samples and T the epochs of the current run: ``epochs`` at first and, with
-    warm restarts (``multiplier`` not None), ``multiplier`` times the last one after each restart. The result is a λ of
-    the paper's form: use it with ``decay="independent"`` or ``"proximal"``.
-    Source: https://arxiv.org/abs/1711.05101, section 4 and appendix B. Raises ``ValueError`` for sizes below 1.
+    The result is a λ of the paper's form: use it with ``decay="independent"`` or ``"proximal"``.
+    Source: https://arxiv.org/abs/1711.05101, section 4 and appendix B.
+
+    Args:
+        weight_decay: λ_norm; 0.025 to 0.05 are usual.
+        batch_size, dataset_size, epochs: b and B, in samples, and T, of the first run; ``ValueError`` below 1.
+        multiplier: with warm restarts, by what T is multiplied at each; None without.
+
+    Example:
+        >>> λ = halflife.schedules.NormalizedWD(0.05, batch_size=128, dataset_size=50_000, epochs=100, multiplier=2)
+        >>> print(f"{λ.at(0):.3g}, after the restart {λ.at(100):.3g}")
+        0.000253, after the restart 0.000179
     """
 
     def __init__(
@@ -285,16 +335,20 @@ class LogTimeWD(WeightDecaySchedule):
     Where each step takes the share η·λ_t of the weights, what is left of them after t steps falls as a power of t, with
     exponent ω: the decay forgets in proportion to the time that has passed. In the paper λ is multiplied by the
     schedule η and not by the peak learning rate: that is ``decay="independent"`` here; under ``"decoupled"`` give ω/lr.
+    Source: Ferbach, Paquette, Gidel, Everett & Paquette 2026 (ADANA), https://arxiv.org/abs/2602.05298.
 
     Args:
-        omega: ω, at least 0, without a unit; 4 in the paper, at every scale.
-        offset: steps, at least 0. 0 is the paper's equation, whose first λ is ω itself, more than all of the weights;
+        omega: ω, without a unit; 4 in the paper, at every scale.
+        offset: steps. 0 is the paper's equation, whose first λ is ω itself, more than all of the weights;
             the authors' code has a tenth of all steps, as ``weight_decay/(1 + t/offset)`` with ω = weight_decay·offset.
 
     Raises:
         ValueError: for a number below 0.
 
-    Source: Ferbach, Paquette, Gidel, Everett & Paquette 2026 (ADANA), https://arxiv.org/abs/2602.05298.
+    Example:
+        >>> λ = halflife.schedules.LogTimeWD(omega=4, offset=1000)
+        >>> print(f"{λ.at(0):.3g}, after 9000 steps {λ.at(9000):.3g}")
+        0.004, after 9000 steps 0.0004
     """
 
     def __init__(self, omega: float, offset: float) -> None:

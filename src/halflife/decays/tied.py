@@ -44,6 +44,17 @@ class TiedWD(WeightDecaySchedule):
 
     Source: Defazio 2025 (AdamC), https://arxiv.org/abs/2506.02285: γ_t·(γ_t/γ_max)·λ; Chou 2025,
     https://arxiv.org/abs/2512.08217: the decoupled decay, γ·λ in AdamW, is to be ∝ γ², as E‖w‖² → γ·C/(2λ).
+
+    Example:
+        Where the learning rate is half its base, λ is half of its own too:
+        >>> w = torch.nn.Parameter(torch.ones(1))
+        >>> λ = halflife.schedules.TiedWD(0.01)
+        >>> optimizer = halflife.AdamW([w], lr=1e-3, weight_decay=λ)
+        >>> optimizer.param_groups[0]["lr"] = 5e-4
+        >>> w.grad = torch.ones(1)
+        >>> optimizer.step()
+        >>> optimizer.param_groups[0]["weight_decay"]
+        0.005
     """
 
     def __init__(self, weight_decay: float, power: float = 1.0) -> None:
@@ -51,7 +62,7 @@ class TiedWD(WeightDecaySchedule):
         self.weight_decay, self.power = not_negative(weight_decay, "weight_decay"), not_negative(power, "power")
 
     def at(self, count: int) -> float:
-        """λ where lr = α, whatever the count."""
+        """λ where lr = α, whatever the ``count``."""
         return self.weight_decay
 
     def attach(
@@ -65,7 +76,7 @@ class TiedWD(WeightDecaySchedule):
         self._write()
 
     def value_for(self, attachment: Attachment, group: dict[str, Any]) -> float | Tensor:
-        """``λ·(lr/α)^p`` of the group."""
+        """``λ·(lr/α)^p`` of the ``group`` of an ``attachment``; a tensor where lr is one on a device, or λ is."""
         optimizer, lr, differentiable = attachment.optimizer(), group["lr"], bool(group.get("differentiable"))
         α = self._base_lr(attachment, group)
         in_tensor = isinstance(group["weight_decay"], Tensor) or differentiable

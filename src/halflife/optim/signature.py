@@ -36,12 +36,22 @@ from .groups import DecaySpec
 DecayName: TypeAlias = Literal[
     "coupled", "decoupled", "independent", "proximal", "proximal_lr", "euclidean", "corrected", "cautious"
 ]
+"""The decays that have a name; ``halflife.decays.NAMED`` says what each is."""
 WeightDecay: TypeAlias = float | Tensor | WeightDecaySchedule | DecaySpec
 """λ: a number, a tensor of one element, a schedule of ``halflife.schedules`` or a time such as ``HalfLife``."""
 
 
 class Options(TypedDict, total=False):
-    """The keywords that every class takes beside its rule's own; :class:`Optimizer` says what they mean."""
+    """The keywords that every class takes beside its rule's own.
+
+    The arguments: :class:`halflife.Optimizer`.
+
+    Example:
+        >>> options: halflife.optim.Options = {"decay": "proximal", "max_grad_norm": 1.0}
+        >>> optimizer = halflife.Adam([torch.nn.Parameter(torch.ones(1))], **options)
+        >>> optimizer.param_groups[0]["decay"]
+        'proximal'
+    """
 
     decay: DecayName | Decay | None
     regularizer: Regularizer | None

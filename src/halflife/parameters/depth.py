@@ -44,7 +44,18 @@ _PREVIOUS = 99999
 
 @dataclass(frozen=True)
 class LayerDepths:
-    """Of each parameter its depth, and in words what that was found by and what lies deepest."""
+    """Of each parameter its depth.
+
+    Attributes:
+        depths: 0 for what lies before the first block, then 1, 2, …
+        found: in words what that was found by and what lies deepest.
+
+    Example:
+        >>> from halflife.parameters import layer_depths, named_parameters
+        >>> row = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+        >>> layer_depths(named_parameters(row)).found
+        'layer_decay over 2 numbered layers'
+    """
 
     depths: list[int]
     found: str
@@ -91,6 +102,18 @@ def layer_depths(parameters: Sequence[NamedParameter]) -> LayerDepths:
 
     Raises:
         ValueError: where fewer than two blocks are found that way too.
+
+    Args:
+        parameters: those of a model, as ``named_parameters`` gives them.
+
+    Returns:
+        The depths in the same order, and how they were found.
+
+    Example:
+        >>> from halflife.parameters import layer_depths, named_parameters
+        >>> row = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+        >>> layer_depths(named_parameters(row)).depths
+        [1, 1, 2, 2]
     """
     blocks = _Blocks(parameters)
     if blocks.count > 1:

@@ -79,7 +79,23 @@ class NamedParameter:
 
 
 def named_parameters(model: nn.Module) -> list[NamedParameter]:
-    """All parameters in the order of ``model.named_parameters()``. Raises if there is no model, or none in it."""
+    """All parameters in the order of ``model.named_parameters()``.
+
+    Args:
+        model: the model itself.
+
+    Returns:
+        Each once, with all names that it has.
+
+    Raises:
+        TypeError: for what is no model.
+        ValueError: for a model without parameters.
+
+    Example:
+        >>> from halflife.parameters import named_parameters
+        >>> [(p.name, p.shape) for p in named_parameters(torch.nn.Linear(4, 3))]
+        [('weight', (3, 4)), ('bias', (3,))]
+    """
     if not isinstance(model, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
             f"param_groups reads names and module types, so it takes the model itself, not {type(model).__name__}; "

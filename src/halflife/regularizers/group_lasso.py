@@ -20,7 +20,7 @@ class GroupLasso(Regularizer):
     ``yᵢ/(1 + τᵢ/n)``, where n solves ``Σ yᵢ²/(n+τᵢ)² = 1``, or 0 if ``Σ(yᵢ/τᵢ)² ≤ 1``. Source: Yuan & Lin 2006.
 
     Args:
-        dim: one dimension or several. For a linear layer's weight (out, in), 1 makes one block a neuron, 0 one an input.
+        dim: one dimension or several. For a linear layer's weight (out, in), 1 makes a block a neuron, 0 an input.
 
     Example:
         The row of norm 5 is shortened by 1, that of norm 0.5 becomes 0.

@@ -19,8 +19,8 @@ class Sphere(Regularizer):
 
     Args:
         dim: the dimensions along which the norm is taken, None all: ``dim=1`` is one sphere for each row of a matrix.
-        anchor: r, the norm of the parameter as the optimizer's first step finds it, which fills it in and keeps it in the
-            state under that name.
+        anchor: r, the norm of the parameter as the optimizer's first step finds it, which fills it in and keeps it in
+            the state under that name.
 
     Source: Wen et al. 2026, https://arxiv.org/abs/2606.16899, whose Hyperball is this beside ``rules.Normalized``.
 

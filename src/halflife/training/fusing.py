@@ -38,21 +38,33 @@ def fuse_with_backward(model: nn.Module, optimizer: Optimizer) -> Fused:
     optimizer's: checkpoints, schedulers, ``averaged()`` and ``add_param_group`` do as ever. A parameter that had no
     hook, being frozen or added later, is stepped by ``optimizer.step()``.
 
-    Gradients are accumulated over several backward passes by::
-
-        with fused.accumulate():
-            loss(first_half).backward()
-        loss(second_half).backward()  # steps with the sum
-
     A closure is stepped by its own ``backward()``, as in Lightning. ``clip_grad_norm_`` would find no gradients. A
     batch may be given up, by ``optimizer.zero_grad()`` or an exception within ``backward()``: what it has stepped stays
-    so.
+    so. With FSDP2 (``fully_shard``) each shard is stepped as soon as its gradient is reduced.
 
-    With FSDP2 (``fully_shard``) each shard is stepped as soon as its gradient is reduced.
+    Args:
+        model: the model itself, whose modules are looked at.
+        optimizer: one of halflife's, of the model's parameters.
 
-    Raises ``ValueError`` for what needs all gradients at once (``max_grad_norm``, ``skip_nonfinite``, DDP, FSDP1) and
-    for ``differentiable=True``; and later ``RuntimeError`` for a ``GradScaler``, and for a second backward before
-    ``optimizer.step()`` that nobody announced.
+    Returns:
+        What undoes it, and what gradients are accumulated with over several backward passes.
+
+    Raises:
+        TypeError: for another optimizer than halflife's, or no model.
+        ValueError: for what needs all gradients at once (``max_grad_norm``, ``skip_nonfinite``, DDP, FSDP1) and for
+            ``differentiable=True``.
+        RuntimeError: later, for a ``GradScaler``, and for a second backward before ``optimizer.step()`` that nobody
+            announced.
+
+    Example:
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> optimizer = halflife.SGD(model.parameters(), lr=0.1)
+        >>> fused = halflife.fuse_with_backward(model, optimizer)
+        >>> before = model.weight.data.clone()
+        >>> model(torch.tensor([[1.0, 2.0]])).sum().backward()
+        >>> before - model.weight.data, model.weight.grad  # stepped, and freed
+        (tensor([[0.1000, 0.2000]]), None)
+        >>> optimizer.step()
     """
     _check(model, optimizer)
     return Fused(optimizer)
@@ -104,7 +116,24 @@ def watchers(optimizer: torch.optim.Optimizer) -> list[Any]:
 
 
 class Fused:
-    """What ``fuse_with_backward`` set up; ``remove()``, or the end of a ``with`` block, undoes it."""
+    """What ``fuse_with_backward`` set up; ``remove()``, or the end of a ``with`` block, undoes it.
+
+    Args:
+        optimizer: the one whose parameters are stepped within ``backward()``.
+
+    Example:
+        Two backward passes with one step, by the sum of their gradients:
+        >>> model = torch.nn.Linear(1, 1, bias=False)
+        >>> optimizer = halflife.SGD(model.parameters(), lr=0.1)
+        >>> before = model.weight.item()
+        >>> with halflife.fuse_with_backward(model, optimizer) as fused:
+        ...     with fused.accumulate():
+        ...         model(torch.tensor([[1.0]])).sum().backward()
+        ...     model(torch.tensor([[2.0]])).sum().backward()
+        ...     optimizer.step()
+        >>> round(before - model.weight.item(), 4)
+        0.3
+    """
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer

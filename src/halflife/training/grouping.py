@@ -83,6 +83,13 @@ def param_groups(
     Raises:
         TypeError: for what is no model, no pattern or no dict of settings.
         ValueError: for a pattern that matches nothing, for numbers out of range, and for a head that is not said.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.LayerNorm(3), torch.nn.Linear(3, 2))
+        >>> groups = halflife.param_groups(model, weight_decay=0.1)
+        >>> [(group["weight_decay"], group["param_names"]) for group in groups]
+        [(0.1, ['0.weight', '2.weight']), (0.0, ['0.bias', '1.weight', '1.bias', '2.bias'])]
+        >>> optimizer = halflife.AdamW(groups, lr=1e-3)
     """
     everything, overrides = named_parameters(model), overrides or {}
     spared = [no_decay] if isinstance(no_decay, str | type) else [*no_decay]
@@ -194,6 +201,24 @@ class ParamGroups(list[dict[str, Any]]):
     """A plain list of group dicts, to give to an optimizer; ``str`` and ``repr`` show what is in each.
 
     Below stands what no rule for matrices steps, and what ``no_decay`` spared, by the first pattern that matches it.
+
+    Args:
+        groups: dicts with ``params``, ``param_names`` and settings.
+        everything: the model's parameters, frozen ones too.
+        spared_by: what gets no decay, by the pattern that matched.
+        remark: what the table says below.
+        elsewhere: what the rule for matrices does not step, by the reason.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.LayerNorm(3))
+        >>> print(halflife.param_groups(model, weight_decay=0.1))
+        group  weight_decay  tensors  numbers  examples
+        0      0.1           1        12       0.weight
+        1      0             3        9        0.bias, 1.weight, 1.bias
+        2 groups, 4 tensors, 21 numbers
+        no decay  because             tensors  numbers  examples
+        'bias'    called a bias       2        6        0.bias, 1.bias
+        'norm'    of a normalization  1        3        1.weight
     """
 
     def __init__(

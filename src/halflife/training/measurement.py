@@ -27,11 +27,30 @@ PIECE, LARGE_PIECE = 1 << 16, 1 << 24
 class Measurement:
     """One parameter group in one step, over its parameters that had a gradient; None where a number has no meaning.
 
-    ``change`` is ‖Δw‖/‖w‖ and ``angle`` that between w before and after, all tensors as one vector, in radians;
-    ``equilibrium`` is the angle at which decay and gradients balance (see ``equilibrium_angle``). ``decay_share`` is
-    d/(d+r), d the length of what decay did, r that of the step without it. ``cautious_skipped`` is the share of
-    coordinates that a cautious decay left alone, ``clip_factor`` what multiplied the gradients for ``max_grad_norm``,
-    ``grad_norm`` the norm of all before that. In a ``skipped`` step nothing moved; ``skipped_steps`` counts these.
+    Attributes:
+        step: its number, from 1, as the Monitor counts.
+        group: the group's ``name``, or its place.
+        lr, weight_decay: in force.
+        weight_norm: ‖w‖ after the step.
+        change: ‖Δw‖/‖w‖.
+        angle: between w before and after, all tensors as one vector, in radians.
+        equilibrium: the angle at which decay and gradients balance (see ``equilibrium_angle``).
+        decay_share: d/(d+r), d the length of what decay did, r that of the step without it.
+        cautious_skipped: the share of coordinates that a cautious decay left alone.
+        clip_factor: what multiplied the gradients for ``max_grad_norm``.
+        grad_norm: the norm of all gradients before that.
+        skipped: whether nothing moved.
+        skipped_steps: how many steps were skipped so far.
+
+    Example:
+        >>> w = torch.nn.Parameter(torch.ones(2))
+        >>> optimizer = halflife.SGD([w], lr=0.1)
+        >>> with halflife.Monitor(optimizer, every=1) as monitor:
+        ...     w.grad = torch.ones(2)
+        ...     optimizer.step()
+        >>> measured = monitor.last[0]
+        >>> f"‖w‖ {measured.weight_norm:.4f}, changed by {measured.change:.4f} of it"
+        '‖w‖ 1.2728, changed by 0.1000 of it'
     """
 
     step: int

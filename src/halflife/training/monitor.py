@@ -38,9 +38,7 @@ UNDECAYED: dict[str, Any] = {"weight_decay": 0.0, "regularizer": None, "decay": 
 class Monitor:
     """Records, in every ``every``-th step and for each parameter group, what the step did: a ``training.Measurement``.
 
-    ``to`` says where to: a TensorBoard ``SummaryWriter``, a W&B run, a path (``"run.csv"``, or a folder for
-    TensorBoard), a function of a ``Measurement``, or a list of these; None keeps it in ``last`` alone, the measurements
-    of the last recorded step. The step itself is not changed by a bit. A recorded step costs a few steps' time and two
+    The step itself is not changed by a bit. A recorded step costs a few steps' time and two
     more copies of the weights: before the step, each tensor is stepped once without decay, on copies, so that the
     decay's part of the change is known for every rule, decay and regularizer. Between recorded steps nothing is
     computed.
@@ -50,8 +48,29 @@ class Monitor:
 
     Closures, clipping, skipped steps, a ``GradScaler`` and ``fuse_with_backward`` are followed. ``remove()``, or the
     end of a ``with`` block, ends it. Copies and pickles of the optimizer have no monitor; ``state_dict()`` holds the
-    count of steps, for resuming. Raises ``TypeError`` for another optimizer than halflife's, ``ValueError`` for
-    ``every`` below 1 and for a file of another kind, and ``OSError`` for a path that cannot be written.
+    count of steps, for resuming.
+
+    Args:
+        optimizer: one of halflife's.
+        every: from one recorded step to the next, at least 1.
+        to: where to: a TensorBoard ``SummaryWriter``, a W&B run, a path (``"run.csv"``, or a folder for TensorBoard), a
+            function of a ``Measurement``, or a list of these; None keeps it in ``last`` alone, the measurements of the
+            last recorded step.
+
+    Raises:
+        TypeError: for another optimizer than halflife's.
+        ValueError: for ``every`` below 1 and for a file of another kind.
+        OSError: for a path that cannot be written.
+
+    Example:
+        >>> w = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+        >>> optimizer = halflife.SGD([w], lr=0.1, weight_decay=0.1, decay="decoupled")
+        >>> monitor = halflife.Monitor(optimizer, every=1, to="run.csv")
+        >>> w.grad = torch.tensor([4.0, -3.0])  # at a right angle to w
+        >>> optimizer.step()
+        >>> measured = monitor.last[0]
+        >>> f"{measured.change:.4f} of ‖w‖, by {measured.angle:.4f}; {measured.decay_share:.2f} of it decay"
+        '0.1005 of ‖w‖, by 0.1007; 0.09 of it decay'
     """
 
     def __init__(self, optimizer: Optimizer, *, every: int = 100, to: Any = None) -> None:
@@ -88,14 +107,18 @@ class Monitor:
         return {"steps": self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting from there. Raises ``KeyError`` if there is no count."""
+        """Go on counting from there.
+
+        Args:
+            state_dict: what ``state_dict()`` returned. ``KeyError`` if there is no count.
+        """
         if "steps" not in state_dict:
             raise KeyError("the Monitor's state_dict has no 'steps'; was it saved by something else?")
         self.steps = int(state_dict["steps"])
 
     @torch.no_grad()
     def look_at(self, group: Group, p: Tensor, factor: Scalar | None = 1.0) -> None:
-        """Keep a parameter as it is before its step, if that is due; ``factor`` multiplies its gradient, None skips."""
+        """Keep ``p`` of ``group`` before a step that is due; ``factor`` multiplies its gradient, None: skip."""
         if self.due:
             decays = number(group["weight_decay"]) or regularizer_of(group).constraint
             undecayed = self._undecayed(group, p, factor) if decays and factor is not None else None
