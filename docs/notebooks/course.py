@@ -16,6 +16,7 @@ from torch import Tensor
 
 mpl.use("agg")  # figures are drawn by ``show`` alone
 warnings.filterwarnings("ignore", "weight_decay=.* leaves the learning rate out")  # large here, so that it is seen
+warnings.filterwarnings("ignore", "IProgress not found")  # tqdm's, of a bar that nothing here draws
 
 INK, GREY, FAINT = "#1f2328", "#57606a", "#d8dee4"
 BLUE, ORANGE, GREEN, PINK, SKY, GOLD = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
