@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ..markdown_paper import MarkdownPaper
 from .batchnorm import BATCHNORM
+from .history import HISTORY
 from .metric import METRIC
 from .prox import PROX
 from .scale_free import SCALE_FREE
 from .taylor import TAYLOR
 from .topic import Topic
 
-TOPICS: dict[str, Topic] = {topic.name: topic for topic in (PROX, SCALE_FREE, TAYLOR, METRIC, BATCHNORM)}
+TOPICS: dict[str, Topic] = {topic.name: topic for topic in (PROX, SCALE_FREE, TAYLOR, METRIC, BATCHNORM, HISTORY)}
 
 
 def markdown(topic: str | Topic) -> str:

@@ -49,9 +49,9 @@ def _scale(paper: Paper) -> None:
     paper.heading("The scale does not matter")
     paper.lines(["f(c·w) = f(w)  for c > 0", "⟨∇f(w), w⟩ = 0", "∇f(c·w) = ∇f(w)/c"])
     paper.prose(
-        "A layer whose outputs are normalized computes the same whatever its weights' scale. So its gradient is at right "
-        "angles to the weights, and the smaller the weights, the larger the gradient. One unit under BatchNorm, with "
-        f"{INPUTS} inputs, a batch of {BATCH} and a logistic loss:"
+        "A layer whose outputs are normalized computes the same whatever its weights' scale. So its gradient is at "
+        "right angles to the weights, and the smaller the weights, the larger the gradient. One unit under "
+        f"BatchNorm, with {INPUTS} inputs, a batch of {BATCH} and a logistic loss:"
     )
     problem, w = Problem(), normal(0, INPUTS)
     g = problem.gradient(w, 1)
@@ -68,13 +68,13 @@ def _scale(paper: Paper) -> None:
 
 def without_decay(factor: float, steps: int) -> float:
     """The largest difference in direction between SGD with decay and SGD without, its lr grown at each step."""
-    problem = Problem()
-    with_decay = path(lambda p: optim.SGD(p, lr=LR, weight_decay=LAM), normal(0, INPUTS), problem.gradient, steps)
+    problem, start = Problem(), normal(0, INPUTS) / INPUTS**0.5
+    with_decay = path(lambda p: optim.SGD(p, lr=LR, weight_decay=LAM), start, problem.gradient, steps)
 
     def grown(w: Tensor, t: int) -> Tensor:
         return factor ** (1 - 2 * t) * problem.gradient(w, t)
 
-    growing = path(lambda p: optim.SGD(p, lr=LR), normal(0, INPUTS), grown, steps)
+    growing = path(lambda p: optim.SGD(p, lr=LR), start, grown, steps)
     pairs = zip(with_decay, growing, strict=True)
     return max(float((a / a.norm() - b / b.norm()).abs().max()) for a, b in pairs)
 
@@ -89,11 +89,12 @@ def _effective(paper: Paper) -> None:
     )
     factor = 1 - LR * LAM
     paper.prose(
-        "A step at right angles makes the weights longer, so without decay lr/‖w‖² only falls. Decay makes them shorter, "
-        "which lets it rise. There is nothing else that it could do: the function stays the same when w shrinks. Indeed, "
-        "SGD with decay takes the very same course of functions as SGD without any, if lr grows by the factor "
-        f"1/(1 − lr·λ)² a step. {figure(100)} steps of each, lr = {figure(LR)}, λ = {figure(LAM)}: the directions differ by "
-        f"{without_decay(factor, 100):.0e} at most, and by {without_decay(1.0, 100):.2f} if lr does not grow."
+        "A step at right angles makes the weights longer, so without decay lr/‖w‖² only falls. Decay makes them "
+        "shorter, which lets it rise. There is nothing else that it could do: the function stays the same when w "
+        "shrinks. Indeed, SGD with decay takes the very same course of functions as SGD without any, if lr grows by "
+        f"the factor 1/(1 − lr·λ)² a step. {figure(100)} steps of each, lr = {figure(LR)}, λ = {figure(LAM)}: the "
+        f"directions differ by {without_decay(factor, 100):.0e} at most, and by {without_decay(1.0, 100):.2f} if lr "
+        "does not grow."
     )
 
 
@@ -154,9 +155,9 @@ def _equilibrium(paper: Paper) -> None:
     ]
     paper.figures(("SGD", "measured", "predicted"), rows)
     paper.prose(
-        "So in equilibrium lr·λ alone says how fast a normalized layer turns, and lr alone and λ alone say nothing: twice "
-        "the lr at half the λ is the same course. It also says what happens when lr falls: ‖∇f‖/‖w‖ = √(2λ/lr) grows, "
-        "which is why gradients swell at the end of a schedule (Defazio 2025; decay='corrected')."
+        "So in equilibrium lr·λ alone says how fast a normalized layer turns, and lr alone and λ alone say nothing: "
+        "twice the lr at half the λ is the same course. It also says what happens when lr falls: ‖∇f‖/‖w‖ = "
+        "√(2λ/lr) grows, which is why gradients swell at the end of a schedule (Defazio 2025; decay='corrected')."
     )
 
 
@@ -179,18 +180,19 @@ def _adam_w(paper: Paper) -> None:
         "Adam's step has the same size whatever the gradients', so the equilibrium's norm has no gradient in it: every "
         "layer of n weights ends at the same norm and turns as fast as any other. With L2 in Adam, what is decayed "
         "depends on the gradients' size, and layers turn at different speeds; Kosson et al. 2023 see AdamW's advantage "
-        "in that. The prediction takes steps as independent of the weights, which holds for noise, and is off by "
-        "some percent where a batch is seen through momentum."
+        "in that. The prediction takes steps as independent of the weights, which holds for noise, and is a few "
+        "percent off here."
     )
     paper.prose(
-        "This is one reading of the riddle that decay should not matter with BatchNorm and yet does (Zhang et al. 2019; "
-        "van Laarhoven 2017). What is not normalized (the last layer, biases, the norms' own scales) is decayed in the "
-        "plain sense."
+        "This is one reading of the riddle that decay should not matter with BatchNorm and yet does (Zhang et al. "
+        "2019; van Laarhoven 2017). What is not normalized (the last layer, biases, the norms' own scales) is "
+        "decayed in the plain sense."
     )
     paper.heading("Sources")
     paper.bullets(
         [
-            "van Laarhoven 2017, L2 regularization versus batch and weight normalization, https://arxiv.org/abs/1706.05350",
+            "van Laarhoven 2017, L2 regularization versus batch and weight normalization, "
+            "https://arxiv.org/abs/1706.05350",
             "Zhang, Wang, Xu & Grosse 2019, three mechanisms of weight decay, https://arxiv.org/abs/1810.12281",
             "Li & Arora 2020, an exponential learning rate schedule, https://arxiv.org/abs/1910.07454",
             "Kosson, Messmer & Jaggi 2023, rotational equilibrium, https://arxiv.org/abs/2305.17212",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -50,7 +51,8 @@ def conditions(name: str) -> tuple[float, float, float]:
     """
     w, y, m, D = last_step(OPTIMIZERS[name])
     plain = m + D * (y - w) / LR
-    return tuple(float(x.abs().max()) for x in (plain, plain + LAM / LR * D * y, plain + LAM * y))  # type: ignore[return-value]
+    in_metric, in_euclidean = plain + LAM / LR * D * y, plain + LAM * y
+    return float(plain.abs().max()), float(in_metric.abs().max()), float(in_euclidean.abs().max())
 
 
 def _adam(paper: Paper) -> None:
@@ -169,9 +171,10 @@ def _rest_points(paper: Paper) -> None:
         ]
     )
     paper.prose(
-        "A step rests where what the gradient does and what the decay does cancel: lr·∇f/D against lr·λ/D·∇R or against "
-        "lr·λ·∇R. In the second case D stays in the equation, and D is made of noise as well, so more noise in a "
-        "weight's gradient means more decay. f = ½(w − 1)², R = ½w², λ = ½, gradients with a noise of ±σ in turn:"
+        "A step rests where what the gradient does and what the decay does cancel: lr·∇f/D against lr·λ/D·∇R or "
+        "against lr·λ·∇R. In the second case D stays in the equation, and D is made of noise as well, so more noise "
+        "in a weight's gradient means more decay. f = ½(w − 1)², R = ½w², λ = ½, gradients with a noise of ±σ in "
+        "turn:"
     )
     paper.gap()
     ends = {name: rest(name) for name in REST}
@@ -181,8 +184,9 @@ def _rest_points(paper: Paper) -> None:
     ]
     paper.figures(("σ", "min f + λR", *REST, "∇f + λDw = 0"), rows)
     paper.prose(
-        "AdamP and AdamL2 find the minimum of f + λR whatever σ; AdamW rests where the last column says. So AdamW's λ is "
-        "no penalty's weight. It is a rate of forgetting, and what it leads to depends on the noise."
+        "AdamP and AdamL2 find the minimum of f + λR whatever σ; AdamW rests where the last column says. So AdamW's "
+        "λ is no penalty's weight (with a fixed D it is the weight of ½‖w‖²_D: Loshchilov and Hutter's Proposition "
+        "3). It is a rate of forgetting, and what it leads to depends on the noise."
     )
     paper.prose(
         "Without any noise D is |∇f| itself, and AdamW minimizes f under the bound |w| ≤ 1/λ (Xie & Li 2024): for "
@@ -197,13 +201,18 @@ def bounded() -> list[str]:
     return [f"{float(x):.2f}" for x in (w[-1] + w[-2]) / 2]
 
 
-LEFT_STEPS, LEFT_LR, LEFT_LAM = 200, 0.05, 0.02
+LEFT_STEPS, LEFT_LR, LEFT_LAM, LEFT_NOISE = 500, 0.01, 0.2, (1.0, 10.0, 100.0)
 
 
 def left(kind: type[optim.Adam]) -> Tensor:
     """What is left of weights 1 under gradients ±σ in turn, whose mean is 0."""
-    σ = vector(0.1, 1.0, 10.0)
-    ws = path(lambda p: kind(p, lr=LEFT_LR, weight_decay=LEFT_LAM), 1 + 0 * σ, lambda w, t: σ * (-1) ** t, LEFT_STEPS)
+    σ = vector(*LEFT_NOISE)
+    ws = path(
+        lambda p: kind(p, lr=LEFT_LR, betas=(0.0, 0.999), weight_decay=LEFT_LAM),
+        1 + 0 * σ,
+        lambda w, t: σ * (-1) ** t,
+        LEFT_STEPS,
+    )
     return (ws[-1] + ws[-2]) / 2
 
 
@@ -220,10 +229,10 @@ def _large_gradients(paper: Paper) -> None:
         (
             figure(σ),
             f"{float(a):.3f}",
-            f"{torch.exp(vector(-LEFT_STEPS * LEFT_LR * LEFT_LAM / σ)).item():.3f}",
+            f"{math.exp(-LEFT_STEPS * LEFT_LR * LEFT_LAM / σ):.3f}",
             f"{float(b):.3f}",
         )
-        for σ, a, b in zip((0.1, 1.0, 10.0), l2, w, strict=True)
+        for σ, a, b in zip(LEFT_NOISE, l2, w, strict=True)
     ]
     paper.figures(("σ", "AdamL2", "exp(−steps·lr·λ/σ)", "AdamW"), rows)
     paper.prose(f"(1 − lr·λ)^{LEFT_STEPS} is {(1 - LEFT_LR * LEFT_LAM) ** LEFT_STEPS:.3f}: the same for all in AdamW.")
@@ -232,7 +241,7 @@ def _large_gradients(paper: Paper) -> None:
         [
             "Decay No More 2023, the sections on changing the norm and on scale-freeness, "
             "https://iclr-blogposts.github.io/2023/blog/2023/adamw/",
-            "Loshchilov & Hutter 2019, Proposition 2 and around it, https://arxiv.org/abs/1711.05101",
+            "Loshchilov & Hutter 2019, Propositions 2 and 3, https://arxiv.org/abs/1711.05101",
             "Xie & Li 2024, implicit bias of AdamW, https://arxiv.org/abs/2404.04454",
         ]
     )

@@ -25,16 +25,16 @@ def _definition(paper: Paper) -> None:
     paper.heading("Definition")
     paper.lines(["prox_τR(y) = argmin_x  ½‖x − y‖² + τ·R(x)"])
     paper.prose(
-        "The point x that is near y and has a small penalty R; τ says how much the penalty counts. R needs no gradient: "
-        "only the least of this sum must be found, and for most penalties in use it is known in closed form. For a "
-        "constraint (R is 0 within, ∞ without) prox is the projection, whatever τ."
+        "The point x that is near y and has a small penalty R; τ says how much the penalty counts. R needs no "
+        "gradient: only the least of this sum must be found, and for most penalties in use it is known in closed "
+        "form. For a constraint (R is 0 within, ∞ without) prox is the projection, whatever τ."
     )
     paper.gap()
     rows = [(type(R).__name__, *_checked(R)) for R in DRAWN]
     paper.figures(("", *(f"y = {figure(y)}" for y in POINTS), "elsewhere"), rows)
     paper.prose(
-        f"prox_τ(y) at τ = {figure(TAU)}. The last column is how much larger the sum above is at the best of some 1,700 "
-        "other points x: above 0, so none is better."
+        f"prox_τ(y) at τ = {figure(TAU)}. The last column is how much larger the sum above is at the best of some "
+        "1,700 other points x: above 0, so none is better."
     )
 
 
@@ -47,8 +47,9 @@ def _pictures(paper: Paper) -> None:
     paper.heading("Pictures", f"prox_τ(y) against y from −2 to 2, τ = {figure(TAU)}; the dotted line is y itself")
     paper.plots([curve(R) for R in DRAWN])
     paper.prose(
-        "L2 shrinks all by the same factor. L1 takes the same amount off each, and what is smaller becomes 0. L0 leaves "
-        "what is large as it is. ElasticNet is L1, then L2. Huber is L2 in the middle and L1 outside. Box clips."
+        "L2 shrinks all by the same factor. L1 takes the same amount off each, and what is smaller becomes 0. L0 "
+        "leaves what is large as it is. ElasticNet is L1, then L2. Huber is L2 in the middle and L1 outside. Box "
+        "clips."
     )
 
 
@@ -78,14 +79,17 @@ def _step(paper: Paper) -> None:
         ]
     )
     paper.prose(
-        "Form (1) says what is done: f is replaced by its tangent at w, R stays whole, and the last term keeps y near w. "
-        "So the gradient of f is taken at the old weights and the penalty at the new ones. Adding ½·lr·‖∇f(w)‖², in "
-        "which there is no y, completes the square, and (1) becomes the prox. With f = ½‖w − a‖² and the lasso:"
+        "Form (1) says what is done: f is replaced by its tangent at w, R stays whole, and the last term keeps y "
+        "near w. So the gradient of f is taken at the old weights and the penalty at the new ones. Adding "
+        "½·lr·‖∇f(w)‖², in which there is no y, completes the square, and (1) becomes the prox. With f = ½‖w − a‖² "
+        "and the lasso:"
     )
     g = START - TARGET
     taken = path(lambda p: optim.ProxSGD(p, lr=LR, weight_decay=LAM, regularizer=own.L1()), START, lambda w, _: g, 1)[1]
     grid = torch.linspace(-2, 2, 400_001, dtype=torch.float64)
-    found = torch.stack([grid[argmin_form(grid, w, d).argmin()] for w, d in zip(START, g, strict=True)])
+    found = torch.stack([grid[argmin_form(grid, w, d).argmin()] for w, d in zip(START, g, strict=True)]).round(
+        decimals=9
+    )
     paper.gap()
     paper.figures(
         ("w", "∇f(w)", "ProxSGD's w⁺", "least of (1), by search"),
@@ -97,8 +101,9 @@ def _step(paper: Paper) -> None:
 def _zeros(paper: Paper) -> None:
     paper.heading("Exact zeros")
     paper.prose(
-        "Where R has a kink, the gradient can be replaced by a subgradient: for |w| the sign of w. Such a step moves by "
-        "lr·λ however near 0 the weight is, so it jumps over 0, and back. The prox of the same size stops there:"
+        "Where R has a kink, the gradient can be replaced by a subgradient: for |w| the sign of w. Such a step "
+        "moves by lr·λ however near 0 the weight is, so it jumps over 0, and back. The prox of the same size stops "
+        "there:"
     )
     w0, τ = 0.025, 0.01
     jumping = path(lambda p: optim.SGD(p, lr=τ), vector(w0), lambda w, _: w.sign(), 6)
@@ -170,9 +175,9 @@ def _group_lasso(paper: Paper) -> None:
     x = own.GroupLasso(dim=1).prox(y[:1], τ.reshape(1, 2))[0]
     left = float(((x - y[0]) / τ + x / x.norm()).abs().max())
     paper.prose(
-        f"Where each weight has a threshold of its own (`euclidean`), the block's norm is the root of one equation. With "
-        f"τ = ({figure(0.5)}, {figure(0.1)}) the first block becomes {_pair(x)}, at which (x − y)/τ + x/‖x‖, which must "
-        f"be 0, is {left:.0e} at most."
+        "Where each weight has a threshold of its own (`euclidean`), the block's norm is the root of one equation. "
+        f"With τ = ({figure(0.5)}, {figure(0.1)}) the first block becomes {_pair(x)}, at which (x − y)/τ + x/‖x‖, "
+        f"which must be 0, is {left:.0e} at most."
     )
 
 

@@ -61,17 +61,18 @@ def differences(eps: float = 0.0) -> dict[str, list[float | None]]:
 def _what(paper: Paper) -> None:
     paper.heading("What it means")
     paper.prose(
-        "An optimizer is scale-free if it takes the same steps when the loss is multiplied by a number c > 0, or each "
-        "coordinate's gradient by a number of its own. Adam divides the mean of the gradients by the root of the mean of "
-        "their squares, so c cancels, as long as nothing else is added to either: ε, or a decay that does not grow with c."
+        "An optimizer is scale-free if it takes the same steps when the loss is multiplied by a number c > 0, or "
+        "each coordinate's gradient by a number of its own. Adam divides the mean of the gradients by the root of "
+        "the mean of their squares, so c cancels, as long as nothing else is added to either: ε, or a decay that "
+        "does not grow with c."
     )
     paper.lines(
         [
-            "g → c·g:   m̂ → c·m̂,  √v̂ → c·√v̂,  u = m̂/√v̂ → u",
-            "AdamW      w ← (1 − lr·λ)·w − lr·u           no c",
-            "ProxAdam   w ← (w − lr·u)/(1 + η·λ)          no c",
-            "AdamL2     the rule sees c·g + λ·w           c against λ",
-            "AdamP      w ← (w − lr·u)/(1 + lr·λ/(c·D))   c beside λ: it cancels at c·λ",
+            "g → c·g,  m̂ → c·m̂,  D = √v̂ → c·D,  u = m̂/D → u",
+            "w ← (1 − lr·λ)·w − lr·u    AdamW: no c",
+            "w ← (w − lr·u)/(1 + η·λ)    ProxAdam: no c",
+            "w ← (w − lr·u)/(1 + lr·λ/(c·D))    AdamP: c, which cancels at c·λ",
+            "g ← c·g + λ·w    AdamL2: c against λ, within u",
         ]
     )
 
@@ -79,14 +80,15 @@ def _what(paper: Paper) -> None:
 def _run(paper: Paper) -> None:
     paper.heading("Run", f"{STEPS} steps on a badly scaled quadratic, ε = 0")
     paper.prose(
-        "f = ½·Σ hᵢ(wᵢ − aᵢ)² with h = (1, 10, 100). Then the same with the loss × 10, × 1000, and the three coordinates "
-        "× 1, × 10 and × 1000. The table has the largest difference in the weights at the end."
+        "f = ½·Σ hᵢ(wᵢ − aᵢ)² with h = (1, 10, 100). Then the same with the loss × 10, × 1000, and the three "
+        "coordinates × 1, × 10 and × 1000. The table has the largest difference in the weights at the end."
     )
     paper.gap()
     paper.figures(("", *SCALES), [(name, *map(_difference, row)) for name, row in differences().items()])
     paper.prose(
-        "Adam, AdamW and ProxAdam end at the same point, up to rounding. AdamL2 and AdamP do not; AdamP does once its λ is "
-        "multiplied by c too, as a penalty's weight must be. Plain SGD takes c times the step, until it diverges."
+        "Adam, AdamW and ProxAdam end at the same point, up to rounding. AdamL2 and AdamP do not; AdamP does once "
+        "its λ is multiplied by c too, as a penalty's weight must be. Plain SGD takes c times the step, until it "
+        "diverges."
     )
 
 
@@ -106,9 +108,9 @@ def _epsilon(paper: Paper) -> None:
         rows.append((f"ε = {figure(eps)}", *(_said(float((x - start).abs().max())) for x in ends)))
     paper.figures(("AdamW", "× 1000", "/ 1000", "/ 1,000,000"), rows)
     paper.prose(
-        "The same difference, for AdamW with an ε beside √v̂. It is small while the gradients are far above ε. Where they "
-        "are as small as ε (a loss divided by a million, a low learning signal, float16 with no loss scaling) the "
-        "optimizer changes: it becomes SGD with momentum at the rate lr/ε."
+        "The same difference, for AdamW with an ε beside √v̂. It is small while the gradients are far above ε. "
+        "Where they are as small as ε (a loss divided by a million) the optimizer becomes another, near to SGD with "
+        "momentum at the rate lr/ε."
     )
 
 
@@ -117,13 +119,14 @@ def _said(x: float) -> str:
 
 
 def gaps(condition: float) -> tuple[float, float, float]:
-    """Distance to the minimum after 60 steps where the curvatures are 1 to ``condition``: of ProxAdam and AdamP at ε = 0,
-    and of SGD at its best learning rate.
+    """Distance to the minimum of f after 60 steps where the curvatures are 1 to ``condition``.
+
+    Of ProxAdam and AdamL2 at ε = 0, and of SGD at its best learning rate.
     """
     h = vector(1.0, condition**0.5, condition)
     makes: tuple[Make, ...] = (
-        lambda p: optim.ProxAdam(p, lr=LR * 3, eps=0.0, weight_decay=0.0),
-        lambda p: optim.AdamP(p, lr=LR * 3, eps=0.0, weight_decay=0.5),
+        lambda p: optim.ProxAdam(p, lr=LR * 3, eps=0.0, weight_decay=1e-3),
+        lambda p: optim.AdamL2(p, lr=LR * 3, eps=0.0, weight_decay=0.1),
         lambda p: optim.SGD(p, lr=2 / (1 + condition)),
     )
     ends = [path(make, torch.zeros_like(TARGET), lambda w, _: h * (w - TARGET), STEPS)[-1] for make in makes]
@@ -134,14 +137,14 @@ def gaps(condition: float) -> tuple[float, float, float]:
 def _use(paper: Paper) -> None:
     paper.heading("What it is good for: the condition number")
     paper.prose(
-        "To multiply each coordinate's gradient by a number is to change the curvatures, so a scale-free method cannot "
-        "tell a badly conditioned diagonal quadratic from the best one with the same minimum. Its course depends on the "
-        "best condition number that such a scaling can reach; a method that sees the scale has to bear the one that is "
-        "there. The distance to the minimum of f after 60 steps:"
+        "To multiply each coordinate's gradient by a number is to change the curvatures, so a scale-free method "
+        "cannot tell a badly conditioned diagonal quadratic from the best one with the same minimum. Its course "
+        "depends on the best condition number that such a scaling can reach; a method that sees the scale has to "
+        "bear the one that is there. The distance to the minimum of f after 60 steps:"
     )
     paper.gap()
     rows = [(f"{κ:,.0f}", *(f"{x:.4f}" for x in gaps(κ))) for κ in (1.0, 100.0, 1e4)]
-    paper.figures(("condition number", "ProxAdam, λ = 0", "AdamP, λ = ½", "SGD, best lr"), rows)
+    paper.figures(("condition number", "ProxAdam", "AdamL2", "SGD, best lr"), rows)
     paper.prose(
         "Zhuang et al. 2022 prove this for twice differentiable f and any scale-free method (curvatures multiplied "
         "coordinate by coordinate, the same minimum). They also saw that AdamW is ahead of AdamL2 the more, the more "
@@ -150,8 +153,8 @@ def _use(paper: Paper) -> None:
         "the advantage away."
     )
     paper.prose(
-        "It is a practical advantage: less to tune when the model, the data or the loss's units change. It does not say "
-        "that the tuned result is better. `halflife study scale-free` measures it on networks."
+        "It is a practical advantage: less to tune when the model, the data or the loss's units change. It does not "
+        "say that the tuned result is better. `halflife study scale-free` measures it on networks."
     )
     paper.heading("Sources")
     paper.bullets(
