@@ -37,9 +37,14 @@ class Listed(tf_keras.optimizers.schedules.LearningRateSchedule):
         return tf.gather(tf.constant(self.values, tf.float64), tf.cast(step, tf.int32))
 
 
-def run(optimizer, lrs=LRS, decays=None):
-    w, rows = tf.Variable(W0, dtype=tf.float64), []
-    for k, g in enumerate(GRADS):
+def variables(optimizer):
+    """What from_keras reads: names and values."""
+    return [[v.name, v.numpy().tolist()] for v in optimizer.variables()]
+
+
+def run(optimizer, lrs=LRS, decays=None, steps=STEPS):
+    w, rows = tf.Variable(W0, dtype=tf.float64, name="dense/kernel"), []
+    for k, g in enumerate(GRADS[:steps]):
         if lrs is not None:
             optimizer.learning_rate = lrs[k]
         if decays is not None:
@@ -59,4 +64,10 @@ if __name__ == "__main__":
             AdamW(**{**ADAM, "weight_decay": Listed(scheduled), "learning_rate": Listed(LRS)}), None
         ),
     }
+    for name, optimizer in (
+        ("adamw", AdamW(weight_decay=λ, **ADAM)),
+        ("sgdw", SGDW(weight_decay=λ, learning_rate=LRS[0], momentum=0.9)),
+    ):
+        run(optimizer, steps=STEPS // 2)
+        real[f"{name}_variables_halfway"] = variables(optimizer)
     Path(__file__).with_name("tensorflow_addons.json").write_text(json.dumps(real) + "\n", encoding="utf-8")

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
+import torch
 
-from halflife.conventions import convert, find
+from halflife.conventions import convert, find, from_keras
 
-from .problem import BETAS, EPS, LRS, agrees, apart, ours, run, λ
+from .problem import BETAS, EPS, GRADS, LRS, STEPS, agrees, apart, ours, run, set_lr, λ
 
-REAL = {
-    n: np.array(r)
-    for n, r in json.loads(Path(__file__).with_name("tensorflow_addons.json").read_text(encoding="utf-8")).items()
-}
+KEPT = json.loads(Path(__file__).with_name("tensorflow_addons.json").read_text(encoding="utf-8"))
+REAL = {n: np.array(r) for n, r in KEPT.items() if not n.endswith("_halfway")}
+REAL_STATE = {kind: KEPT[f"{kind}_variables_halfway"] for kind in ("adamw", "sgdw")}
 HYPER_FLOAT32 = 2e-7
 
 
@@ -57,3 +59,22 @@ def test_a_recipe_of_torch_converts_to_callables_exactly() -> None:
     callables = {"lr": lambda k: result.at(k).lr, "weight_decay": lambda k: result.at(k).weight_decay}
     walked = run(lambda p: result.target.optimizer(p, **callables, betas=BETAS, eps=result.eps))
     assert apart(walked, REAL["adamw_callables"]) <= HYPER_FLOAT32
+
+
+@pytest.mark.parametrize(("kind", "name"), [("adamw", "tensorflow-addons"), ("sgdw", "tensorflow-addons-sgdw")])
+def test_its_state_halfway_is_gone_on_from(kind: str, name: str) -> None:
+    saved = [SimpleNamespace(name=n, numpy=lambda x=x: np.array(x)) for n, x in REAL_STATE[kind]]
+    half, off = STEPS // 2, []
+    for with_state in (True, False):
+        p = torch.nn.Parameter(torch.tensor(REAL[kind][half - 1]))
+        optimizer = ours(name)([p])
+        if with_state:
+            theirs = SimpleNamespace(variables=lambda: saved)
+            optimizer.load_state_dict(from_keras(theirs, optimizer, lambda arrays: arrays))
+        for g, lr in zip(GRADS[half:], LRS[half:], strict=True):
+            p.grad = torch.tensor(g)
+            set_lr(optimizer, lr)
+            optimizer.step()
+        off.append(apart(p.detach().numpy(), REAL[kind][-1]))
+    assert off[0] <= HYPER_FLOAT32
+    assert off[1] > 1e3 * HYPER_FLOAT32
