@@ -186,6 +186,7 @@ def test_a_compiler_that_hangs_is_said_and_ended(machine: pytest.MonkeyPatch, tm
     assert ends(pid)
 
 
+@pytest.mark.usefixtures("asked_once")
 def test_it_says_what_is_missing(machine: pytest.MonkeyPatch) -> None:
     machine.setenv("CXX", "no-such-compiler")
     forget()
@@ -200,6 +201,7 @@ def test_it_says_what_is_missing(machine: pytest.MonkeyPatch) -> None:
     assert "HALFLIFE_CUDA=0" in line("settings", output)
 
 
+@pytest.mark.usefixtures("asked_once")
 def test_settings_without_effect_are_said(machine: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         machine.delenv(name, raising=False)
@@ -218,6 +220,7 @@ def test_the_page_on_kernels_names_every_setting() -> None:
     assert set(re.findall(r"^\| `(\w+)=", page, re.M)) == set(VARIABLES)
 
 
+@pytest.mark.usefixtures("asked_once")
 def test_it_asks_each_gpu_and_says_that_cuda_core_is_missing(machine: pytest.MonkeyPatch) -> None:
     def gone() -> None:
         raise ImportError("No module named 'cuda'")

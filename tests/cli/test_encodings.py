@@ -1,8 +1,6 @@
 """Where a terminal's encoding lacks Greek letters, arrows and lines, they are spelled, and nothing fails."""
 
 import io
-import os
-import subprocess
 import sys
 
 import pytest
@@ -12,8 +10,23 @@ from halflife.cli import study_progress
 from halflife.cli.letters import HANDLER, readable
 from halflife.lab import Progress
 
+from .processes import commands
+
 ENCODINGS = ["ascii", "cp1252", "latin-1"]
-TINY = ["--seeds", "2", "--epochs", "1", "--batch-size", "100", "--lrs", "1e-2,1e-3", "--lambdas", "0.1,1"]
+TINY = [
+    "--workers",
+    "1",
+    "--seeds",
+    "2",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "100",
+    "--lrs",
+    "1e-2,1e-3",
+    "--lambdas",
+    "0.1,1",
+]
 
 
 class Terminal(io.TextIOWrapper):
@@ -23,37 +36,35 @@ class Terminal(io.TextIOWrapper):
         return True
 
 
-def printed(encoding, *arguments):
-    """What the command prints, as bytes in that encoding and no other."""
-    env = {**os.environ, "PYTHONIOENCODING": encoding}
-    command = [sys.executable, "-m", "halflife", *arguments]
-    done = subprocess.run(command, env=env, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "?" not in done.stderr.decode(encoding)
-    return done.stdout.decode(encoding)
+ASKED = [["--help"], ["study", "--help"], ["explain", "AdamW"], ["explain"], ["convert", "0.01", "--from", "torch"]]
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize(
-    "arguments",
-    [["--help"], ["study", "--help"], ["explain", "AdamW"], ["explain"], ["convert", "0.01", "--from", "torch"]],
-    ids=" ".join,
-)
-def test_greek_letters_are_spelled(arguments, encoding):
-    text = printed(encoding, *arguments)
+@pytest.fixture(scope="module", params=ENCODINGS)
+def printed(request, known, tmp_path_factory):
+    """What each command prints to a terminal with that encoding, by its words."""
+    study = ["study", "--out", str(tmp_path_factory.mktemp("study") / "new"), "--optimizer", "adam-p", *TINY]
+    found = commands([*ASKED, ["doctor"], study], known=known, encoding=request.param)
+    for words, done in found.items():
+        assert done.returncode == 0, (words, done.stderr)
+        assert "?" not in done.stderr, words
+        assert done.stdout
+    return dict(zip([*map(" ".join, ASKED), "doctor", "study"], (done.stdout for done in found.values()), strict=True))
+
+
+@pytest.mark.parametrize("command", [" ".join(words) for words in ASKED])
+def test_greek_letters_are_spelled(printed, command):
+    text = printed[command]
     assert "?" not in text
-    assert "lambda" in text or arguments[0] == "convert"
+    assert "lambda" in text or command.startswith("convert")
     assert "λ" not in text
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_the_doctor_spells_its_signs(encoding):
-    assert "?" not in printed(encoding, "doctor")
+def test_the_doctor_spells_its_signs(printed):
+    assert "?" not in printed["doctor"]
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_study_spells_its_table(encoding, tmp_path):
-    text = printed(encoding, "study", "--out", str(tmp_path / "new"), "--optimizer", "adam-p", "--workers", "1", *TINY)
+def test_a_study_spells_its_table(printed):
+    text = printed["study"]
     assert "?" not in text
     for word in ("AdamP", "best lambda", "kappa", "omega"):
         assert word in text

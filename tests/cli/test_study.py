@@ -165,6 +165,7 @@ def test_a_module_of_ours_that_is_missing_is_a_fault():
     assert done.stderr.startswith("Traceback")
 
 
+@pytest.mark.usefixtures("asked_once")
 def test_the_doctor_says_what_there_is_and_why():
     result = run("doctor")
     assert result.exit_code == 0

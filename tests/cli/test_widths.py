@@ -82,6 +82,7 @@ def test_a_conversion_wraps_at_words(arguments, width):
     holds(run(width, "convert", *arguments), wide, width)
 
 
+@pytest.mark.usefixtures("asked_once")
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_doctor_wraps_at_words(width):
     narrow = run(width, "doctor")
