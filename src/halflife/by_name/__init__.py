@@ -4,7 +4,7 @@ Their names are those of the commands (``catalogue``). What timm calls otherwise
 what it means otherwise is refused, with the reason.
 """
 
-from .creation import create_optimizer, in_objects
+from .creation import create_optimizer, in_objects, matrix_rule
 from .names import list_optimizers, optimizer_named
 
-__all__ = ["create_optimizer", "in_objects", "list_optimizers", "optimizer_named"]
+__all__ = ["create_optimizer", "in_objects", "list_optimizers", "matrix_rule", "optimizer_named"]

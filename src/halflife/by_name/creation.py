@@ -155,9 +155,7 @@ def _groups(
     """The model's parameters as groups, and the settings that are left for the optimizer itself."""
     if not issubclass(optimizer, Optimizer):
         return _one_group(model, settings, no_decay, options), settings
-    own, rest = signature(optimizer).parameters, Settings()
-    needed = {word: settings[word] for word, x in own.items() if x.default is x.empty and word in settings}
-    rule = rule_of_matrices(rule_of(optimizer, **needed))
+    own, rest, rule = signature(optimizer).parameters, Settings(), matrix_rule(optimizer, settings)
     given: Mapping[Pattern, Settings] = options["overrides"] or {}
     overrides = {pattern: in_objects(said) for pattern, said in given.items()}
     if rule or options["matrix"] is not None:
@@ -183,10 +181,32 @@ def _groups(
             group.setdefault(word, value)
     if is_spared is not None:
         groups = [part for group in groups for part in _split(group, is_spared)]
-    for group in groups if settings.get("regularizer") is not None else ():
+    regularizer = settings.get("regularizer")
+    for group in groups if isinstance(regularizer, Regularizer) and not regularizer.constraint else ():
         if group.get("weight_decay") == 0.0:
             group.setdefault("regularizer", None)  # one of blocks need not fit a vector that is spared
     return groups, settings
+
+
+def matrix_rule(optimizer: type[Optimizer], settings: Settings) -> str:
+    """The registered name of an optimizer's rule where that takes matrices alone; empty for all others.
+
+    Args:
+        optimizer: the class.
+        settings: what it is to be given; those without a default are needed to know its rule.
+
+    Returns:
+        A name for ``param_groups(matrix=…)``, or "".
+
+    Example:
+        >>> import halflife
+        >>> from halflife.by_name import matrix_rule
+        >>> matrix_rule(halflife.Muon, {}), matrix_rule(halflife.AdamW, {})
+        ('Muon', '')
+    """
+    own = signature(optimizer).parameters
+    needed = {word: settings[word] for word, x in own.items() if x.default is x.empty and word in settings}
+    return rule_of_matrices(rule_of(optimizer, **needed))
 
 
 def _matrix(optimizer: type[Optimizer], rule: str, given: Any, settings: Settings) -> Settings:
