@@ -150,8 +150,9 @@ class Convention:
         Args:
             params: as any optimizer takes them.
             settings: lr, weight_decay, betas, eps and momentum, or the framework's own names for them; ``lr`` and
-                ``weight_decay`` may be callables of the step, counted from 0, as in TensorFlow. ``steps``, for a normalized
-                λ, is the number of steps between two restarts. Anything else goes to the optimizer: rounding, say.
+                ``weight_decay`` may be callables of the step, counted from 0, as in TensorFlow. ``steps``, for a
+                normalized λ, is the number of steps between two restarts. Anything else goes to the optimizer:
+                rounding, say.
 
         Returns:
             The optimizer.

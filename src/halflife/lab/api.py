@@ -28,7 +28,20 @@ FORMATS = ("png", "svg", "pdf")
 
 
 class Outcome(NamedTuple):
-    """The results, one for each study of a reproduction, their pictures' files, and what the reproduction comes to."""
+    """What a run came to.
+
+    Attributes:
+        results: one for each study of a reproduction, or for each point of an axis.
+        pictures: their files.
+        conclusion: what a reproduction comes to.
+
+    Example:
+        >>> from halflife.lab import ExecutionConfig, Settings, run_study
+        >>> grid = Settings("ridge", optimizers="sgd", lrs=(0.01,), lams=(0.1, 1.0), seeds=1, epochs=1)
+        >>> outcome = run_study(grid, "study", how=ExecutionConfig("processes", workers=1))
+        >>> [str(picture) for picture in outcome.pictures]
+        ['study/heatmap.png']
+    """
 
     results: list[Result]
     pictures: list[Path]
@@ -47,12 +60,31 @@ def run_study(
 ) -> Outcome:
     """Run a study, with its ledger ``study.db``, ``heatmap.png`` and what else can be drawn of it in ``folder``.
 
-    With ``axis`` it is run at each of its points, all in one ledger, a result for each.
-    With ``refine`` cells are added where a best one lies at the grid's edge, and then, in a second result, seeds for
-    those between whom they decide.
-    ``progress`` hears how far it is; without it a notebook shows a bar, and scripts print nothing.
-    ``command`` is what to say to have it again, for the report; ``formats`` what the pictures are written as: png, svg,
-    pdf. Raises ``StudyError`` if the settings cannot be met or the folder cannot be written.
+    Args:
+        settings: what is tried.
+        folder: where it is written; what is there already is not trained again.
+        progress: hears how far it is; without it a notebook shows a bar, and scripts print nothing.
+        how: where and how networks are trained; None is in this machine's processes.
+        command: what to say to have it again, for the report.
+        refine: adds cells where a best one lies at the grid's edge, and then, in a second result, seeds for those
+            between whom they decide.
+        axis: a third axis: the study is run at each of its points, all in one ledger, a result for each.
+        formats: what the pictures are written as: png, svg, pdf.
+
+    Returns:
+        The results and the pictures.
+
+    Raises:
+        StudyError: if the settings cannot be met or the folder cannot be written.
+
+    Example:
+        Six networks, of one epoch each; usual grids have 7 × 7 cells and 4 seeds.
+        >>> from halflife.lab import ExecutionConfig, Settings, run_study
+        >>> grid = Settings("ridge", optimizers="sgd", lrs=(0.01, 0.03), lams=(0.1, 1.0), seeds=1, epochs=1)
+        >>> outcome = run_study(grid, "study", how=ExecutionConfig("processes", workers=1))
+        >>> found = outcome.results[0].findings[0]
+        >>> found.best_lr, found.best_lam
+        (0.03, 1.0)
     """
     folder = Path(folder)
     check_formats(formats)
@@ -96,8 +128,33 @@ def run_preset(
 ) -> Outcome:
     """Run the studies of a reproduction, all in one ledger, and say in ``reproduction.md`` whether its claim holds.
 
-    ``given`` replaces settings of each study. Raises ``StudyError`` as ``run_study`` does, and if an optimizer is left
-    out that the claim speaks of.
+    Args:
+        preset: its name, as ``halflife study --help`` lists them, or one of your own.
+        scale: "smoke", which only shows that all runs, "small", "medium" or "paper".
+        folder: where it is written; what is there already is not trained again.
+        progress, how, command, formats: as for ``run_study``.
+        given: replaces settings of each study.
+
+    Returns:
+        The results, the pictures and the conclusion.
+
+    Raises:
+        StudyError: as ``run_study`` does, and if an optimizer is left out that the claim speaks of.
+
+    Example:
+        A claim of your own, tested by one study of three networks:
+        >>> from pathlib import Path
+        >>> from halflife.lab import ExecutionConfig, Settings, run_preset
+        >>> from halflife.lab.reproductions import Conclusion, Condition, Preset
+        >>> grid = Settings("ridge", optimizers="sgd", lrs=(0.01,), lams=(0.1, 1.0), seeds=1, epochs=1)
+        >>> def conclude(results):
+        ...     λ = results[0].findings[0].best_lam
+        ...     return Conclusion(λ == 1.0, f"the best λ is {λ:g}", ())
+        >>> about = ("mine", "Decay helps", "The best λ is 1.", "nobody", "none", {"small": "1 s", "paper": "1 s"})
+        >>> mine = Preset(*about, lambda scale: [Condition("ridge", grid)], conclude)
+        >>> how = ExecutionConfig("processes", workers=1)
+        >>> run_preset(mine, "small", Path("mine"), how=how).conclusion
+        Conclusion(holds=True, sentence='the best λ is 1', figures=())
     """
     check_formats(formats)
     progress = progress or usual_listener()

@@ -25,8 +25,22 @@ LAMS_NEEDED = 3
 
 
 class Plan(NamedTuple):
-    """``networks`` of which ``done`` are in the folder already; ``minutes`` and ``memory`` in bytes, both NaN where
-    they are not known beforehand; ``mode`` says how they are trained; ``remarks`` what cannot be identified.
+    """What a study takes.
+
+    Attributes:
+        networks, done: how many there are, and are in the folder already.
+        minutes, memory: time, and bytes; NaN where they are not known beforehand.
+        mode: how they are trained.
+        remarks: what cannot be identified.
+
+    Example:
+        A training of your own is not measured beforehand:
+        >>> from pathlib import Path
+        >>> from halflife.lab import Settings, plan
+        >>> size = Path("my.py").write_text("def train(config): return {'val_error': config.lr}")
+        >>> found = plan(Settings("my.py:train", optimizers="sgd", lrs=(0.01, 0.03), seeds=2), "study")
+        >>> found.networks, found.minutes, found.remarks[0][:26]
+        (32, nan, 'κ will not be identified: ')
     """
 
     networks: int
@@ -38,7 +52,25 @@ class Plan(NamedTuple):
 
 
 def plan(settings: Settings, folder: Path | str, how: ExecutionConfig | None = None) -> Plan:
-    """Nothing is trained but a few steps, to measure them, and nothing is written. Raises ``StudyError`` as a study."""
+    """Nothing is trained but a few steps, to measure them, and nothing is written.
+
+    Args:
+        settings: the study's.
+        folder: where it is to be written, or was in part.
+        how: where and how.
+
+    Returns:
+        How many networks, how long, how much memory, and what it will not be able to say.
+
+    Raises:
+        StudyError: as a study does.
+
+    Example:
+        Two cells under two seeds and, to compare with, no decay under both:
+        >>> from halflife.lab import Settings, plan
+        >>> plan(Settings("ridge", optimizers="sgd", lrs=(0.01,), lams=(0.1, 1.0), seeds=2), "study").networks
+        6
+    """
     how = how or ExecutionConfig()
     training = training_of(settings, how)
     settings = with_head(settings, training)

@@ -13,9 +13,21 @@ from .training import TrialBatch
 
 
 class Progress(NamedTuple):
-    """``done`` of ``total`` networks (those in training by their share), ``trained`` of them now.
+    """How far a study is.
 
-    ``doing`` says what is going on; ``best`` holds the best cell of the optimizers that are finished.
+    Attributes:
+        done, total: of all networks, those in training by their share.
+        trained: of these now.
+        doing: what is going on.
+        best: the best cell of the optimizers that are finished.
+
+    Example:
+        >>> from halflife.lab import ExecutionConfig, Settings, run_study
+        >>> heard = []
+        >>> grid = Settings("ridge", optimizers="sgd", lrs=(0.01,), lams=(1.0,), seeds=1, epochs=1)
+        >>> outcome = run_study(grid, "study", heard.append, ExecutionConfig("processes", workers=1))
+        >>> print(heard[-1].done, "of", heard[-1].total)
+        2.0 of 2
     """
 
     done: float

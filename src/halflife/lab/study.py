@@ -38,9 +38,23 @@ __all__ = ["ExecutionConfig", "Progress", "Result", "Study"]
 class Study:
     """``Study(settings, folder).run()``: the results land in ``folder/study.db``, and what is there is not rerun.
 
-    ``origin`` says where the settings come from, for the report: the command, the reproduction and its scale; ``point``
-    where the study lies on a third axis, if on one.
-    Raises ``StudyError`` if the settings cannot be met or the folder cannot be written.
+    Args:
+        settings: what is tried.
+        folder: where it is written.
+        how: where and how networks are trained.
+        title: the study's; empty for the problem's.
+        origin: where the settings come from, for the report: the command, the reproduction and its scale.
+        point: where the study lies on a third axis, if on one.
+
+    Raises:
+        StudyError: if the settings cannot be met or the folder cannot be written.
+
+    Example:
+        >>> from halflife.lab import ExecutionConfig, Settings, Study
+        >>> grid = Settings("ridge", optimizers="sgd", lrs=(0.01,), lams=(0.1, 1.0), seeds=1, epochs=1)
+        >>> result = Study(grid, "study", ExecutionConfig("processes", workers=1)).run()
+        >>> result.ledger.name, result.findings[0].best_lam
+        ('study.db', 1.0)
     """
 
     def __init__(
@@ -62,6 +76,14 @@ class Study:
         self.grids = list(grids_of(settings))
 
     def run(self, listener: Listener = lambda progress: None) -> Result:
+        """Train what the ledger lacks, and look at the whole.
+
+        Args:
+            listener: is told how far it is.
+
+        Returns:
+            What was found.
+        """
         with Ledger(self.folder / "study.db") as ledger:
             keys = Keys(self.training, self.settings)
             ledger.open_study(self._record(keys), __version__)

@@ -19,10 +19,22 @@ ENOUGH_TOKENS = 20.0
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """A training: the peak ``lr``, and the samples (or tokens) in a batch, in the data, and how often each is seen.
+    """A training, as far as the laws ask.
 
-    ``params`` is the number of the model's parameters. ``tokens`` says that batch and data are counted in tokens, as
-    for language models. Raises ``StudyError`` for a number that is not above 0, or a batch larger than the data.
+    Args:
+        lr: the peak learning rate.
+        batch, data: the samples (or tokens) in a batch, and in the data.
+        epochs: how often each is seen.
+        params: the number of the model's parameters.
+        tokens: says that batch and data are counted in tokens, as for language models.
+
+    Raises:
+        StudyError: for a number that is not above 0, or a batch larger than the data.
+
+    Example:
+        >>> from halflife.lab import TrainingSetup
+        >>> TrainingSetup(lr=1e-3, batch=128, data=50_000, epochs=100).steps
+        39062
     """
 
     lr: float
@@ -43,10 +55,12 @@ class TrainingSetup:
 
     @property
     def unit(self) -> str:
+        """The option that says how much data there is."""
         return "--tokens" if self.tokens else "--samples"
 
     @property
     def steps_per_epoch(self) -> float:
+        """data/batch."""
         return self.data / self.batch
 
     @property
@@ -57,7 +71,23 @@ class TrainingSetup:
 
 @dataclass(frozen=True)
 class Tuned:
-    """Another training of the same problem, and the λ and β₂ that were found best for it."""
+    """Another training of the same problem, and what was found best for it.
+
+    Args:
+        run: that training.
+        lam, beta2: its best λ and β₂.
+
+    Raises:
+        StudyError: for a λ that is not above 0, or a β₂ outside (0, 1).
+
+    Example:
+        A run with four times the batch, tuned from one with λ = 0.1:
+        >>> from halflife.lab import TrainingSetup, Tuned, suggest
+        >>> small = Tuned(TrainingSetup(lr=1e-3, batch=128, data=50_000, epochs=100), lam=0.1)
+        >>> large = TrainingSetup(lr=2e-3, batch=512, data=50_000, epochs=100)
+        >>> round(suggest(large, small).lam, 3), round(suggest(large, small).beta2, 4)
+        (0.2, 0.996)
+    """
 
     run: TrainingSetup
     lam: float
@@ -73,9 +103,21 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """``lam`` and where the best one should lie; ``beta2`` and its law, None where nothing says it.
+    """λ for a training, and why.
 
-    ``laws`` are those that the value and the range rest on; ``reasons`` say how, a sentence each.
+    Attributes:
+        run: the training.
+        lam: λ.
+        low, high: where the best one should lie.
+        laws: those that the value and the range rest on.
+        reasons: how, a sentence each.
+        beta2: β₂, None where nothing says it.
+
+    Example:
+        >>> from halflife.lab import TrainingSetup, suggest
+        >>> found = suggest(TrainingSetup(lr=1e-3, batch=128, data=50_000, epochs=100))
+        >>> found.lrs, found.lams
+        ((0.00025, 0.0005, 0.001, 0.002), (0.0085, 0.027, 0.082, 0.26, 0.8, 2.5, 7.7))
     """
 
     run: TrainingSetup
@@ -111,6 +153,19 @@ def suggest(run: TrainingSetup, tuned: Tuned | None = None) -> Suggestion:
 
     Equations: τ = 1/(lr·λ) steps. Tuned: λ = λ₀·(lr₀/lr)·(batch/batch₀)·(data₀/data). Tokens: batch/(lr·λ·tokens) =
     1.084·(tokens/params)^−0.527. Otherwise 1 ≤ τ/steps per epoch ≤ epochs, and the geometric middle.
+
+    Args:
+        run: the training.
+        tuned: another one of the same problem, and its best λ.
+
+    Returns:
+        λ of PyTorch's form, a range, and the study that would check it.
+
+    Example:
+        >>> from halflife.lab import TrainingSetup, suggest
+        >>> found = suggest(TrainingSetup(lr=1e-3, batch=128, data=50_000, epochs=100))
+        >>> f"λ = {found.lam:.3g}, between {found.low:.3g} and {found.high:.3g}"
+        'λ = 0.256, between 0.0256 and 2.56'
     """
     if tuned is not None:
         found = _from_tuned(run, tuned)

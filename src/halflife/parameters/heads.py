@@ -13,10 +13,21 @@ SAID = ("get_classifier", "get_output_embeddings")
 
 
 def head_of(model: nn.Module) -> tuple[str, ...] | None:
-    """A pattern of the names of the last layer's parameters, such as ``("classify.*",)``; None where nothing tells.
+    """A pattern of the names of the last layer's parameters.
 
     It is what the model says itself, by timm's ``get_classifier()`` or transformers' ``get_output_embeddings()``, or
     the last of layers in a row, ``nn.Sequential``. A model that is a single layer has no other, and so no last one.
+
+    Args:
+        model: the model.
+
+    Returns:
+        For instance ``("classify.*",)``; None where nothing tells.
+
+    Example:
+        >>> from halflife.lab.models import head_of, mlp, resnet
+        >>> head_of(mlp(64, 32, 10)), head_of(resnet(8, width=4))
+        (('2.*',), ('classify.*',))
     """
     if isinstance(model, nn.Linear):
         return ()

@@ -27,13 +27,27 @@ class MeanAndSpread(NamedTuple):
 
 @dataclass(frozen=True)
 class Findings:
-    """One optimizer's grid.
+    """One optimizer's grid, and what it says.
 
-    ``val`` and ``test`` are errors, ``diverged`` who diverged, each of shape ``[seed, lr, λ]``. A replica that diverged
-    counts as a guess or, if that is worse, as the worst that did not; one that is missing is NaN. What is inferred is
-    inferred from the seeds whose grid is complete; without any, ``error`` and ``best`` are of the runs there are and
-    the rest is ``NotIdentified``.
-    ``unit`` is the ``Problem``'s.
+    What is inferred is inferred from the seeds whose grid is complete; without any, ``error`` and ``best`` are of the
+    runs there are and the rest is ``NotIdentified``.
+
+    Attributes:
+        spec: the optimizer.
+        lrs, lams: the grid, in increasing order.
+        val, test: errors of shape ``[seed, lr, λ]``. A replica that diverged counts as a guess or, if that is worse, as
+            the worst that did not; one that is missing is NaN.
+        diverged: who diverged, of the same shape.
+        unit: what errors are measured in, the ``Problem``'s.
+
+    Example:
+        >>> import numpy as np
+        >>> from halflife.lab import OPTIMIZER_SPECS, Findings
+        >>> val = np.array([[[0.5, 0.3], [0.4, 0.6]], [[0.5, 0.2], [0.4, 0.6]]])
+        >>> never = np.zeros(val.shape, bool)
+        >>> found = Findings(OPTIMIZER_SPECS["sgd"], (0.01, 0.1), (1e-4, 1e-3), val, val, never)
+        >>> found.best_lr, found.best_lam, found.val_error.mean
+        (0.01, 0.001, 0.25)
     """
 
     spec: OptimizerSpec
@@ -78,10 +92,12 @@ class Findings:
 
     @property
     def best_lr(self) -> float:
+        """The learning rate of the best cell."""
         return self.lrs[self.best[0]]
 
     @property
     def best_lam(self) -> float:
+        """The λ of the best cell."""
         return self.lams[self.best[1]]
 
     @property

@@ -15,7 +15,17 @@ FORM = "batch-size=25,50,100"
 
 
 class AxisPoint(NamedTuple):
-    """Where a study lies on its axis: ``batch-size``, 25."""
+    """Where a study lies on its axis.
+
+    Args:
+        name: ``batch-size``, for instance.
+        value: 25, for instance.
+
+    Example:
+        >>> from halflife.lab import AxisPoint
+        >>> str(AxisPoint("batch-size", 25))
+        'batch-size 25'
+    """
 
     name: str
     value: Value
@@ -31,9 +41,22 @@ class AxisPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """``Axis("batch-size", (25, 50, 100))``; ``Axis.read("batch-size=25,50,100")`` is the same.
+    """A third axis of a study, beside lr and λ.
 
-    Raises ``StudyError`` for fewer than two values, or one that is given twice.
+    Args:
+        name: a setting of the study, or a keyword of the model or the problem.
+        values: two at least.
+
+    Raises:
+        StudyError: for fewer than two values, or one that is given twice.
+
+    Example:
+        >>> from halflife.lab import Axis, Settings
+        >>> axis = Axis.read("batch-size=25,50,100")
+        >>> axis == Axis("batch-size", (25, 50, 100))
+        True
+        >>> [settings.batch_size for point, settings in axis.settings(Settings("ridge"))]
+        [25, 50, 100]
     """
 
     name: str
@@ -50,7 +73,14 @@ class Axis:
 
     @classmethod
     def read(cls, text: str) -> Axis:
-        """As the command line has it."""
+        """As the command line has it.
+
+        Args:
+            text: ``name=value,value,…``. ``StudyError`` for anything else.
+
+        Returns:
+            The axis.
+        """
         name, equals, values = text.partition("=")
         if not (name.strip() and equals and values.strip(" ,")):
             raise StudyError(f"--axis takes a name and values, as in {FORM}, but got {text!r}.")
@@ -61,7 +91,17 @@ class Axis:
         return [AxisPoint(self.name, value) for value in self.values]
 
     def settings(self, settings: Settings) -> list[tuple[AxisPoint, Settings]]:
-        """The study at each point. Raises ``StudyError`` where it cannot be one of that kind."""
+        """The study at each point.
+
+        Args:
+            settings: what is the same at all.
+
+        Returns:
+            The points, each with its settings.
+
+        Raises:
+            StudyError: where it cannot be one of that kind.
+        """
         return [(point, at(settings, point)) for point in self.points()]
 
 

@@ -41,16 +41,28 @@ OF_BOTH_RULES = ("decay", "regularizer", "eps")
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """An optimizer under study. ``name`` is what the command line and the ledger call it, ``label`` what people read.
+    """An optimizer under study.
 
-    ``equation`` is one step with ridge; ``lams`` the λ tried unless others are given, and ``lr_factor`` what the usual
-    learning rates, which are Adam's, are multiplied by; ``settings`` what its class is given beside lr and λ, as pairs.
-    ``optimizer`` is called with (params, lr=, weight_decay=, …): one of ours, torch's, or anybody's. ``identity``
-    names one that is not the library's own, its code included, for the ledger.
+    Args:
+        name: what the command line and the ledger call it.
+        label: what people read.
+        equation: one step with ridge.
+        optimizer: is called with (params, lr=, weight_decay=, …): one of ours, torch's, or anybody's.
+        settings: what its class is given beside lr and λ, as pairs.
+        lams: the λ tried unless others are given.
+        lr_factor: what the usual learning rates, which are Adam's, are multiplied by.
+        identity: names one that is not the library's own, its code included, for the ledger.
+        matrix: the rule of one that takes matrices alone, empty for all others: it steps the matrices inside a model,
+            AdamW the rest, by the same lr and λ, λ of all parameters as with any optimizer of a study.
+        head: patterns of the model's last layer, which is AdamW's too; None where the model tells (``parameters.head_of``).
 
-    ``matrix`` is the rule of one that takes matrices alone, empty for all others: it steps the matrices inside a model,
-    AdamW the rest, by the same lr and λ, λ of all parameters as with any optimizer of a study. ``head`` are patterns of
-    the model's last layer, which is AdamW's too; None where the model tells (``parameters.head_of``).
+    Example:
+        >>> from halflife.lab import OptimizerSpec
+        >>> nesterov = OptimizerSpec(
+        ...     "nesterov", "Nesterov", "w − lr·u", halflife.SGD, (("momentum", 0.9), ("nesterov", True)), lr_factor=10
+        ... )
+        >>> nesterov.build(torch.nn.Linear(2, 1), lr=0.1, lam=1e-4).param_groups[0]["nesterov"]
+        True
     """
 
     name: str
@@ -67,7 +79,15 @@ class OptimizerSpec:
     def build(self, model: nn.Module | Iterable[Any], lr: float, lam: float) -> torch.optim.Optimizer:
         """The optimizer itself, as a training loop has it; that λ may be large is no news in a study.
 
-        Of parameters without their model all are its own rule's. Raises ``StudyError`` where that does not take them.
+        Args:
+            model: the model or, where all are its own rule's, parameters.
+            lr, lam: the cell.
+
+        Returns:
+            The optimizer.
+
+        Raises:
+            StudyError: where the rule does not take these parameters.
         """
         params = self._params(model)
         with on_purpose():
@@ -85,7 +105,17 @@ class OptimizerSpec:
         return params
 
     def groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """The model's parameters by the rule that steps them. Raises ``ValueError`` where no head can be told."""
+        """The model's parameters by the rule that steps them.
+
+        Args:
+            model: the model.
+
+        Returns:
+            Parameter groups.
+
+        Raises:
+            ValueError: where no head can be told.
+        """
         head = head_of(model) if self.head is None else self.head
         both = self.of_both_rules
         return param_groups(model, matrix=self.matrix, head=head, no_decay=(), overrides={"*": both} if both else {})
@@ -96,9 +126,13 @@ class OptimizerSpec:
         return {name: value for name, value in self.settings if name in OF_BOTH_RULES}
 
     def refusal(self, model: nn.Module) -> str:
-        """Why the rule cannot step this model, and what could be done; empty where it can, or where nothing is known.
+        """Why the rule cannot step this model, and what could be done. Frozen parameters are passed over.
 
-        Frozen parameters are passed over.
+        Args:
+            model: the model.
+
+        Returns:
+            A sentence; empty where it can, or where nothing is known.
         """
         if self.matrix:
             return self._refused_groups(model)

@@ -29,19 +29,31 @@ the study that it was."""
 class Settings:
     """problem × optimizers × lr × λ × seeds, and the recipe.
 
-    ``problem`` is a name, a ``Problem`` of one's own, or ``my.py:problem`` (see ``lab.own``);
-    ``model`` a name, None for the problem's own.
-    ``optimizers`` are names or classes, as ``lab.config.optimizer_names`` reads them; ``specs`` holds what is known of
-    those that no name tells. ``lrs`` is None where every optimizer takes the usual ones times its own factor, ``lams``
-    where it takes its own λ (``OptimizerSpec``); both may be a mapping by the optimizer's name. Seeds are 0, 1, …,
-    ``seeds`` − 1.
-    ``eps`` replaces the ε of every optimizer that has one. ``schedule``, ``loss_scale``, ``curves`` and ``precision``
-    are of the ``Recipe``. ``samples`` is how many of the training samples are learned from, the first ones; None is
-    all. ``options`` are keywords of the model, or of the problem: its function's, or those that ``train(config)`` reads
-    in ``config.options``.
-    ``head`` are patterns of the names of the model's last layer, such as "classify.*", for optimizers that step the
-    matrices inside a model otherwise than the rest (muon); None where the model tells: see ``parameters.head_of``.
-    Raises ``StudyError`` for an unknown name, an empty or repeating grid and numbers out of range.
+    Args:
+        problem: a name, a ``Problem`` of one's own, or ``my.py:problem`` (see ``OwnTraining``).
+        model: a name, None for the problem's own.
+        optimizers: names or classes, as ``lab.config.optimizer_names`` reads them.
+        lrs: None where every optimizer takes the usual ones times its own factor; may be a mapping by the optimizer's
+            name.
+        lams: λ; None where every optimizer takes its own (``OptimizerSpec``); may be such a mapping too.
+        seeds: how many: 0, 1, …, ``seeds`` − 1.
+        epochs, batch_size, schedule, loss_scale, curves, precision: of the ``Recipe``.
+        eps: replaces the ε of every optimizer that has one.
+        samples: how many of the training samples are learned from, the first ones; None is all.
+        options: keywords of the model, or of the problem: its function's, or those that ``train(config)`` reads in
+            ``config.options``.
+        head: patterns of the names of the model's last layer, such as "classify.*", for optimizers that step the
+            matrices inside a model otherwise than the rest (muon); None where the model tells: see ``parameters.head_of``.
+        specs: what is known of optimizers that no name tells.
+
+    Raises:
+        StudyError: for an unknown name, an empty or repeating grid and numbers out of range.
+
+    Example:
+        >>> from halflife.lab import Settings
+        >>> grid = Settings("ridge", optimizers=("adamw-torch", "sgd"), seeds=2)
+        >>> {spec.name: len(grid.lrs_of(spec)) * len(grid.lams_of(spec)) for spec in grid.optimizer_specs()}
+        {'adamw-torch': 49, 'sgd': 49}
     """
 
     problem: str | Problem = "digits"
@@ -97,26 +109,49 @@ class Settings:
 
     @property
     def recipe(self) -> Recipe:
+        """How each network is trained."""
         return Recipe(self.epochs, self.batch_size, self.schedule, self.loss_scale, self.curves, self.precision)
 
     def optimizer_specs(self) -> list[OptimizerSpec]:
+        """What is known of each optimizer, with this study's ε and head."""
         return [self.adapted(self.specs[name]) for name in self.optimizers]
 
     def adapted(self, spec: OptimizerSpec) -> OptimizerSpec:
-        """With this study's ε, if it has one and the optimizer too; with its model's head, if it must know."""
+        """With this study's ε, if it has one and the optimizer too; with its model's head, if it must know.
+
+        Args:
+            spec: an optimizer.
+
+        Returns:
+            The same, or a changed copy.
+        """
         spec = replace(spec, head=self.head) if spec.matrix and self.head is not None else spec
         if self.eps is None or spec.update is None or "eps" not in signature(spec.optimizer).parameters:
             return spec
         return replace(spec, settings=(*spec.settings, ("eps", self.eps)))
 
     def lrs_of(self, spec: OptimizerSpec) -> tuple[float, ...]:
-        """In increasing order."""
+        """The learning rates that an optimizer is tried with.
+
+        Args:
+            spec: the optimizer.
+
+        Returns:
+            In increasing order.
+        """
         given = self.lrs.get(spec.name) if isinstance(self.lrs, Mapping) else self.lrs
         usual = tuple(float(f"{spec.lr_factor * lr:.3g}") for lr in LRS)
         return tuple(sorted(usual if given is None else given))
 
     def lams_of(self, spec: OptimizerSpec) -> tuple[float, ...]:
-        """In increasing order."""
+        """The λ that an optimizer is tried with.
+
+        Args:
+            spec: the optimizer.
+
+        Returns:
+            In increasing order.
+        """
         given = self.lams.get(spec.name) if isinstance(self.lams, Mapping) else self.lams
         return tuple(sorted(spec.lams if given is None else given))
 

@@ -26,7 +26,19 @@ FORM = "my.py:problem"
 class Config:
     """What a training of one's own is asked for: one cell of the grid under one seed.
 
-    ``options`` are what else varies, as in ``--axis width=16,32,64``: ``config.options["width"]``.
+    Attributes:
+        spec: the optimizer's.
+        lr, weight_decay: the cell.
+        seed: under which the training is to be made.
+        epochs, batch_size: the study's.
+        options: what else varies, as in ``--axis width=16,32,64``: ``config.options["width"]``.
+
+    Example:
+        >>> from halflife.lab import OPTIMIZER_SPECS, Config
+        >>> config = Config(OPTIMIZER_SPECS["adamw-paper"], 1e-3, 1e-5, seed=0, epochs=1, batch_size=50)
+        >>> optimizer = config.build(torch.nn.Linear(2, 1))
+        >>> type(optimizer).__name__, optimizer.param_groups[0]["decay"]
+        ('AdamW', 'independent')
     """
 
     spec: OptimizerSpec
@@ -43,8 +55,14 @@ class Config:
         return self.spec.name
 
     def build(self, model: nn.Module | Iterable[Tensor]) -> torch.optim.Optimizer:
-        """The optimizer to train with, lr and λ set, of a model or of parameters; a scheduler is the training's own
-        affair. One that takes matrices alone must be given the model, if this has anything else.
+        """The optimizer to train with, lr and λ set; a scheduler is the training's own affair.
+
+        Args:
+            model: a model or parameters. One that takes matrices alone must be given the model, if this has anything
+                else.
+
+        Returns:
+            The optimizer.
         """
         return self.spec.build(model, self.lr, self.weight_decay)
 
@@ -60,11 +78,29 @@ A ``val_error`` that is not finite says that it diverged. Errors are at least 0:
 class OwnTraining:
     """A ``train(config) -> metrics`` that runs in a worker process: it is called for every replica, never stacked.
 
-    In a file, ``problem = OwnTraining(train, unit="nats")`` says more than the function alone: ``unit`` is what the
-    error is measured in; ``chance`` the error of a guess, if there is one, which a replica that diverged counts as at
-    least; ``perfect`` the best score there can be, where a larger one is better (1.0 for an accuracy): ``train`` then
-    returns ``val_score`` and so on, and the error is what they lack. ``epochs``, ``batch_size`` and ``options`` are the
-    study's.
+    In a file, ``problem = OwnTraining(train, unit="nats")`` says more than the function alone.
+
+    Args:
+        train: trains one network and returns at least ``val_error``.
+        name, description, fingerprint: filled in from the file.
+        chance: the error of a guess, if there is one, which a replica that diverged counts as at least.
+        unit: what the error is measured in.
+        perfect: the best score there can be, where a larger one is better (1.0 for an accuracy): ``train`` then returns
+            ``val_score`` and so on, and the error is what they lack.
+        epochs, batch_size, options: the study's.
+
+    Example:
+        >>> from halflife.lab import BASELINE, OwnTraining
+        >>> def train(config):
+        ...     w = torch.nn.Parameter(torch.ones(1))
+        ...     optimizer = config.build([w])
+        ...     for _ in range(config.epochs):
+        ...         w.grad = w.detach() - 0.5
+        ...         optimizer.step()
+        ...     return {"val_error": abs(w.item() - 0.5)}
+        >>> own = OwnTraining(train, unit="distance", epochs=10)
+        >>> round(train(own.config(BASELINE, lr=0.05, lam=0.0, seed=0))["val_error"], 2)
+        0.04
     """
 
     train: Train
@@ -79,7 +115,15 @@ class OwnTraining:
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def config(self, spec: OptimizerSpec, lr: float, lam: float, seed: int) -> Config:
-        """What is asked of one call."""
+        """What is asked of one call.
+
+        Args:
+            spec: the optimizer.
+            lr, lam, seed: the cell and the seed.
+
+        Returns:
+            What ``train`` is given.
+        """
         return Config(spec, lr, lam, seed, self.epochs, self.batch_size, self.options)
 
 

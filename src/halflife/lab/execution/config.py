@@ -25,15 +25,27 @@ ExecutorName = Literal["vectorised", "processes", "ray", "slurm"]
 class ExecutionConfig:
     """Where and how networks are trained; no result depends on it but for rounding.
 
-    ``vectorised`` trains them in stacks where a short trial says that this pays, ``processes`` each by itself, in as
-    many worker processes as ``workers`` says (None: as there are cores); ``ray`` shares them out, cut and stacked as
-    for ``vectorised``, to the Ray cluster at ``address``, one that it starts itself if that is None; ``slurm`` makes
-    each network, by itself as for ``processes``, a task of a job array with the options ``slurm``, say
-    ``{"partition": "gpu", "time": 60}``, ``workers`` of them at a time. ``memory``, in bytes, bounds all stacks
-    together. ``data_dir`` holds the problem's files. ``device`` is torch's name of where weights and data lie, "cuda"
-    say: each network is then trained by itself, and the workers share the device.
-    ``budget``, in seconds, bounds the time: seeds that do not fit are left out, and trained by the same call later.
-    Raises ``StudyError`` for an unknown executor, numbers below 1, and a device that is not there.
+    Args:
+        executor: "vectorised" trains them in stacks where a short trial says that this pays, "processes" each by
+            itself; "ray" shares them out, cut and stacked as for "vectorised", to a Ray cluster; "slurm" makes each
+            network, by itself as for "processes", a task of a job array.
+        workers: how many processes, or tasks at a time; None: as there are cores.
+        memory: bytes, which bound all stacks together.
+        address: of the Ray cluster; one that it starts itself if None.
+        data_dir: holds the problem's files.
+        device: torch's name of where weights and data lie, "cuda" say: each network is then trained by itself, and the
+            workers share the device.
+        budget: seconds, which bound the time: seeds that do not fit are left out, and trained by the same call later.
+        slurm: the job array's options, say ``{"partition": "gpu", "time": 60}``.
+
+    Raises:
+        StudyError: for an unknown executor, numbers below 1, and a device that is not there.
+
+    Example:
+        >>> from halflife.lab import ExecutionConfig
+        >>> how = ExecutionConfig("processes", workers=2, budget=3600)
+        >>> how.n_workers, how.where
+        (2, 'on this machine')
     """
 
     executor: ExecutorName = "vectorised"
@@ -73,6 +85,7 @@ class ExecutionConfig:
 
     @property
     def n_workers(self) -> int:
+        """How many workers, as said or as there are cores."""
         if self.workers is not None:
             return self.workers
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -90,7 +103,14 @@ class ExecutionConfig:
         return "on a Ray cluster" if self.executor == "ray" and self.address is not None else "on this machine"
 
     def share_out(self, folder: Path) -> ShareOut:
-        """What gives jobs to workers; ``folder`` is the study's, for the logs of those that write any."""
+        """What gives jobs to workers.
+
+        Args:
+            folder: the study's, for the logs of those that write any.
+
+        Returns:
+            A function that the study calls with its jobs.
+        """
         if self.executor == "slurm":
             from .slurm import shared_out_by_slurm  # noqa: PLC0415 (an extra)
 

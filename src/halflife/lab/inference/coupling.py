@@ -46,7 +46,22 @@ class Vertex(NamedTuple):
 
 @dataclass(frozen=True)
 class Coupling:
-    """κ of one optimizer, twice, each a number or the reason why there is none; and the vertices behind both."""
+    """κ of one optimizer, twice, each a number or the reason why there is none; and the vertices behind both.
+
+    Attributes:
+        columns: by Theil–Sen's slope through the vertices of the learning rates' columns.
+        quadratic: by one quadratic through the cells beside them.
+        ridge: each learning rate's best λ.
+
+    Example:
+        >>> import numpy as np
+        >>> from halflife.lab import coupling
+        >>> lrs, lams = np.logspace(-3, 0, 4), np.logspace(-5, 0, 6)
+        >>> x, z = np.meshgrid(np.log10(lrs), np.log10(lams), indexing="ij")
+        >>> found = coupling(lrs, lams, 0.1 + 0.01 * (x + z + 4) ** 2)  # only lr·λ counts, best at 1e-4
+        >>> round(found.columns, 2), round(found.quadratic, 2), len(found.ridge)
+        (1.0, 1.0, 4)
+    """
 
     columns: float | NotIdentified
     quadratic: float | NotIdentified
@@ -61,8 +76,23 @@ class Coupling:
 def coupling(lrs: Array, lams: Array, errors: Array) -> Coupling:
     """κ by both estimates; 0: the best λ stays where it is; 1: only lr·λ counts; −1: the best λ grows as lr does.
 
-    ``errors``, of shape ``[lr, λ]`` and above 0, is the mean validation error of each cell, that of a guess where the
-    training diverged. Raises ``ValueError`` for shapes that do not agree and for grids that do not increase.
+    Args:
+        lrs, lams: the grid, increasing.
+        errors: ``[lr, λ]``, above 0: the mean validation error of each cell, that of a guess where training diverged.
+
+    Returns:
+        Both, or why there is none.
+
+    Raises:
+        ValueError: for shapes that do not agree and for grids that do not increase.
+
+    Example:
+        >>> import numpy as np
+        >>> from halflife.lab import coupling
+        >>> lrs, lams = np.logspace(-3, 0, 4), np.logspace(-3, -1, 5)
+        >>> x, z = np.meshgrid(np.log10(lrs), np.log10(lams), indexing="ij")
+        >>> round(abs(coupling(lrs, lams, 0.1 + 0.01 * (z + 2) ** 2).kappa), 2)  # the best λ is 1e-2 at every lr
+        0.0
     """
     if errors.shape != (len(lrs), len(lams)):
         raise ValueError(f"errors has shape {errors.shape}; {(len(lrs), len(lams))} was expected, [lr, λ].")

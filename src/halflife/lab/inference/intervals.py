@@ -41,7 +41,18 @@ LOST = 0.1
 
 
 class NotIdentified(NamedTuple):
-    """No number can be given, and why."""
+    """No number can be given, and why.
+
+    Attributes:
+        reason: in words.
+
+    Example:
+        >>> import numpy as np
+        >>> from halflife.lab import coupling
+        >>> lrs, lams = np.array([0.01, 0.1]), np.array([1e-3, 1e-2, 1e-1])
+        >>> coupling(lrs, lams, np.array([[0.3, 0.2, 0.3], [0.3, 0.2, 0.3]])).kappa.reason
+        'the best λ lies inside the grid, and matters, at 2 of 2 learning rates; 4 are needed'
+    """
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""What learns in a study: one architecture, one file; ``lab.fitting`` fits them to a problem."""
+"""What learns in a study: one architecture, one file; ``lab.models.fitting`` fits them to a problem."""
 
 from ...parameters import head_of
 from .mlp import flat_mlp, mlp

@@ -8,7 +8,19 @@ from torch import nn
 
 
 def mlp(*sizes: int) -> nn.Module:
-    """Linear layers of these sizes, inputs first and classes last, with a ReLU between; torch's initialization."""
+    """Linear layers of these sizes with a ReLU between; torch's initialization.
+
+    Args:
+        sizes: inputs first and classes last.
+
+    Returns:
+        The network.
+
+    Example:
+        >>> from halflife.lab.models import mlp
+        >>> mlp(64, 32, 10)(torch.zeros(5, 64)).shape
+        torch.Size([5, 10])
+    """
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
@@ -16,5 +28,17 @@ def mlp(*sizes: int) -> nn.Module:
 
 
 def flat_mlp(*sizes: int) -> nn.Module:
-    """The same of inputs of any shape, such as images, whose numbers are put in a row first."""
+    """A perceptron of inputs of any shape, such as images, whose numbers are put in a row first.
+
+    Args:
+        sizes: as for ``mlp``.
+
+    Returns:
+        The network.
+
+    Example:
+        >>> from halflife.lab.models import flat_mlp
+        >>> flat_mlp(64, 32, 10)(torch.zeros(5, 1, 8, 8)).shape
+        torch.Size([5, 10])
+    """
     return nn.Sequential(nn.Flatten(), mlp(*sizes))

@@ -15,8 +15,8 @@ Norm = Callable[[int], nn.Module]
 
 
 def resnet(depth: int, *, width: int = 16, batch_norm: bool = True, channels: int = 3, classes: int = 10) -> nn.Module:
-    """A 3×3 convolution, three stages of n = (depth − 2)/6 blocks of ``width``, 2·width and 4·width channels, the mean
-    over the pixels, a linear layer. Inputs ``[batch, channels, height, width]``, outputs ``[batch, classes]``.
+    """The residual network for images of 32×32: a 3×3 convolution, three stages of n = (depth − 2)/6 blocks of
+    ``width``, 2·width and 4·width channels, the mean over the pixels, a linear layer.
 
     The second and the third stage halve height and width; where channels are added, the shortcut has zeros (option A,
     no parameters). ResNet-20 has 269,722 parameters for ten classes, 268,346 without BatchNorm.
@@ -25,7 +25,24 @@ def resnet(depth: int, *, width: int = 16, batch_norm: bool = True, channels: in
     Zhuang et al. 2022 (github.com/zhenxun-zhuang/AdamW-Scale-free): nothing takes its place, convolutions have no bias
     either. Initialization as there: He's normal one (fan in) for all convolutions and the linear layer.
     Deviation: the added zero channels are the last ones (He), not half in front and half behind (Zhuang).
-    Raises ``StudyError`` for any other depth than 6n + 2.
+
+    Args:
+        depth: 6n + 2.
+        width: channels of the first stage.
+        batch_norm: whether it has any.
+        channels: of the images.
+        classes: of the outputs.
+
+    Returns:
+        A network from ``[batch, channels, height, width]`` to ``[batch, classes]``.
+
+    Raises:
+        StudyError: for any other depth than 6n + 2.
+
+    Example:
+        >>> from halflife.lab.models import resnet
+        >>> sum(p.numel() for p in resnet(20).parameters())
+        269722
     """
     blocks, rest = divmod(depth - 2, 6)
     if blocks < 1 or rest:

@@ -25,7 +25,23 @@ def shake_shake(width: int = 64, *, depth: int = 26, channels: int = 3, classes:
     Source: Gastaldi 2017, *Shake-Shake regularization*, and his github.com/xgastaldi/shake-shake: no ReLU after
     the first convolution, one before each of a block's; convolutions begin normal with variance 2/(k²·outputs),
     the linear layer as torch's, its bias 0. 26 2x64d is the network of Loshchilov & Hutter (2019).
-    Raises ``StudyError`` for any other depth than 6n + 2.
+
+    Args:
+        width: channels of a branch in the first stage.
+        depth: 6n + 2.
+        channels: of the images.
+        classes: of the outputs.
+
+    Returns:
+        A network from ``[batch, channels, height, width]`` to ``[batch, classes]``.
+
+    Raises:
+        StudyError: for any other depth than 6n + 2.
+
+    Example:
+        >>> from halflife.lab.models import shake_shake
+        >>> shake_shake(4, depth=8)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
     blocks, rest = divmod(depth - 2, 6)
     if blocks < 1 or rest:

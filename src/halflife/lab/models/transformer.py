@@ -14,13 +14,28 @@ DEVIATION = 0.02
 
 
 def transformer(vocabulary: int, window: int, *, width: int = 128, depth: int = 4, heads: int = 4) -> nn.Module:
-    """Learned embeddings of tokens and places, ``depth`` blocks of x + attention(norm x), x + mlp(norm x), a norm and a
-    linear layer. Inputs: tokens ``[batch, length ≤ window]``; outputs ``[batch, length, vocabulary]``, each from the
-    tokens up to its own.
+    """A decoder: learned embeddings of tokens and places, ``depth`` blocks of x + attention(norm x), x + mlp(norm x), a
+    norm and a linear layer.
 
     Source: Radford et al. 2019 (GPT-2): norms in front, GELU, 4·width inside; weights normal with deviation 0.02, those
     that add to the stream of x divided by √(2·depth). Deviations: no dropout; embedding and last layer share nothing.
-    Raises ``StudyError`` if the heads do not share the width evenly.
+
+    Args:
+        vocabulary: how many tokens there are.
+        window: the most places.
+        width, depth, heads: of the blocks.
+
+    Returns:
+        A network from tokens ``[batch, length ≤ window]`` to ``[batch, length, vocabulary]``, each from the tokens up
+        to its own.
+
+    Raises:
+        StudyError: if the heads do not share the width evenly.
+
+    Example:
+        >>> from halflife.lab.models import transformer
+        >>> transformer(65, 16, width=8, depth=1, heads=2)(torch.zeros(3, 16, dtype=torch.int64)).shape
+        torch.Size([3, 16, 65])
     """
     if width % heads:
         raise StudyError(f"{heads} heads cannot share a width of {width}; choose a width that is a multiple of them.")

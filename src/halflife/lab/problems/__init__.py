@@ -48,8 +48,21 @@ PROBLEMS: dict[str, Callable[..., Problem]] = {
 def problem_named(name: str, data_dir: str | Path | None = None, **options: Any) -> Problem:
     """The problem, its files in ``data_dir`` if it has any, else in what HALFLIFE_DATA names, else in the user's cache.
 
-    ``options`` are its function's own, such as ``width``.
-    Raises ``StudyError`` if there is no such problem or its files can be neither read nor fetched.
+    Args:
+        name: one of ``PROBLEMS``.
+        data_dir: a folder.
+        options: its function's own, such as ``width``.
+
+    Returns:
+        The problem.
+
+    Raises:
+        StudyError: if there is no such problem or its files can be neither read nor fetched.
+
+    Example:
+        >>> from halflife.lab.problems import problem_named
+        >>> print(problem_named("ridge-noiseless").description)
+        ridge regression: 200 samples of 1000 features to train on, 1000 to validate, 1000 to test; no noise
     """
     if name not in PROBLEMS:
         raise StudyError(f"problem {name!r} is not known; choose among {', '.join(PROBLEMS)}.")

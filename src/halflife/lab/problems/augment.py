@@ -11,10 +11,22 @@ from torch.nn.functional import pad as padded
 def crop_and_flip(images: Tensor, generator: torch.Generator, pad: int = 4) -> Tensor:
     """Each image moved by up to ``pad`` pixels down and right, or up and left, and mirrored half of the time.
 
-    ``images`` is of shape ``[batch, channels, height, width]``, and so is what is returned. What moves in from outside
-    is 0, the mean where images are normalized. The same state of ``generator`` gives the same images.
-
+    What moves in from outside is 0, the mean where images are normalized.
     Source: He et al. 2016, *Deep residual learning*, §4.2: padded by 4, a crop of the former size, or its mirror image.
+
+    Args:
+        images: ``[batch, channels, height, width]``.
+        generator: the same state of it gives the same images.
+        pad: in pixels.
+
+    Returns:
+        Images of the same shape.
+
+    Example:
+        >>> from halflife.lab.problems import crop_and_flip
+        >>> image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+        >>> crop_and_flip(image, torch.Generator().manual_seed(0), pad=0).sum()  # only mirrored, or not
+        tensor(10.)
     """
     batch, _, height, width = images.shape
     down, right = _draw(2 * pad + 1, (2, batch), generator, images)

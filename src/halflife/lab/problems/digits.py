@@ -27,6 +27,19 @@ def digits(dtype: torch.dtype = torch.float32, *, width: int = 64, depth: int = 
     The split is stratified and, like the redrawn labels, the same for every seed of a study. The labels of the
     validation and test images are clean. A redrawn label is uniform over the ten classes, the true one included.
     The model is a perceptron with ``depth`` hidden layers of this ``width``.
+
+    Args:
+        dtype: of the pixels.
+        width, depth: of the perceptron.
+
+    Returns:
+        The problem.
+
+    Example:
+        >>> from halflife.lab.problems import digits
+        >>> problem = digits()
+        >>> len(problem.train), len(problem.val), len(problem.test)
+        (600, 600, 597)
     """
     loaded: Any = load_digits(return_X_y=True)
     pixels, labels = (np.asarray(part) for part in loaded)

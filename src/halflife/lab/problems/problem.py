@@ -18,11 +18,23 @@ Measure = Callable[[Tensor, Tensor], Tensor]
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """A batch of inputs, changed at random: the same generator state, the same change."""
+"""A batch of inputs, changed at random: the same generator state, the same change."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Inputs of shape ``[samples, …]`` and what is to be said of each, ``[samples]`` or ``[samples, …]``."""
+    """Samples and what is to be said of each; NumPy's arrays and lists become tensors.
+
+    Args:
+        inputs: of shape ``[samples, …]``.
+        targets: ``[samples]`` or ``[samples, …]``.
+
+    Example:
+        >>> from halflife.lab import Split
+        >>> split = Split([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1])
+        >>> len(split), split.inputs.shape
+        (3, torch.Size([3, 2]))
+    """
 
     inputs: Tensor
     targets: Tensor
@@ -37,7 +49,14 @@ class Split:
         return len(self.targets)
 
     def to(self, device: str) -> Split:
-        """The same samples on another device, or themselves."""
+        """The same samples on another device, or themselves.
+
+        Args:
+            device: torch's name of it.
+
+        Returns:
+            A split.
+        """
         return Split(self.inputs.to(device), self.targets.to(device))
 
 
@@ -53,7 +72,20 @@ def _tensor(name: str, given: object) -> Tensor:
 
 
 def wrong(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The error of a classification: 1 for each sample whose largest output is not at its target, else 0."""
+    """The error of a classification: 1 for each sample whose largest output is not at its target, else 0.
+
+    Args:
+        outputs: ``[samples, classes]``.
+        targets: ``[samples]``, the classes' numbers.
+
+    Returns:
+        ``[samples]``.
+
+    Example:
+        >>> from halflife.lab.problems import wrong
+        >>> wrong(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
+        tensor([0., 1.])
+    """
     return (outputs.argmax(-1) != targets).to(outputs.dtype)
 
 
@@ -61,12 +93,30 @@ def wrong(outputs: Tensor, targets: Tensor) -> Tensor:
 class Problem:
     """Learn on ``train``, choose (lr, λ) on ``val``, report on ``test`` once.
 
-    ``model`` is called once for each seed, under that seed. ``loss`` is the mean over a batch, which is learned from;
-    ``error`` that of each sample, ``[samples]``, which is reported and at least 0: what a study calls best has the
-    least mean of it. ``chance`` is the error of a guess, if there is one: a replica that diverged counts as that, or as
-    the worst that did not, if that is worse.
-    ``augment`` changes the batches that are learned from; ``unit`` says what the error is measured in, for people:
-    unless given, "misclassified", which is read in percent, if ``error`` is halflife's ``wrong``, else "error".
+    Args:
+        name, description: for ledgers and people.
+        train, val, test: the data.
+        model: is called once for each seed, under that seed.
+        loss: the mean over a batch, which is learned from.
+        error: that of each sample, ``[samples]``, which is reported and at least 0: what a study calls best has the
+            least mean of it.
+        chance: the error of a guess, if there is one: a replica that diverged counts as that, or as the worst that did
+            not, if that is worse.
+        augment: changes the batches that are learned from.
+        unit: what the error is measured in, for people: unless given, "misclassified", which is read in percent, if
+            ``error`` is halflife's ``wrong``, else "error".
+
+    Example:
+        >>> from halflife.lab import Problem, Split
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> def points(n):
+        ...     x = torch.randn(n, 2, generator=draw)
+        ...     return Split(x, (x.sum(1) > 0).long())
+        >>> sums = Problem(
+        ...     "sums", "is x + y positive?", points(9), points(9), points(9), lambda: torch.nn.Linear(2, 2), chance=0.5
+        ... )
+        >>> sums.unit
+        'misclassified'
     """
 
     name: str

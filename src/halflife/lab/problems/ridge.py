@@ -32,6 +32,19 @@ def ridge(name: str = "ridge", *, noise: float = NOISE) -> Problem:
     Source: Schaipp 2024, *How to jointly tune learning rate and weight decay for AdamW* (n = 200, d = 1000, ‖w‖ = 1,
     batches of 20, 50 epochs, constant schedule; no noise). Deviations: features without the mean, the zeros and the
     column norms of his, and all samples of one distribution.
+
+    Args:
+        name: the problem's.
+        noise: σ, the deviation of the targets from xᵀw, beside which xᵀw has deviation 1.
+
+    Returns:
+        The problem.
+
+    Example:
+        >>> from halflife.lab.problems import ridge
+        >>> problem = ridge()
+        >>> problem.train.inputs.shape, problem.unit
+        (torch.Size([200, 1000]), 'of the variance')
     """
     draw = partial(torch.randn, generator=torch.Generator().manual_seed(SEED), dtype=torch.float64)
     w = draw(FEATURES)
@@ -70,7 +83,17 @@ def _drawn(n: int, w: Tensor, noise: float, draw: partial[Tensor]) -> Split:
 
 
 class RidgeAnswer(NamedTuple):
-    """The known answer: the λ of the least validation error, and both errors there."""
+    """The known answer.
+
+    Attributes:
+        lam: the λ of the least validation error, and
+        val_error, test_error: both errors there.
+
+    Example:
+        >>> from halflife.lab.problems import RidgeAnswer
+        >>> print(f"{RidgeAnswer(1.1, 0.844, 0.903).test_error:.1%} of the variance")
+        90.3% of the variance
+    """
 
     lam: float
     val_error: float
@@ -78,19 +101,64 @@ class RidgeAnswer(NamedTuple):
 
 
 def ridge_weights(train: Split, lam: float) -> Tensor:
-    """argmin of ½·mean(y − Xw)² + ½λ‖w‖²: w = Xᵀ(XXᵀ + nλI)⁻¹y, of shape ``[features]`` in float64; λ > 0."""
+    """argmin of ½·mean(y − Xw)² + ½λ‖w‖²: w = Xᵀ(XXᵀ + nλI)⁻¹y.
+
+    Args:
+        train: X ``[n, features]`` and y ``[n]``.
+        lam: λ > 0.
+
+    Returns:
+        w, of shape ``[features]`` in float64.
+
+    Example:
+        >>> from halflife.lab import Split
+        >>> from halflife.lab.problems import ridge_weights
+        >>> ridge_weights(Split([[1.0]], [3.0]), 0.5)  # 3/(1 + λ)
+        tensor([2.], dtype=torch.float64)
+    """
     x, y, n = train.inputs.double(), train.targets.double(), len(train)
     return x.T @ torch.linalg.solve(x @ x.T + n * lam * torch.eye(n, dtype=torch.float64), y)
 
 
 def ridge_error(problem: Problem, split: Split, lam: float) -> float:
-    """The mean error on ``split`` of the exact solution for λ on ``problem.train``."""
+    """The mean error of the exact solution for λ on ``problem.train``.
+
+    Args:
+        problem: one of ridge regression.
+        split: on which it is scored.
+        lam: λ > 0.
+
+    Returns:
+        The error, in units of the variance of y.
+
+    Example:
+        >>> from halflife.lab.problems import ridge, ridge_error
+        >>> problem = ridge()
+        >>> [round(ridge_error(problem, problem.val, lam), 3) for lam in (0.1, 1.0, 10.0)]
+        [0.852, 0.844, 0.891]
+    """
     w = ridge_weights(problem.train, lam)
     return problem.error((split.inputs.double() @ w)[:, None], split.targets.double()).mean().item()
 
 
 def best_ridge(problem: Problem, lowest: float = 1e-3, highest: float = 1e3) -> RidgeAnswer:
-    """The λ between ``lowest`` and ``highest`` whose exact solution has the least validation error, to three digits."""
+    """The λ whose exact solution has the least validation error, to three digits.
+
+    Args:
+        problem: one of ridge regression.
+        lowest, highest: between which λ is looked for.
+
+    Returns:
+        λ and its errors.
+
+    Example:
+        One sample that says 3, and one to validate that says 2 = 3/(1 + λ):
+        >>> from halflife.lab.problems import Problem, Split, best_ridge
+        >>> train, val = Split([[1.0]], [3.0]), Split([[1.0]], [2.0])
+        >>> one = Problem("one", "", train, val, val, torch.nn.Identity, error=lambda f, y: (f[:, 0] - y) ** 2)
+        >>> round(best_ridge(one).lam, 3)
+        0.5
+    """
     low, high = lowest, highest
     lam = low
     while high / low > 1.001:

@@ -35,10 +35,26 @@ def shakespeare(
 
     Inputs and targets are numbers of characters, int64 of shape ``[windows, window]``, the targets one further; the
     windows do not overlap. The error of a sample is the mean cross-entropy over its window in nats, 4.17 for a guess
-    among 65 characters. ``train``, ``val`` and ``test`` are numbers of windows, the first ones of their part of the
-    text; None is all. ``data_dir`` is as in ``data_folder``. The text is read once a process.
-
+    among 65 characters. The text is read once a process.
     Source: Karpathy 2015, char-rnn. Deviations: 90/5/5 % (there 95/5/0), windows at fixed places.
+
+    Args:
+        name: the problem's.
+        train, val, test: numbers of windows, the first ones of their part of the text; None is all.
+        window: in characters.
+        width, depth: the transformer's.
+        data_dir: as in ``data_folder``.
+
+    Returns:
+        The problem.
+
+    Raises:
+        StudyError: for more windows than there are, and where the file can be neither read nor fetched.
+
+    Example:
+        >>> from halflife.lab.problems import PROBLEMS
+        >>> PROBLEMS["shakespeare-small"].keywords  # what a study on two cores gives to it
+        {'train': 4000, 'val': 1000, 'test': 1000, 'window': 32, 'width': 64, 'depth': 2}
     """
     return _shakespeare(name, (train, val, test), window, width, depth, data_folder(data_dir))
 
