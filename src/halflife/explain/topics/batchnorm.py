@@ -12,7 +12,7 @@ from torch import Tensor
 from ... import optimizers as optim
 from ..expressions import figure
 from ..paper import Paper
-from .runs import Make, normal, path
+from .runs import Make, norm, normal, path
 from .topic import Topic
 
 INPUTS, BATCH, EXAMPLES = 200, 20, 4000
@@ -59,9 +59,9 @@ def _scale(paper: Paper) -> None:
     rows: list[tuple[str, ...]] = []
     for c in (1.0, 2.0, 10.0):
         h = problem.gradient(c * w, 1)
-        cosine = float(h @ w / (h.norm() * w.norm()))
+        cosine = float(h @ w / (norm(h) * norm(w)))
         rows.append(
-            (figure(c), f"{float(problem.loss(c * w, 1)):.12f}", f"{cosine:.0e}", f"{float(h.norm() / g.norm()):.6f}")
+            (figure(c), f"{float(problem.loss(c * w, 1)):.12f}", f"{cosine:.0e}", f"{float(norm(h) / norm(g)):.6f}")
         )
     paper.figures(("c", "f(c·w)", "cosine of ∇f(c·w) and w", "‖∇f(c·w)‖/‖∇f(w)‖"), rows)
 
@@ -76,7 +76,7 @@ def without_decay(factor: float, steps: int) -> float:
 
     growing = path(lambda p: optim.SGD(p, lr=LR), start, grown, steps)
     pairs = zip(with_decay, growing, strict=True)
-    return max(float((a / a.norm() - b / b.norm()).abs().max()) for a, b in pairs)
+    return max(float((a / norm(a) - b / norm(b)).abs().max()) for a, b in pairs)
 
 
 def _effective(paper: Paper) -> None:
@@ -102,9 +102,9 @@ def settled(make: Make, start: float = 1.0) -> tuple[float, float, list[Tensor]]
     """The norm and the angle of a step, root mean squares of the last half of the run, and all weights."""
     problem = Problem()
     ws = path(make, start * normal(0, INPUTS) / INPUTS**0.5, problem.gradient, STEPS)
-    norms = [float(w.norm()) for w in ws[-LAST:]]
+    norms = [norm(w) for w in ws[-LAST:]]
     angles = [
-        math.acos(min(1.0, float(a @ b / (a.norm() * b.norm()))))
+        math.acos(min(1.0, float(a @ b / (norm(a) * norm(b)))))
         for a, b in zip(ws[-LAST - 1 : -1], ws[-LAST:], strict=True)
     ]
     return _rms(norms), _rms(angles), ws
@@ -140,10 +140,8 @@ def _equilibrium(paper: Paper) -> None:
     marks = (0, 50, 100, 200, 500)
     paper.gap()
     runs = (("from 4", ws), ("from 0.4", others), ("λ = 0", unstopped))
-    paper.figures(
-        ("‖w‖ after", *map(str, marks)), [(n, *(f"{float(r[k].norm()):.3f}" for k in marks)) for n, r in runs]
-    )
-    gradients = [float(problem.gradient(w, t + 1).norm()) for t, w in enumerate(ws[:-1])][-LAST:]
+    paper.figures(("‖w‖ after", *map(str, marks)), [(n, *(f"{norm(r[k]):.3f}" for k in marks)) for n, r in runs])
+    gradients = [norm(problem.gradient(w, t + 1)) for t, w in enumerate(ws[:-1])][-LAST:]
     paper.prose(
         f"However long the weights were at the start, the norm settles, in some 1/(lr·λ) = {figure(1 / (LR * LAM))} "
         f"steps: at {long_:.4f} and {short:.4f} over the last {LAST}. Measured there, beside the equations:"

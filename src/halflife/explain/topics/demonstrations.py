@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ... import optimizers as optim
 from ... import regularizers as own
-from .runs import Make, normal, path, vector
+from .runs import Make, norm, normal, path, vector
+
+LINEAR: Any = torch.linalg
+"""It has no types."""
 
 WEIGHTS, EXAMPLES, TEACHERS = 20, 15, 30
 SHARES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 class Student(NamedTuple):
-    """The part of a linear student's weights of which the examples say nothing: its norm at the start and at the end."""
+    """The norm of the part of a student's weights of which the examples say nothing, at the start and at the end."""
 
     before: float
     after: float
@@ -26,16 +29,16 @@ def student(λ: float, steps: int = 400) -> Student:
     """Train a linear network of more weights than examples, without noise, by gradient descent with decay."""
     A, teacher, start = normal(0, EXAMPLES, WEIGHTS), normal(1, WEIGHTS), 2 * normal(3, WEIGHTS)
     b = A @ teacher
-    lr = EXAMPLES / float(torch.linalg.matrix_norm(A, 2) ** 2)
+    lr = EXAMPLES / float(LINEAR.matrix_norm(A, 2) ** 2)
     w = path(lambda p: optim.SGD(p, lr=lr, weight_decay=λ), start, lambda w, t: A.T @ (A @ w - b) / EXAMPLES, steps)[-1]
-    seen = torch.linalg.pinv(A) @ A
-    return Student(float((start - seen @ start).norm()), float((w - seen @ w).norm()))
+    seen: Tensor = LINEAR.pinv(A) @ A
+    return Student(norm(start - seen @ start), norm(w - seen @ w))
 
 
 def from_smallest(λ: float) -> float:
     """How far the minimum for λ is from the smallest weights that fit the examples without noise."""
     A, teacher = normal(0, EXAMPLES, WEIGHTS), normal(1, WEIGHTS)
-    return float((minimum(A, A @ teacher, λ) - minimum(A, A @ teacher, 0.0)).norm())
+    return norm(minimum(A, A @ teacher, λ) - minimum(A, A @ teacher, 0.0))
 
 
 def errors(noise: float) -> list[float]:
@@ -56,8 +59,8 @@ def errors(noise: float) -> list[float]:
 def minimum(A: Tensor, b: Tensor, λ: float) -> Tensor:
     """The minimum for one λ; for 0 the smallest of all."""
     if λ == 0:
-        return torch.linalg.pinv(A) @ b
-    return torch.linalg.solve(A.T @ A / len(A) + λ * torch.eye(A.shape[1], dtype=A.dtype), A.T @ b / len(A))
+        return LINEAR.pinv(A) @ b
+    return LINEAR.solve(A.T @ A / len(A) + λ * torch.eye(A.shape[1], dtype=A.dtype), A.T @ b / len(A))
 
 
 LR, LAM, STEPS = 0.05, 0.01, 100

@@ -34,7 +34,7 @@ def last_step(make: Make) -> LastStep:
     done: Run = run(make, START, lambda w, t: GRADIENTS[t - 1], 2)
     m = done.state["exp_avg"] / (1 - BETAS[0] ** 2)
     D = (done.state["exp_avg_sq"] / (1 - BETAS[1] ** 2)).sqrt() + EPS
-    return LastStep(*done.weights[-2:], m, D)
+    return LastStep(done.weights[-2], done.weights[-1], m, D)
 
 
 OPTIMIZERS: dict[str, Make] = {
@@ -123,7 +123,7 @@ def _left(x: float) -> Cell:
     return ((f"{x:.0e}" if x < 1e-6 else f"{x:.3f}", "green" if x < ROUNDING else ""),)
 
 
-def thresholds() -> list[tuple[str, str, str, str]]:
+def thresholds() -> list[tuple[str, ...]]:
     """What the lasso takes off each weight in one step, under either norm."""
     R, g = own.L1(), vector(0.2, 1.0, 5.0)
     makes: tuple[Make, ...] = (

@@ -13,7 +13,7 @@ from ..expressions import figure
 from ..paper import Paper, Plot
 from ..regularizers import REGULARIZERS
 from ..verification import verified_prox
-from .runs import normal, path, vector
+from .runs import norm, normal, path, vector
 from .topic import Topic
 
 TAU = 0.5
@@ -128,7 +128,7 @@ def lasso() -> list[tuple[str, str, str, str]]:
     def gradient(w: Tensor, t: int = 0) -> Tensor:
         return A.T @ (A @ w - b) / 60
 
-    lr = 1 / float((A.T @ A / 60).norm())
+    lr = 1 / norm(A.T @ A / 60)
     runs = {
         "subgradient": path(lambda p: optim.SGD(p, lr=lr), 0 * true, lambda w, t: gradient(w) + λ * w.sign(), steps),
         "prox": path(
@@ -167,13 +167,11 @@ def _group_lasso(paper: Paper) -> None:
         "direction: a neuron, a filter, an input. The lasso would take single weights out of it."
     )
     paper.gap()
-    rows = [
-        (_pair(a), figure(float(a.norm()), 4), _pair(b), _pair(c)) for a, b, c in zip(y, grouped, single, strict=True)
-    ]
+    rows = [(_pair(a), figure(norm(a), 4), _pair(b), _pair(c)) for a, b, c in zip(y, grouped, single, strict=True)]
     paper.figures(("block", "its norm", "group lasso", "lasso"), rows)
     τ = vector(0.5, 0.1)
     x = own.GroupLasso(dim=1).prox(y[:1], τ.reshape(1, 2))[0]
-    left = float(((x - y[0]) / τ + x / x.norm()).abs().max())
+    left = float(((x - y[0]) / τ + x / norm(x)).abs().max())
     paper.prose(
         "Where each weight has a threshold of its own (`euclidean`), the block's norm is the root of one equation. "
         f"With τ = ({figure(0.5)}, {figure(0.1)}) the first block becomes {_pair(x)}, at which (x − y)/τ + x/‖x‖, "

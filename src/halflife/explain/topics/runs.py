@@ -33,6 +33,11 @@ def normal(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def norm(x: Tensor) -> float:
+    """‖x‖₂."""
+    return float((x * x).sum()) ** 0.5
+
+
 def run(make: Make, w: Tensor, gradient: Gradient, steps: int) -> Run:
     """Step from w so many times."""
     p = w.clone().requires_grad_()

@@ -11,7 +11,7 @@ from torch import Tensor
 from ... import optimizers as optim
 from ..expressions import figure
 from ..paper import Cell, Paper
-from .runs import Make, path, vector
+from .runs import Make, norm, path, vector
 from .topic import Topic
 
 CURVATURES, TARGET = vector(1.0, 10.0, 100.0), vector(1.0, -1.0, 0.5)
@@ -130,7 +130,7 @@ def gaps(condition: float) -> tuple[float, float, float]:
         lambda p: optim.SGD(p, lr=2 / (1 + condition)),
     )
     ends = [path(make, torch.zeros_like(TARGET), lambda w, _: h * (w - TARGET), STEPS)[-1] for make in makes]
-    adam, p, sgd = (float((w - TARGET).norm()) for w in ends)
+    adam, p, sgd = (norm(w - TARGET) for w in ends)
     return adam, p, sgd
 
 
