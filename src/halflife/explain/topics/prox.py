@@ -111,9 +111,12 @@ def _zeros(paper: Paper) -> None:
         lambda p: optim.ProxSGD(p, lr=τ, weight_decay=1.0, regularizer=own.L1()), vector(w0), lambda w, _: 0 * w, 6
     )
     paper.gap()
-    steps = [("subgradient", jumping), ("prox", stopping)]
-    paper.figures(("", *map(str, range(7))), [(n, *(figure(float(w), 4) for w in ws)) for n, ws in steps])
-    paper.prose("The weight after each step on |w| alone. And a lasso with 20 weights, of which 3 are in use:")
+    pairs = enumerate(zip(jumping, stopping, strict=True))
+    paper.figures(
+        ("step", "subgradient", "prox"),
+        [(str(t), figure(float(a), 4), figure(float(b), 4)) for t, (a, b) in pairs],
+    )
+    paper.prose("The weight, on |w| alone. And a lasso with 20 weights, of which 3 are in use:")
     paper.gap()
     paper.figures(("after 300 steps", "exact zeros", "smallest |w|", "f + λ‖w‖₁"), lasso())
     paper.prose(f"So the library refuses the subgradient: {refusal()}")
