@@ -5,8 +5,8 @@ Three questions in the order in which they cost. What does the λ of a recipe me
 its meaning only if that is carried over, and it changes with lr, batch and data. Which λ is best here? `halflife.lab`
 trains a small grid of your own model, over several seeds, and ends in the line to paste.
 
-What to learn from it: the recipe's λ = 0.05 at lr 1e-3 forgets half in 13,863 steps; in a run of XX steps it does next to
-nothing, and `describe` says so. The study finds a λ some ten times as large, and says how surely.
+What to learn from it: the recipe's λ = 0.05 at lr 1e-3 forgets half in 13,863 steps, so in a run of 360 it does next to
+nothing, and `describe` says so. The study finds that a λ some XX times as large is best here, and says how surely.
 
     python examples/find_lambda.py            # 30 s
     python examples/find_lambda.py --quick    # a smoke test: a smaller grid
@@ -21,7 +21,7 @@ from torch import nn
 
 import halflife
 from halflife.conventions import convert
-from halflife.lab import ExecutionConfig, Problem, Settings, Split, run_study
+from halflife.lab import Problem, Settings, Split, run_study
 from halflife.lab.analysis import decide, decision_words
 from halflife.lab.problems import digits
 
@@ -36,15 +36,19 @@ def model() -> nn.Module:
 
 def convert_the_recipe() -> None:
     """A paper trained by torch's AdamW, λ = 0.05 at lr 1e-3: what is that elsewhere?"""
-    for target in ("paper", "keras", "proximal"):
-        print(f"torch's 0.05 at lr 1e-3 is {convert(0.05, source='torch', target=target, lr=1e-3)}")
+    for target in ("paper", "keras", "zhuang-prox", "torch-adam"):
+        found = convert(0.05, source="torch", target=target, lr=1e-3)
+        λ = "" if found.settings is None else f"λ = {found.settings.weight_decay:.6g}, "
+        print(f"torch's 0.05 at lr 1e-3 is in {target}: {λ}{found.verdict}")
 
 
 def describe_it_here() -> None:
     """How long does it remember in this run?"""
     optimizer = halflife.AdamW(halflife.param_groups(model(), weight_decay=0.05), lr=1e-3)
     steps = len(DATA.train) // BATCH
-    print(halflife.describe(optimizer, steps_per_epoch=steps, total_steps=EPOCHS * steps))
+    group = halflife.describe(optimizer, steps_per_epoch=steps, total_steps=EPOCHS * steps).groups[0]
+    print(f"here its half-life is {group.half_life:,.0f} steps or {group.half_life_epochs:,.0f} epochs")
+    print(f"warning: {group.warnings[0]}")
 
 
 def study(lams: tuple[float, ...], seeds: int) -> None:
@@ -54,8 +58,9 @@ def study(lams: tuple[float, ...], seeds: int) -> None:
         problem, optimizers=("adamw",), lrs=(1e-3, 3e-3, 1e-2), lams=lams, seeds=seeds, epochs=EPOCHS, batch_size=BATCH
     )
     with tempfile.TemporaryDirectory() as folder:
-        result = run_study(settings, Path(folder), how=ExecutionConfig()).results[0]
+        result = run_study(settings, Path(folder)).results[0]
     found = result.leader
+    print(f"{'validation':<11}" + "".join(f"{f'λ {λ:g}':>11}" for λ in found.lams))
     for name, row in zip(found.lrs, found.val.mean(0), strict=True):
         print(f"lr {name:<8g}" + "".join(f"{100 * error:>9.1f} %" for error in row))
     for line in decision_words(decide(result.findings, result.baseline)):

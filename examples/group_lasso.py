@@ -76,7 +76,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke test")
     torch.set_num_threads(1)  # a network this small is fastest on one
     quick = parser.parse_args().quick
-    print(f"{'λ':<8}{'neurons left':>14}{'parameters left':>18}{'test error':>12}{'after the cut':>15}{'outputs moved':>15}")
+    print(
+        f"{'λ':<8}{'neurons left':>14}{'parameters left':>18}{'test error':>12}{'after the cut':>15}{'outputs moved':>15}"
+    )
     for λ in LAMBDAS:
         model = train(λ, epochs=3 if quick else 60)
         small = cut(model)

@@ -74,7 +74,9 @@ def main() -> None:
     torch.set_num_threads(1)  # a network this small is fastest on one
     quick = parser.parse_args().quick
     steps = 30 if quick else 400
-    print(f"{'optimizer':<20}{'lr':>7}{'‖w‖ at first':>14}{'at the end':>12}{'angles of the last step':>30}{'test error':>12}")
+    print(
+        f"{'optimizer':<20}{'lr':>7}{'‖w‖ at first':>14}{'at the end':>12}{'angles of the last step':>30}{'test error':>12}"
+    )
     cases = {"AdamW, λ 0.5": adamw, "Adam on spheres": hyperball("Adam"), "Muon on spheres": hyperball("Muon")}
     for name, make in cases.items():
         for lr in (1e-3, 1e-2, 3e-2):

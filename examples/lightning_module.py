@@ -1,0 +1,116 @@
+"""A Lightning module: optimizer and schedule, and who clips
+
+`configure_optimizers` returns an optimizer of halflife and a scheduler of torch as ever. Clipping can be Lightning's,
+`Trainer(gradient_clip_val=…)`, or the optimizer's, `max_grad_norm=…`, which needs no pass of its own over the gradients.
+
+What to learn from it: both clip alike, to rounding; take one of them. Where both are given in mixed precision by a
+scaler, Lightning refuses. The schedule of λ is no scheduler of torch: step it in `on_train_batch_end`, and keep it in
+the checkpoint by `on_save_checkpoint`, as below.
+
+It needs `pip install lightning`.
+
+    python examples/lightning_module.py            # 15 s
+    python examples/lightning_module.py --quick    # a smoke test: few steps
+"""
+
+import argparse
+import logging
+import tempfile
+import warnings
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+
+import halflife
+from halflife.lab.problems import digits
+
+DATA = digits()  # 600 small images, 30 % of their labels wrong; clean ones to validate
+CLIP = 0.5
+
+
+class Classifier(LightningModule):
+    """A perceptron, AdamW with λ on a schedule, one cycle of the learning rate."""
+
+    def __init__(self, steps: int, max_grad_norm: float | None = None) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
+        self.steps, self.max_grad_norm = steps, max_grad_norm
+        self.wd = halflife.schedules.CosineWD(0.1, 1.0, steps)
+
+    def training_step(self, batch: list[Tensor], index: int) -> Tensor:
+        """The loss."""
+        return cross_entropy(self.net(batch[0]), batch[1])
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Biases are not decayed; the schedule moves at every step."""
+        groups = halflife.param_groups(self.net, weight_decay=self.wd)
+        optimizer = halflife.AdamW(groups, lr=1e-2, max_grad_norm=self.max_grad_norm)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, self.steps, cycle_momentum=False)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move λ."""
+        self.wd.step()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep where λ is."""
+        checkpoint["wd"] = self.wd.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """And find it again."""
+        self.wd.load_state_dict(checkpoint["wd"])
+
+    @torch.no_grad()
+    def accuracy(self) -> float:
+        """On the validation images."""
+        return (self.net(DATA.val.inputs).argmax(-1) == DATA.val.targets).float().mean().item()
+
+
+def fit(epochs: int, steps: int, ours: float | None, theirs: float | None, resume: str | None = None) -> Classifier:
+    """Train it; the checkpoint of the end goes to the working folder."""
+    module = Classifier(steps, max_grad_norm=ours)
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
+    trainer = Trainer(max_epochs=epochs, accelerator="cpu", gradient_clip_val=theirs, **quiet)
+    generator = torch.Generator().manual_seed(epochs)
+    dataset = TensorDataset(DATA.train.inputs, DATA.train.targets)
+    trainer.fit(module, DataLoader(dataset, 50, shuffle=True, generator=generator), ckpt_path=resume)
+    trainer.save_checkpoint("last.ckpt")
+    return module
+
+
+def flat(module: nn.Module) -> Tensor:
+    """All weights."""
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def main() -> None:
+    """Nobody clips, Lightning does, the optimizer does."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke test")
+    quick = parser.parse_args().quick
+    warnings.simplefilter("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    torch.set_num_threads(1)  # a network this small is fastest on one
+    epochs = 2 if quick else 20
+    steps = epochs * 12
+    cases = {"nobody": (None, None), "gradient_clip_val": (None, CLIP), "max_grad_norm": (CLIP, None)}
+    ends = {name: fit(epochs, steps, *clips) for name, clips in cases.items()}
+    theirs = flat(ends["gradient_clip_val"])
+    print(f"{'who clips':<20}{'validation':>12}{'weights differ from Lightning-clipped by':>44}")
+    for name, module in ends.items():
+        print(f"{name:<20}{100 * module.accuracy():>10.1f} %{(flat(module) - theirs).abs().max().item():>44.0e}")
+    print(f"λ went from 0.1 to {ends['max_grad_norm'].wd.value:g} in {steps} steps")
+
+
+if __name__ == "__main__":
+    main()
