@@ -11,6 +11,13 @@ It needs `pip install accelerate`.
 
     python examples/accelerate_loop.py            # 10 s
     python examples/accelerate_loop.py --quick    # a smoke test: few steps
+
+It prints:
+
+    clipped by                              λ    validation    difference
+    accelerator.clip_grad_norm_         1.000        88.2 %         0e+00
+    max_grad_norm                       1.000        88.2 %         1e-03
+    max_grad_norm, resumed (to row 2)   1.000        88.2 %         0e+00
 """
 
 import argparse

@@ -1,19 +1,22 @@
 """Autocast or pure bf16: where a small weight decay rounds away
 
 bfloat16 has 8 bits of precision: a step that changes a weight by less than a 512th of it may round to no step at all.
-A decay of lr·λ = 1e-4 a step is twenty times too small. Under autocast the weights stay float32 and nothing is lost, for
-8 bytes a parameter more than pure bf16 takes with AdamW. With pure bf16 weights, `rounding="stochastic"` rounds up or
-down at random, right on average and without memory; `rounding="kahan"` keeps what was rounded off in 2 bytes of its own.
+A decay of lr·λ = 1e-4 a step is twenty times too small. Under autocast the weights stay float32 and nothing is lost,
+for 8 bytes a parameter more than pure bf16 takes with AdamW. With pure bf16 weights, `rounding="stochastic"` rounds up
+or down at random, right on average and without memory; `rounding="kahan"` keeps what was rounded off in 2 bytes of its
+own.
 
-What to learn from it: with bf16 weights rounded to nearest, torch's way, decay alone leaves every weight where it is, and
-halflife warns of it. The last columns are a training, in which gradients move the weights too: there steps of lr are
-lost beside the decay, and it ends elsewhere than under autocast. With either rounding it ends about where autocast does.
+What to learn from it: with bf16 weights rounded to nearest, torch's way, decay alone leaves every weight where it is,
+and halflife warns of it. The last columns are a training, in which gradients move the weights too: there steps of lr
+are lost beside the decay, and it ends elsewhere than under autocast. With either rounding it ends about where autocast
+does.
 
     python examples/autocast_or_bf16.py            # 15 s
     python examples/autocast_or_bf16.py --quick    # a smoke test: few steps
 """
 
 import argparse
+import textwrap
 import warnings
 from typing import Any, Literal
 
@@ -95,8 +98,7 @@ def main() -> None:
         name = "float32 + autocast" if dtype is torch.float32 else "bfloat16"
         print(f"{name:<22}{rounding:<12}{size:>7.0f}{100 * left:>18.1f} %{length:>14.2f}{loss:>8.3f}", flush=True)
     print(f"{100 * (1 - LR * WEIGHT_DECAY) ** steps:.1f} % is what {steps} steps of decay should leave")
-    print(f"the warning: {said[0]}")
-    print(f"bytes of weights and states a parameter")
+    print(textwrap.fill(f"bfloat16, nearest, warns: {said[0]}", 110))
 
 
 if __name__ == "__main__":

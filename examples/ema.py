@@ -1,8 +1,8 @@
 """An average of the weights, kept by the step and used for evaluation
 
-Batches are noisy, and so is where the weights stand after the last of them. `ema_decay=0.99` keeps a running average of
-the weights within the optimizer's step, w̄ ← 0.99·w̄ + 0.01·w, and `with optimizer.averaged():` puts it in the weights'
-place for as long as one evaluates or saves.
+Batches are noisy, and so is where the weights stand after the last of them. `ema_decay=0.99` keeps a running average
+of the weights within the optimizer's step, w̄ ← 0.99·w̄ + 0.01·w, and `with optimizer.averaged():` puts it in the
+weights' place for as long as one evaluates or saves.
 
 What to learn from it: under a constant learning rate the average is the better network, as long as it does not reach
 back to when the weights were still bad: the last 100 to 500 steps here, of 1,200. After a cosine schedule, which comes

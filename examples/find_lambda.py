@@ -1,12 +1,12 @@
 """Find your λ: from a paper's recipe, over its half-life, to a small study of your own problem
 
 Three questions in the order in which they cost. What does the λ of a recipe mean in the convention that I use?
-`convert` answers by algebra. In how many epochs does it forget? `describe` says the half-life: the recipe's number keeps
-its meaning only if that is carried over, and it changes with lr, batch and data. Which λ is best here? `halflife.lab`
-trains a small grid of your own model, over several seeds, and ends in the line to paste.
+`convert` answers by algebra. In how many epochs does it forget? `describe` says the half-life: the recipe's number
+keeps its meaning only if that is carried over, and it changes with lr, batch and data. Which λ is best here?
+`halflife.lab` trains a small grid of your own model, over several seeds, and ends in the line to paste.
 
-What to learn from it: the recipe's λ = 0.05 at lr 1e-3 forgets half in 13,863 steps, so in a run of 360 it does next to
-nothing, and `describe` says so. The study finds that a λ some XX times as large is best here, and says how surely.
+What to learn from it: the recipe's λ = 0.05 at lr 1e-3 forgets half in 13,863 steps, so in a run of 360 it does next
+to nothing, and `describe` says so. The study finds that a λ some XX times as large is best here, and says how surely.
 
     python examples/find_lambda.py            # 30 s
     python examples/find_lambda.py --quick    # a smoke test: a smaller grid
@@ -16,12 +16,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import torch
 from torch import nn
 
 import halflife
 from halflife.conventions import convert
-from halflife.lab import Problem, Settings, Split, run_study
+from halflife.lab import Problem, Settings, run_study
 from halflife.lab.analysis import decide, decision_words
 from halflife.lab.problems import digits
 

@@ -1,15 +1,23 @@
 """FSDP2: sharded parameters, one clip for all, and a checkpoint that other processes load
 
-Two processes train a sharded network for half of the steps and save; four others load that and end the training. A plain
-loop in one process, with torch's AdamW and `clip_grad_norm_`, does the same for comparison.
+Two processes train a sharded network for half of the steps and save; four others load that and end the training. A
+plain loop in one process, with torch's AdamW and `clip_grad_norm_`, does the same for comparison.
 
-What to learn from it: the optimizer is made as ever, from the parameters of the sharded model. `max_grad_norm` clips by
-the norm of all gradients on all processes, and its checkpoints are torch's own, by `get_state_dict` and
+What to learn from it: the optimizer is made as ever, from the parameters of the sharded model. `max_grad_norm` clips
+by the norm of all gradients on all processes, and its checkpoints are torch's own, by `get_state_dict` and
 `torch.distributed.checkpoint`, whatever number of processes loads them. The result is the plain loop's to rounding. On
-GPUs write "cuda" and "nccl"; under `torchrun` its environment says rank and size, and `init_process_group` needs no more.
+GPUs write "cuda" and "nccl"; under `torchrun` its environment says rank and size, and `init_process_group` needs no
+more.
 
     python examples/fsdp2.py            # 20 s
     python examples/fsdp2.py --quick    # a smoke test: one process loads what two saved
+
+It prints:
+
+    processes: 2, steps 0 to 20: a shard is 48 of 96 rows; the gradients' norm is 1.306761 before the last clip
+    processes: 4, steps 20 to 40: a shard is 24 of 96 rows; the gradients' norm is 2.180101 before the last clip
+    torch's AdamW in one process: the gradients' norm is 2.180101 before the last clip
+    training moved the weights by up to 0.368; the two ends differ by 3e-06 at most
 """
 
 import argparse

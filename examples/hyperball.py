@@ -1,14 +1,14 @@
 """Hyperball: the weights keep their norm, and the learning rate is the angle of a step
 
-Under weight decay a layer's norm goes where decay and gradients balance, which depends on lr, on λ and on time. Hyperball
-(Wen et al. 2026, https://arxiv.org/abs/2606.16899) fixes it: each matrix stays on the sphere of its first norm R, and
-each step has the length lr·R. Two settings do that to any rule: `direction="normalized"` for the length, the
-regularizer `Sphere()` as a proximal step for the sphere.
+Under weight decay a layer's norm goes where decay and gradients balance, which depends on lr, on λ and on time.
+Hyperball (Wen et al. 2026, https://arxiv.org/abs/2606.16899) fixes it: each matrix stays on the sphere of its first
+norm R, and each step has the length lr·R. Two settings do that to any rule: `direction="normalized"` for the length,
+the regularizer `Sphere()` as a proximal step for the sphere.
 
 What to learn from it: there is no λ left to tune (0 and 0.5 give the same bits), the norm is what it was at first, and
 lr says by how many radians a matrix turns in a step, at most: XX of it here, for what points outward is projected
-away. Adam or Muon makes no difference to that. AdamW's angle is what comes of lr, λ and the norm. Biases may begin at 0,
-which has no sphere: they go to a group of their own.
+away. Adam or Muon makes no difference to that. AdamW's angle is what comes of lr, λ and the norm. Biases may begin at
+0, which has no sphere: they go to a group of their own.
 
     python examples/hyperball.py            # 10 s
     python examples/hyperball.py --quick    # a smoke test: few steps
@@ -74,9 +74,7 @@ def main() -> None:
     torch.set_num_threads(1)  # a network this small is fastest on one
     quick = parser.parse_args().quick
     steps = 30 if quick else 400
-    print(
-        f"{'optimizer':<20}{'lr':>7}{'‖w‖ at first':>14}{'at the end':>12}{'angles of the last step':>30}{'test error':>12}"
-    )
+    print(f"{'':<20}{'lr':>7}{'‖w‖ at first':>14}{'at the end':>12}{'angles of the last step':>28}{'test error':>12}")
     cases = {"AdamW, λ 0.5": adamw, "Adam on spheres": hyperball("Adam"), "Muon on spheres": hyperball("Muon")}
     for name, make in cases.items():
         for lr in (1e-3, 1e-2, 3e-2):
@@ -85,7 +83,7 @@ def main() -> None:
             with torch.no_grad():
                 wrong = (model(DATA.test.inputs).argmax(-1) != DATA.test.targets).float().mean().item()
             row = f"{name:<20}{lr:>7g}{lengths[0]:>14.3f}{lengths[1]:>12.3f}"
-            print(f"{row}{', '.join(f'{x:.4f}' for x in turned):>30}{100 * wrong:>10.1f} %", flush=True)
+            print(f"{row}{', '.join(f'{x:.4f}' for x in turned):>28}{100 * wrong:>10.1f} %", flush=True)
     a, b = (train(hyperball("Adam", λ), 1e-2, steps)[0].parameters() for λ in (0.0, 0.5))
     same = all(torch.equal(p, q) for p, q in zip(a, b, strict=True))
     print(f"λ = 0 and λ = 0.5 on spheres: {'the same' if same else 'other'} bits")

@@ -1,21 +1,29 @@
 """A Lightning module: optimizer and schedule, and who clips
 
 `configure_optimizers` returns an optimizer of halflife and a scheduler of torch as ever. Clipping can be Lightning's,
-`Trainer(gradient_clip_val=…)`, or the optimizer's, `max_grad_norm=…`, which needs no pass of its own over the gradients.
+`Trainer(gradient_clip_val=…)`, or the optimizer's, `max_grad_norm=…`, which needs no pass of its own over the
+gradients.
 
-What to learn from it: both clip alike, to rounding; take one of them. Where both are given in mixed precision by a
-scaler, Lightning refuses. The schedule of λ is no scheduler of torch: step it in `on_train_batch_end`, and keep it in
-the checkpoint by `on_save_checkpoint`, as below.
+What to learn from it: both clip alike, to rounding; take one of them. Where both are given under
+`precision="bf16-mixed"` or `"16-mixed"`, Lightning refuses. The schedule of λ is no scheduler of torch: step it in
+`on_train_batch_end`, and keep it in the checkpoint by `on_save_checkpoint`, as below.
 
 It needs `pip install lightning`.
 
     python examples/lightning_module.py            # 15 s
     python examples/lightning_module.py --quick    # a smoke test: few steps
+
+It prints:
+
+    who clips             validation    weights differ from Lightning-clipped by
+    nobody                    92.3 %                                       6e-01
+    gradient_clip_val         92.5 %                                       0e+00
+    max_grad_norm             92.5 %                                       4e-07
+    λ went from 0.1 to 1 in 240 steps
 """
 
 import argparse
 import logging
-import tempfile
 import warnings
 from typing import Any
 

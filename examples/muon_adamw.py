@@ -1,11 +1,11 @@
 """Muon for the hidden matrices, AdamW for the rest, in one optimizer
 
-Muon steps a matrix as a whole, so it takes the matrices inside the network alone; embeddings, the head, norms and biases
-go by AdamW. `param_groups(model, matrix="muon", head="…")` sorts them, prints who went where and why, and any optimizer
-of halflife takes the groups: one `step()`, one clip, one state_dict, one scheduler.
+Muon steps a matrix as a whole, so it takes the matrices inside the network alone; embeddings, the head, norms and
+biases go by AdamW. `param_groups(model, matrix="muon", head="…")` sorts them, prints who went where and why, and any
+optimizer of halflife takes the groups: one `step()`, one clip, one state_dict, one scheduler.
 
-What to learn from it: the head has to be named, for no type tells it from the other linear layers. Without an lr of its
-own Muon is scaled so that AdamW's serves it too; the table has both at the same three. It comes to the loss in the
+What to learn from it: the head has to be named, for no type tells it from the other linear layers. Without an lr of
+its own Muon is scaled so that AdamW's serves it too; the table has both at the same three. It comes to the loss in the
 fewest steps, and keeps half of Adam's state for the matrices.
 
     python examples/muon_adamw.py            # 15 s
@@ -72,8 +72,10 @@ def main() -> None:
     torch.set_num_threads(1)  # a network this small is fastest on one
     quick = parser.parse_args().quick
     steps = 12 if quick else 250
-    print(groups_of("Muon", Rows()))
-    print(f"\n{'matrices by':<14}{'lr':>8}{'steps to loss ' + str(LOSS):>20}{'loss at the end':>18}{'state, MB':>12}")
+    for group in groups_of("Muon", Rows()):  # print(groups) shows a table with the reasons
+        said = f"{len(group['params'])} tensors, {sum(p.numel() for p in group['params']):,} numbers"
+        print(f"{group['rule']}, λ {group['weight_decay']:g}: {said}, {group['param_names'][0]} and others")
+    print(f"{'matrices by':<14}{'lr':>8}{'steps to loss ' + str(LOSS):>20}{'loss at the end':>18}{'state, MB':>12}")
     for kind in ("AdamW", "Muon"):
         for lr in (1e-3, 3e-3, 1e-2):
             losses, size = train(kind, lr, steps)

@@ -1,9 +1,9 @@
 """One cycle, warm-up, and loops of your own: what η is, and when to give base_lr
 
-Under `decay="independent"` a step takes the share η·λ of each weight, where η = lr/(base lr) says how far the schedule is
-up: 1 at its peak. The base lr is the lr that a group was added with, or the peak of torch's OneCycleLR or CyclicLR,
-which is read from them. A loop that writes `group["lr"]` by itself leaves no trace of its peak. If the optimizer was made
-with another lr, DINO's with 0, it has to be said: `base_lr=`.
+Under `decay="independent"` a step takes the share η·λ of each weight, where η = lr/(base lr) says how far the schedule
+is up: 1 at its peak. The base lr is the lr that a group was added with, or the peak of torch's OneCycleLR or CyclicLR,
+which is read from them. A loop that writes `group["lr"]` by itself leaves no trace of its peak. If the optimizer was
+made with another lr, DINO's with 0, it has to be said: `base_lr=`.
 
 What to learn from it: the numbers are measured, on a weight without gradients. Rows 1, 3 and 4 agree, and OneCycleLR,
 whose warm-up has another shape, takes λ at its peak and λ·lr/peak elsewhere as well. In the last row the optimizer was
@@ -11,10 +11,27 @@ made with a tenth of the peak, and the decay is ten times too large; halflife wa
 `base_lr` is refused.
 
     python examples/one_cycle.py            # 4 s; --quick does the same
+
+It prints:
+
+    λ = 0.0001; the share of the weight that a step takes, and lr/peak
+    step                                                0              10              20              60              99
+    LambdaLR                               0.0e+00 (0.00)  5.0e-05 (0.50)  1.0e-04 (1.00)  5.0e-05 (0.50)  3.9e-08 (0.00)
+    OneCycleLR                             4.0e-06 (0.04)  5.6e-05 (0.56)  1.0e-04 (1.00)  4.8e-05 (0.48)  4.0e-10 (0.00)
+    own loop, made with the peak           0.0e+00 (0.00)  5.0e-05 (0.50)  1.0e-04 (1.00)  5.0e-05 (0.50)  3.9e-08 (0.00)
+    own loop, made with 0, base_lr=1e-3    0.0e+00 (0.00)  5.0e-05 (0.50)  1.0e-04 (1.00)  5.0e-05 (0.50)  3.9e-08 (0.00)
+    own loop, made with 1e-4               0.0e+00 (0.00)  5.0e-04 (0.50)  1.0e-03 (1.00)  5.0e-04 (0.50)  3.9e-07 (0.00)
+    own loop, made with 1e-4, warns: parameter group 0: lr=0.00015 is above the base learning rate 0.0001, so that
+    decay 'explicit × schedule' takes η = 1.5 times λ; if that is the peak of a schedule, give it as base_lr= to
+    the optimizer or the group.
+    made with 0, no base_lr, is refused: decay 'explicit × schedule' measures the schedule as η = lr/α, and the
+    group was added with lr=0, which says nothing of its peak learning rate; give that as base_lr= to the
+    optimizer or the group.
 """
 
 import argparse
 import math
+import textwrap
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -86,20 +103,20 @@ def main() -> None:
     }
     print(f"λ = {WEIGHT_DECAY:g}; the share of the weight that a step takes, and lr/peak")
     print(f"{'step':<37}{''.join(f'{k:>16}' for k in SEEN)}")
-    heard = dict[str, str]()
+    heard = list[str]()
     for name, way in ways.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             steps = [*way]
         cells = "".join(f"{steps[k][1]:>9.1e} ({steps[k][0] / PEAK:.2f})" for k in SEEN)
         print(f"{name:<37}{cells}")
-        heard |= {name: str(one.message) for one in caught}
-    for name, text in heard.items():
-        print(f"{name}, warns: {text}")
+        heard += [f"{name}, warns: {one.message}" for one in caught]
     try:
         made(lr=0.0)
     except ValueError as error:
-        print(f"lr=0 without base_lr: {error}")
+        heard.append(f"made with 0, no base_lr, is refused: {error}")
+    for text in heard:
+        print(textwrap.fill(text, 110))
 
 
 if __name__ == "__main__":

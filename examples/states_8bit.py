@@ -4,8 +4,8 @@ AdamW keeps two numbers for each parameter, m and v: 8 bytes, twice what the wei
 each as a code of one byte and a scale for every block of 256; `torch.bfloat16` keeps two bytes and rounds
 stochastically.
 
-What to learn from it: one word saves three quarters of that memory, and over eight seeds neither the loss nor the error
-tells the formats apart.
+What to learn from it: one word saves three quarters of that memory, and over eight seeds neither the loss nor the
+error tells the formats apart.
 
     python examples/states_8bit.py            # 30 s
     python examples/states_8bit.py --quick    # a smoke test: one seed, few steps
