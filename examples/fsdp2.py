@@ -4,10 +4,9 @@ Two processes train a sharded network for half of the steps and save; four other
 plain loop in one process, with torch's AdamW and `clip_grad_norm_`, does the same for comparison.
 
 What to learn from it: the optimizer is made as ever, from the parameters of the sharded model. `max_grad_norm` clips
-by the norm of all gradients on all processes, and its checkpoints are torch's own, by `get_state_dict` and
-`torch.distributed.checkpoint`, whatever number of processes loads them. The result is the plain loop's to rounding. On
-GPUs write "cuda" and "nccl"; under `torchrun` its environment says rank and size, and `init_process_group` needs no
-more.
+by the norm of all gradients on all processes, and checkpoints are torch's own, whatever number of processes loads
+them. The result is the plain loop's to rounding. On GPUs write "cuda" and "nccl"; under `torchrun` rank and size are
+in its environment, and `init_process_group` needs no more.
 
     python examples/fsdp2.py            # 20 s
     python examples/fsdp2.py --quick    # a smoke test: one process loads what two saved
@@ -103,7 +102,7 @@ def plain() -> nn.Module:
 def main() -> None:
     """Two processes, then others; then the comparison."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke test")
+    parser.add_argument("--quick", action="store_true", help="one process loads what two saved")
     others = 1 if parser.parse_args().quick else 4
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -31,7 +31,6 @@ It prints:
 
 import argparse
 import math
-import textwrap
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -68,14 +67,13 @@ def made(lr: float, **settings: Any) -> halflife.AdamW:
 
 def by_scheduler(kind: str) -> Iterator[tuple[float, float]]:
     """The lr and the decay of each step, under a scheduler of torch."""
-    optimizer: torch.optim.Optimizer = made(PEAK)
+    optimizer = made(PEAK)
     if kind == "LambdaLR":
         schedule: Any = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_cosine)
     else:
         optimizer = made(lr=0.5)  # whatever it says: OneCycleLR writes over it
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=PEAK, total_steps=STEPS, pct_start=WARMUP / STEPS, cycle_momentum=False
-        )
+        up = WARMUP / STEPS
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, STEPS, pct_start=up, cycle_momentum=False)
     for _ in range(STEPS):
         yield optimizer.param_groups[0]["lr"], measured(optimizer)
         schedule.step()
@@ -110,13 +108,12 @@ def main() -> None:
             steps = [*way]
         cells = "".join(f"{steps[k][1]:>9.1e} ({steps[k][0] / PEAK:.2f})" for k in SEEN)
         print(f"{name:<37}{cells}")
-        heard += [f"{name}, warns: {one.message}" for one in caught]
+        heard += [f"{name}, warns: {str(one.message).partition(',')[0]}" for one in caught]
+    print("\n".join(heard))
     try:
         made(lr=0.0)
     except ValueError as error:
-        heard.append(f"made with 0, no base_lr, is refused: {error}")
-    for text in heard:
-        print(textwrap.fill(text, 110))
+        print(f"made with 0 and no base_lr, is refused: {str(error).rpartition('; ')[2]}")
 
 
 if __name__ == "__main__":

@@ -132,7 +132,8 @@ def test_the_decay_per_step_follows_the_base_lr(lines: list[str]) -> None:
     right, wrong = rows(lines, "LambdaLR"), rows(lines, "own loop, made with 1e-4 ")
     assert rows(lines, "own loop, made with the peak") == rows(lines, "own loop, made with 0, base_lr=1e-3") == right
     assert wrong[0][2::2] == pytest.approx([10 * x for x in right[0][2::2]])
-    assert sum("base_lr= to" in line for line in lines) == 2
+    assert "is above the base learning rate 0.0001" in lines[-2]
+    assert "is refused: give that as base_lr= to" in lines[-1]
 
 
 @example("find_lambda")

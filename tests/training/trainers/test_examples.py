@@ -38,10 +38,12 @@ def test_accelerate(given: tuple[Path, pytest.MonkeyPatch, pytest.CaptureFixture
 
 def test_lightning(given: tuple[Path, pytest.MonkeyPatch, pytest.CaptureFixture[str]]) -> None:
     lines = lines_of("lightning_module", "lightning", given=given)
-    nobody, theirs, ours = (numbers(line)[-1] for line in lines[1:4])
-    assert nobody > 1e-3
-    assert theirs == 0
-    assert ours < 1e-5
+    nobody, theirs, ours, resumed = (numbers(line[24:]) for line in lines[1:5])
+    assert nobody[2] > 1e-3
+    assert theirs[2] == 0
+    assert ours[2] < 1e-5
+    assert resumed[3] == 0
+    assert resumed[0] == ours[0] == 1
 
 
 def test_hugging_face(given: tuple[Path, pytest.MonkeyPatch, pytest.CaptureFixture[str]]) -> None:
