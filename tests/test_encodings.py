@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 FILES = [path for folder in ("src", "tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
 ELSEWHERE = {"os", "tarfile", "webbrowser", "gzip", "zipfile", "Image"}
@@ -37,6 +35,7 @@ def test_the_check_sees_what_it_is_for() -> None:
         assert not without_encoding(text), text
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_encoding_is_said(path: Path) -> None:
-    assert without_encoding(path.read_text(encoding="utf-8")) == []
+def test_the_encoding_is_said() -> None:
+    lines = {str(path.relative_to(ROOT)): without_encoding(path.read_text(encoding="utf-8")) for path in FILES}
+    assert len(lines) > 500
+    assert {path: own for path, own in lines.items() if own} == {}

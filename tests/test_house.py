@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import halflife
 
 SOURCE = Path(halflife.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
+TEXTS = {path: path.read_text(encoding="utf-8") for path in FILES}
+TREES = {path: ast.parse(text) for path, text in TEXTS.items()}
 
 ROOMS: dict[str, set[str]] = {
     "arithmetic": set(),
@@ -51,7 +54,7 @@ def imports(path: Path) -> list[tuple[str, ...]]:
     """Every module that a file imports, as absolute dotted parts."""
     package = ("halflife", *path.relative_to(SOURCE).parent.parts)
     found: list[tuple[str, ...]] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(TREES[path]):
         if isinstance(node, ast.Import):
             found += [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -61,32 +64,42 @@ def imports(path: Path) -> list[tuple[str, ...]]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_run_one_way(path: Path) -> None:
-    room = room_of(path)
-    for module in imports(path):
-        if module[0] != "halflife":
-            continue
-        other = module[1] if len(module) > 1 and module[1] in ROOMS else "halflife"
-        assert other == room or other in ROOMS[room], f"{room} must not import {'.'.join(module)}"
+def none(faults: Iterator[tuple[Path, str]]) -> None:
+    """There is no fault, or an error that names each with its file."""
+    found = [f"{path.relative_to(SOURCE)}: {fault}" for path, fault in faults]
+    assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if room_of(p) not in ("lab", "benchmark", "cli", "integrations")], ids=lambda p: p.name
-)
-def test_the_library_needs_torch_and_numpy_alone(path: Path) -> None:
-    assert not {module[0] for module in imports(path)} & HEAVY
+def test_imports_run_one_way() -> None:
+    def faults() -> Iterator[tuple[Path, str]]:
+        for path in FILES:
+            room = room_of(path)
+            for module in imports(path):
+                other = module[1] if len(module) > 1 and module[1] in ROOMS else "halflife"
+                if module[0] == "halflife" and other != room and other not in ROOMS[room]:
+                    yield path, f"{room} must not import {'.'.join(module)}"
+
+    none(faults())
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_files_and_functions_are_short(path: Path) -> None:
-    source = path.read_text(encoding="utf-8")
-    assert source.count("\n") <= 400
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef):
-            doc = ast.get_docstring(node)
-            length = node.end_lineno - node.lineno + 1 - (doc.count("\n") + 1 if doc else 0)
-            assert length <= 40, f"{node.name} has {length} lines"
+def test_the_library_needs_torch_and_numpy_alone() -> None:
+    library = [path for path in FILES if room_of(path) not in ("lab", "benchmark", "cli", "integrations")]
+    none((path, f"imports {module[0]}") for path in library for module in imports(path) if module[0] in HEAVY)
+
+
+def test_files_and_functions_are_short() -> None:
+    def faults() -> Iterator[tuple[Path, str]]:
+        for path in FILES:
+            if TEXTS[path].count("\n") > 400:
+                yield path, "more than 400 lines"
+            for node in ast.walk(TREES[path]):
+                if isinstance(node, ast.FunctionDef):
+                    doc = ast.get_docstring(node)
+                    length = node.end_lineno - node.lineno + 1 - (doc.count("\n") + 1 if doc else 0)
+                    if length > 40:
+                        yield path, f"{node.name} has {length} lines"
+
+    none(faults())
 
 
 def test_the_rooms_around_a_step_are_few() -> None:
@@ -107,21 +120,19 @@ def private_names(tree: ast.AST) -> set[str]:
     return {name for name in found if name.startswith("_") and not name.startswith("__")} - namedtuples
 
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 PRIVATE = set().union(*map(private_names, TREES.values()))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_nobody_calls_anothers_privates(path: Path) -> None:
+def test_nobody_calls_anothers_privates() -> None:
     """``x._name`` of halflife's own stands only where x is self or cls."""
-    strangers = [
-        f"line {node.lineno}: {ast.unparse(node)}"
+    none(
+        (path, f"line {node.lineno}: {ast.unparse(node)}")
+        for path in FILES
         for node in ast.walk(TREES[path])
         if isinstance(node, ast.Attribute) and node.attr in PRIVATE
         if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
         if not is_super_or_own_class(node.value)
-    ]
-    assert not strangers
+    )
 
 
 def is_super_or_own_class(value: ast.expr) -> bool:
