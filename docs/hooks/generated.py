@@ -21,7 +21,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from halflife import catalogue, explain
+from halflife import explain
 from halflife.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -128,8 +128,7 @@ def _row(parameter: Any, context: Any) -> tuple[str, str] | None:
 
 
 def _concept(folder: str, name: str) -> str:
-    file = catalogue.command_name(name) if folder == "optimizers" else name.lower()
-    return f"concepts/{folder}/{file}.md"
+    return f"concepts/{folder}/{name.lower()}.md"
 
 
 def _expanded(entry: Any) -> Any:
