@@ -33,6 +33,7 @@ class Penalty(Protocol):
         Returns:
             The gradient, shaped as ``w``.
         """
+        ...
 
     def descend(self, w: Tensor, tau: Scalar) -> Tensor:
         """A gradient step on R.
@@ -44,6 +45,7 @@ class Penalty(Protocol):
         Returns:
             ``w − τ∇R(w)``.
         """
+        ...
 
     def prox(self, y: Tensor, tau: Scalar) -> Tensor:
         """argmin over x of ½‖x−y‖² + τR(x).
@@ -55,6 +57,7 @@ class Penalty(Protocol):
         Returns:
             The new weights.
         """
+        ...
 
 
 class Placement:

@@ -39,8 +39,8 @@ class Outcome(NamedTuple):
         >>> from halflife.lab import ExecutionConfig, Settings, run_study
         >>> grid = Settings("ridge", optimizers="sgd", lrs=(0.01,), lams=(0.1, 1.0), seeds=1, epochs=1)
         >>> outcome = run_study(grid, "study", how=ExecutionConfig("processes", workers=1))
-        >>> [str(picture) for picture in outcome.pictures]
-        ['study/heatmap.png']
+        >>> [picture.name for picture in outcome.pictures]
+        ['heatmap.png']
     """
 
     results: list[Result]

@@ -34,13 +34,11 @@ class Plan(NamedTuple):
         remarks: what cannot be identified.
 
     Example:
-        A training of your own is not measured beforehand:
         >>> from pathlib import Path
         >>> from halflife.lab import Settings, plan
         >>> size = Path("my.py").write_text("def train(config): return {'val_error': config.lr}")
-        >>> found = plan(Settings("my.py:train", optimizers="sgd", lrs=(0.01, 0.03), seeds=2), "study")
-        >>> found.networks, found.minutes, found.remarks[0][:26]
-        (32, nan, 'κ will not be identified: ')
+        >>> print(plan(Settings("my.py:train", seeds=1), "study").remarks[-1])
+        One seed: no interval, no cost and no comparison (--seeds 4 gives all three).
     """
 
     networks: int
@@ -52,7 +50,7 @@ class Plan(NamedTuple):
 
 
 def plan(settings: Settings, folder: Path | str, how: ExecutionConfig | None = None) -> Plan:
-    """Nothing is trained but a few steps, to measure them, and nothing is written.
+    """Say how much a study is: nothing is trained but a few steps, to measure them, and nothing is written.
 
     Args:
         settings: the study's.
@@ -66,9 +64,11 @@ def plan(settings: Settings, folder: Path | str, how: ExecutionConfig | None = N
         StudyError: as a study does.
 
     Example:
-        Two cells under two seeds and, to compare with, no decay under both:
+        Two cells under two seeds and, to compare with, no decay under both; a training of your own is not measured:
+        >>> from pathlib import Path
         >>> from halflife.lab import Settings, plan
-        >>> plan(Settings("ridge", optimizers="sgd", lrs=(0.01,), lams=(0.1, 1.0), seeds=2), "study").networks
+        >>> size = Path("my.py").write_text("def train(config): return {'val_error': config.lr}")
+        >>> plan(Settings("my.py:train", optimizers="sgd", lrs=(0.01,), lams=(0.1, 1.0), seeds=2), "study").networks
         6
     """
     how = how or ExecutionConfig()
