@@ -6,20 +6,22 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+from typer.testing import CliRunner
 
 import halflife
 from halflife import regularizers
+from halflife.cli.app import app
 from halflife.conventions import CONVENTIONS, find
+from halflife.decays import named
 from halflife.explain.decays import DECAYS
 from halflife.explain.optimizers import OPTIMIZERS
 from halflife.explain.regularizers import REGULARIZERS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-WRITTEN = sorted(
-    [*DOCS.glob("coming-from/*.md"), *(DOCS / name for name in ("choose.md", "lab.md", "faq.md", "cite.md"))]
-    + [DOCS / "concepts" / "index.md"]
-)
+BY_HAND = ("choose.md", "lab.md", "faq.md", "cite.md", "concepts/index.md")
+WRITTEN = sorted([*DOCS.glob("coming-from/*.md"), *(DOCS / name for name in BY_HAND)])
 ARXIV = re.compile(r"arxiv\.org/abs/(\d+\.\d+)")
 MADE = {  # by the site's own scripts, from `halflife explain` and from examples/
     *(f"concepts/optimizers/{name.lower()}.md" for name in OPTIMIZERS),
@@ -28,10 +30,16 @@ MADE = {  # by the site's own scripts, from `halflife explain` and from examples
     *(f"concepts/topics/{name}.md" for name in ("prox", "scale-free", "taylor", "metric", "batchnorm", "history")),
 }
 RECIPES = (
-    "index plain_loop hugging_face lightning_module accelerate_loop fsdp2 autocast_or_bf16 fine_tune sparse_mlp group_lasso "
-    "states_8bit ema muon_adamw hyperball one_cycle find_lambda char_transformer"
+    "index plain_loop hugging_face lightning_module accelerate_loop fsdp2 autocast_or_bf16 fine_tune sparse_mlp "
+    "group_lasso states_8bit ema muon_adamw hyperball one_cycle find_lambda char_transformer"
 )
-OF_OTHERS = {*(f"recipes/{name}.md" for name in RECIPES.split()), "index.md", "quickstart.md", "support.md", "api/index.md"}
+OF_OTHERS = {
+    *(f"recipes/{name}.md" for name in RECIPES.split()),
+    "index.md",
+    "quickstart.md",
+    "support.md",
+    "api/index.md",
+}
 
 
 def text_of(path: Path) -> str:
@@ -72,19 +80,21 @@ def test_the_thesis_names_every_decay_regularizer_and_optimizer_once() -> None:
 
 
 def test_the_usual_decay_of_each_class_is_the_librarys() -> None:
-    page, w = text_of(DOCS / "concepts" / "index.md"), __import__("torch").nn.Parameter(__import__("torch").ones(2, 2))
+    page, w = text_of(DOCS / "concepts" / "index.md"), torch.nn.Parameter(torch.ones(2, 2))
     table = page.split("| usual decay | classes |", 1)[1].split("\n\n", 1)[0]
     for decay, classes in re.findall(r"^\| ([a-z_]+)[^|]*\| (.*) \|$", table, flags=re.MULTILINE):
         for name in re.findall(r"\[(\w+)\]", classes):
             if name not in ("SparseAdam", "LBFGS"):
                 optimizer = getattr(halflife, name)([w])
                 kind = optimizer.view(optimizer.param_groups[0]).decay
-                assert kind == halflife.decays.named.named(decay), name
+                assert kind == named(decay), name
 
 
 def test_every_source_of_the_code_is_in_the_bibliography_once() -> None:
     code = {number for path in (ROOT / "src").rglob("*.py") for number in ARXIV.findall(text_of(path))}
-    listed = [number for row in text_of(DOCS / "cite.md").splitlines() if row[:1] == "|" for number in ARXIV.findall(row)]
+    listed = [
+        number for row in text_of(DOCS / "cite.md").splitlines() if row[:1] == "|" for number in ARXIV.findall(row)
+    ]
     assert code <= {*listed}
     assert len(listed) == len({*listed})
     surnames = {
@@ -99,9 +109,36 @@ def test_every_source_of_the_code_is_in_the_bibliography_once() -> None:
 
 def test_renamed_arguments_are_the_conventions_own() -> None:
     """A page that names a convention's defaults names those of its file."""
-    for page, convention in (("keras", "keras"), ("optimi", "optimi"), ("optax", "optax"), ("tensorflow-addons", "tfa")):
+    for page, convention in (
+        ("keras", "keras"),
+        ("optimi", "optimi"),
+        ("optax", "optax"),
+        ("tensorflow-addons", "tfa"),
+    ):
         text, defaults = text_of(DOCS / "coming-from" / f"{page}.md"), find(convention).defaults
         assert f"| {defaults.eps:.0e} →".replace("e-0", "e-") in text
         for theirs in find(convention).spelling:
             assert f"`{theirs}`" in text
     assert f"All {len(CONVENTIONS)} conventions" in text_of(DOCS / "coming-from" / "index.md")
+
+
+def test_figures_of_the_decision_are_those_of_the_reproductions() -> None:
+    """Each row, and each sentence that ends in a link to a reproduction, has numbers of that page."""
+    page, seen = text_of(DOCS / "choose.md"), 0
+    for row in re.findall(r"^\| .*reproductions/.*$", page, flags=re.MULTILINE):
+        source = text_of(DOCS / re.findall(r"\((reproductions/[^)]+)\)", row)[0])
+        for told in re.findall(r"κ [−+]\d[^,|]*?\)|apart costs [\d.]+ points", row):
+            assert told in source, told
+            seen += 1
+    assert seen >= 7
+    for figures, name in (("1.3 ± 1.6 points", "batchnorm"), ("0.7 ± 0.6", "batchnorm"), ("+0.23", "batch-size")):
+        assert figures in page
+        assert figures in text_of(DOCS / "reproductions" / name / "reproduction.md")
+
+
+def test_what_suggest_says_is_shown_as_it_says_it() -> None:
+    shown = re.search(r"\$ halflife (suggest .*)\n(.*)\n", text_of(DOCS / "choose.md"))
+    assert shown is not None
+    said = CliRunner().invoke(app, shown[1].split()).output
+    assert shown[2] in said
+    assert re.findall(r"^halflife study my.py.*$", text_of(DOCS / "choose.md"), flags=re.MULTILINE)[0] in said
