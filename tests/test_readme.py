@@ -57,17 +57,20 @@ def test_what_the_page_on_kernels_quotes_is_said() -> None:
     assert [round(p.mean().item(), 6) for p in params] == [round(1 - 0.5 / 3**0.5, 6), 0.75]
 
 
+def optimizers() -> list[str]:
+    """The names of the library's optimizers."""
+    classes = {n: getattr(halflife, n) for n in halflife.__all__ if isinstance(getattr(halflife, n), type)}
+    return [n for n, c in classes.items() if issubclass(c, torch.optim.Optimizer) and n != "Optimizer"]
+
+
 def test_every_decay_regularizer_and_optimizer_is_in_the_concepts() -> None:
     concepts = (ROOT / "docs/concepts/index.md").read_text(encoding="utf-8")
-    optimizers = [n for n in halflife.__all__ if isinstance(getattr(halflife, n), type)]
-    assert [n for n in (*NAMED, *KNOWN, *optimizers) if n not in concepts] == []
+    assert [name for name in (*NAMED, *KNOWN, *optimizers()) if name not in concepts] == []
 
 
 def test_its_numbers_of_names_are_right() -> None:
-    classes = {n: getattr(halflife, n) for n in halflife.__all__ if isinstance(getattr(halflife, n), type)}
-    optimizers = [n for n, c in classes.items() if issubclass(c, torch.optim.Optimizer) and n != "Optimizer"]
-    of_torch = [n for n in optimizers if hasattr(torch.optim, n)]
-    counts = (len(of_torch), len(optimizers) - len(of_torch), len(NAMED), len(KNOWN))
+    of_torch = [name for name in optimizers() if hasattr(torch.optim, name)]
+    counts = (len(of_torch), len(optimizers()) - len(of_torch), len(NAMED), len(KNOWN))
     words = {6: "six", 7: "seven", 8: "eight", 14: "fourteen", 15: "fifteen"}
     a, b, c, d = (words[n] for n in counts)
     said = f"{a} optimizers of torch and {b} more, {c} decays, {d} regularizers"

@@ -1,4 +1,4 @@
-"""What an installed halflife does where there are torch and numpy, and nothing of the lab: run by python, not by pytest.
+"""What an installed halflife does where there are torch and numpy, and nothing of the lab: run by python alone.
 
 ``python tests/packaging/installed.py`` ends with 0 and a line for each check, or with what failed. The wheels' tests run
 it on every platform; ``test_wheel.py`` does in a bare environment.

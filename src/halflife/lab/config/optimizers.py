@@ -54,7 +54,7 @@ class OptimizerSpec:
         identity: names one that is not the library's own, its code included, for the ledger.
         matrix: the rule of one that takes matrices alone, empty for all others: it steps the matrices inside a model,
             AdamW the rest, by the same lr and λ, λ of all parameters as with any optimizer of a study.
-        head: patterns of the model's last layer, which is AdamW's too; None where the model tells (``parameters.head_of``).
+        head: patterns of the model's last layer, which is AdamW's too; None where the model tells (``head_of``).
 
     Example:
         >>> from halflife.lab import OptimizerSpec

@@ -43,7 +43,7 @@ class Settings:
         options: keywords of the model, or of the problem: its function's, or those that ``train(config)`` reads in
             ``config.options``.
         head: patterns of the names of the model's last layer, such as "classify.*", for optimizers that step the
-            matrices inside a model otherwise than the rest (muon); None where the model tells: see ``parameters.head_of``.
+            matrices inside a model otherwise than the rest (muon); None where the model tells: see ``head_of``.
         specs: what is known of optimizers that no name tells.
 
     Raises:
