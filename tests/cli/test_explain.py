@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from halflife import registry, rules
 from halflife.cli.app import app
-from halflife.explain import DECAYS, OPTIMIZERS, REGULARIZERS
+from halflife.explain import DECAYS, OPTIMIZERS, REGULARIZERS, TOPICS
 
 EVERYTHING = [*OPTIMIZERS, *DECAYS, *REGULARIZERS]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -20,7 +20,7 @@ def run(*arguments, width=None):
 def test_the_list_names_everything():
     result = run()
     assert result.exit_code == 0
-    for name in EVERYTHING:
+    for name in (*EVERYTHING, *TOPICS):
         assert re.search(rf"^  {name} ", result.output, re.MULTILINE), name
     assert "w ← (1 − lr·λ)·w − lr·m̂/(√v̂ + ε)" in result.output
 
@@ -86,6 +86,14 @@ def test_the_page_of_one_that_does_not_step_each_weight_by_itself(name, words):
     assert ("g ← g + λ·w" in output.partition("A worked step")[0]) == (name == "lbfgs")
 
 
+@pytest.mark.parametrize("typed", ["taylor", "TAYLOR", "scale_free", "Scale-Free"])
+def test_a_topic_is_found_however_it_is_typed(typed):
+    output = run(typed).output
+    name = typed.lower().replace("_", "-")
+    assert output.startswith(f"\n{name}  {TOPICS[name].title}\n")
+    assert "https://arxiv.org/abs/2202.00089" in output
+
+
 def test_another_decay_of_an_optimizer_is_worked_out():
     output = run("sgd", "--decay", "proximal").output
     assert "SGD × proximal × L2" in output
@@ -124,7 +132,10 @@ def test_every_page_fits_and_is_plain_where_there_is_no_terminal(name):
     ("arguments", "sentence"),
     [
         (["adanw"], "history) is called 'adanw'; did you mean AdamW"),
+        (["xyz"], "no optimizer, decay, regularizer or topic (prox, scale-free, taylor, metric, batchnorm, history)"),
         (["xyz"], "is called 'xyz'; `halflife explain` lists all."),
+        (["prox", "--decay", "coupled"], "--decay goes with an optimizer, not with prox"),
+        (["scale-fee"], "did you mean scale-free?"),
         (["adam", "--decay", "none"], "decay 'none' is not a treatment; choose among coupled"),
         (["l1", "--decay", "coupled"], "--decay goes with an optimizer, not with L1"),
         (["--decay", "coupled"], "--decay goes with an optimizer, not with the list"),

@@ -61,7 +61,7 @@ class RichPaper(TextPaper):
         """A word and what there is to say of it."""
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(style="cyan", no_wrap=True)
-        table.add_column()
+        table.add_column(overflow="fold")  # a long address goes on in the next line
         for row in rows:
             table.add_row(*map(_text, row))
         self._put(table)

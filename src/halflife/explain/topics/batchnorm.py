@@ -63,7 +63,7 @@ def _scale(paper: Paper) -> None:
         rows.append(
             (figure(c), f"{float(problem.loss(c * w, 1)):.12f}", f"{cosine:.0e}", f"{float(norm(h) / norm(g)):.6f}")
         )
-    paper.figures(("c", "f(c·w)", "cosine of ∇f(c·w) and w", "‖∇f(c·w)‖/‖∇f(w)‖"), rows)
+    paper.figures(("c", "f(c·w)", "cosine of ∇f and w", "‖∇f‖, relative"), rows)
 
 
 def without_decay(factor: float, steps: int) -> float:

@@ -45,12 +45,14 @@ def shares(name: str) -> tuple[float, float]:
 def show_frameworks(paper: Paper) -> None:
     """A row for each of some frameworks."""
     paper.heading("What each framework does", f"the same lr = {figure(LR)} and λ = {figure(LAM)} given to each")
+    paper.prose("The share of a weight that a step's decay takes: at lr, and after lr fell to a tenth.")
+    paper.gap()
     rows: list[tuple[str, str, str, str]] = []
     taken = {name: shares(name) for name in SHOWN}
     for name, (at_lr, later) in taken.items():
         rows.append((name, figure(at_lr, 4), figure(later, 4), CONVENTIONS[name].update))
     first = [at_lr for at_lr, _ in taken.values()]
-    paper.table(("", "taken a step", "at lr/10", "update"), rows)
+    paper.table(("", "at lr", "at lr/10", "update"), rows)
     paper.prose(
         f"The share of a weight that a step's decay takes. The same λ takes up to {max(first) / min(first):,.0f} "
         "times as much in one as in another; `halflife convert` says it in another's words, for all "

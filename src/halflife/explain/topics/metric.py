@@ -66,7 +66,7 @@ def _adam(paper: Paper) -> None:
         ]
     )
     w, y, m, D = last_step(OPTIMIZERS["Adam, no decay"])
-    best = min(_objective(y + 10 ** (-k % 6) * d, w, m, D) for k, d in enumerate(normal(0, 600, 3)))
+    best = min(_objective(y + 10 ** -(k % 6) * d, w, m, D) for k, d in enumerate(normal(0, 600, 3)))
     paper.prose(
         "With D = 1 this is SGD with momentum. Adam measures how far it goes in a norm in which a coordinate of large "
         "gradients counts as long, so it goes less far there. The second of two steps:"
