@@ -8,6 +8,7 @@ pages list what the packages export. In the menu ``concepts/decays/*`` stands fo
 from __future__ import annotations
 
 import ast
+import html
 import importlib
 import inspect
 import posixpath
@@ -117,13 +118,13 @@ def commands() -> str:
         lines += [f"## halflife {name}", "", inspect.cleandoc(command.help or ""), "", "| | |", "|---|---|"]
         with click.Context(command, info_name=name) as context:
             rows = [row for each in command.params if (row := _row(each, context))]
-        lines += [f"| `{said}` | {words} |" for said, words in rows] + [""]
+        lines += [f"| <code>{said}</code> | {words} |" for said, words in rows] + [""]
     return "\n".join(lines)
 
 
 def _row(parameter: Any, context: Any) -> tuple[str, str] | None:
     said, words = parameter.get_help_record(context) or ("", "")
-    cells = (" ".join(text.split()).replace("|", "\\|") for text in (said, words))
+    cells = (html.escape(" ".join(text.split())).replace("|", "&#124;") for text in (said, words))
     return (next(cells), next(cells)) if said else None
 
 
