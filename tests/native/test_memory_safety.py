@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from .users import in_a_process, needs_native, outcome
+from .users import in_processes, needs_native, outcome
 
 pytestmark = needs_native
 
@@ -44,16 +44,24 @@ CHANGES = {
 """What to do, in code, with the tensors checked for their ends by the allocator: a write outside kills the process."""
 
 
+WRONG = ["smaller data", "short state", "short anchor", "short mask", "short ema", "empty clock"]
+CODES = {name: code + "\ndel p, o; torch.randn(1000); import gc; gc.collect()" for name, code in CHANGES.items()}
+CODES |= {f"{name} is an error": CHANGES[name] + "\nraise SystemExit('no error')" for name in WRONG}
+
+
+def ends_well(name):
+    status, said = in_processes(tuple(CODES.items()))[name]
+    assert status == 0, f"exit status {status}\n{said[-2000:]}"
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_no_access_outside_a_tensor(name):
-    in_a_process(CHANGES[name] + "\ndel p, o; torch.randn(1000); import gc; gc.collect()")
+    ends_well(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["smaller data", "short state", "short anchor", "short mask", "short ema", "empty clock"]
-)
+@pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_shape_is_an_error(name):
-    in_a_process(CHANGES[name] + "\nraise SystemExit('no error')")
+    ends_well(f"{name} is an error")
 
 
 def _smuggle(dtype):

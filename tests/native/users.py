@@ -1,7 +1,10 @@
 """What the tests of the native engine share."""
 
+import json
+import os
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 import torch
@@ -35,13 +38,52 @@ def step(p, optimizer):
 """
 
 
-def in_a_process(code: str) -> None:
-    """Run this in a process of its own, so that a crash is one failed test; an exception is no crash."""
+FORKS = """
+import json, os, signal, sys, tempfile
+hl.AdamW([torch.nn.Parameter(torch.ones(1))])  # the first one imports torch._dynamo
+torch.manual_seed(0)
+found = {}
+for name, code in json.loads(sys.argv[1]).items():
+    said = tempfile.TemporaryFile()
+    own = os.fork()
+    if not own:
+        signal.alarm(300)
+        os.dup2(said.fileno(), 1), os.dup2(said.fileno(), 2)
+        break
+    status = os.waitstatus_to_exitcode(os.waitpid(own, 0)[1])
+    said.seek(0)
+    found[name] = status, said.read().decode(errors="replace")
+else:
+    print(json.dumps(found))
+    code = ""
+exec(code)
+"""
+"""A process that has imported everything, and a copy of it for each code, which ends as any other process does."""
+
+
+@cache
+def in_processes(codes: tuple[tuple[str, str], ...]) -> dict[str, tuple[int, str]]:
+    """By name the exit status of a process of its own for each of these codes, and what it said.
+
+    So a crash is one failed test; an exception is no crash.
+    """
+    guarded = {name: _guarded(code) for name, code in codes}
+    if not hasattr(os, "fork"):
+        done = {name: _python(PRELUDE + code) for name, code in guarded.items()}
+        return {name: (own.returncode, own.stdout + own.stderr) for name, own in done.items()}
+    done = _python(PRELUDE + FORKS, json.dumps(guarded))
+    assert done.returncode == 0, done.stderr
+    return {name: tuple(own) for name, own in json.loads(done.stdout).items()}
+
+
+def _guarded(code: str) -> str:
     body = "".join(f"    {line}\n" for line in code.strip().splitlines())
-    expected = "except (RuntimeError, ValueError, TypeError, KeyError) as error:\n    print(error)\n"
-    guarded = f"{PRELUDE}\ntry:\n{body}{expected}"
-    done = subprocess.run([sys.executable, "-c", guarded], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr[-2000:]}"
+    return f"try:\n{body}except (RuntimeError, ValueError, TypeError, KeyError) as error:\n    print(error)\n"
+
+
+def _python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=1000, check=False)
 
 
 def table_of(optimizer):
