@@ -6,10 +6,11 @@ the host reads what its kernels write, so they may as well run once all of them 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ UNIT = 50
 """Kernels that g++ is given at a time."""
 
 needs_compiler = pytest.mark.skipif(host.obstacle() is not None, reason=str(host.obstacle()))
+
+
+_count = count()
 
 
 class Deferred(cuda.HostProcessor):
@@ -47,20 +51,53 @@ class Deferred(cuda.HostProcessor):
 
     def play(self) -> None:
         """Compile what is needed, and make the launches in their order."""
-        kernels = compiled(list(dict.fromkeys(text for text, _ in self.launches)), self.part)
+        kernels = compiled(dict.fromkeys((text for text, _ in self.launches), KERNEL), self.part)
         for text, arguments in self.launches:
             super().launch(kernels[text], 0, arguments)
         self.launches, self._kept = [], []
 
 
-def compiled(texts: Sequence[str], part: int) -> dict[str, Any]:
-    """The kernels of these texts, which all have the same name, in units under names of their own."""
+class Written(Deferred):
+    """Keeps the texts that it is asked for, with the name that each has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = f"written {next(_count)}"  # kernels are made once for a processor of that name
+        self.texts = dict[str, str]()
+
+    def kernel(self, text: str, name: str) -> str:
+        self.texts[text] = name
+        return text
+
+    def launch(self, kernel: Any, size: int, arguments: Sequence[int]) -> None:
+        """Nothing."""
+
+
+class Beforehand(cuda.HostProcessor):
+    """The CPU, whose kernels of these texts are compiled many at a time before they are asked for."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.name = f"beforehand {next(_count)}"
+        self._kernels = compiled(texts, self.part)
+
+    def kernel(self, text: str, name: str) -> Any:
+        return self._kernels[text]
+
+
+def compiled(texts: dict[str, str], part: int) -> dict[str, Any]:
+    """The kernels of these texts, each with its name, in units under names of their own."""
     kernels, key = dict[str, Any](), cuda.HostProcessor().key
-    for first in range(0, len(texts), UNIT):
-        own = texts[first : first + UNIT]
-        unit = source("\n".join(text.replace(KERNEL, f"{KERNEL}{k}") for k, text in enumerate(own)), part)
-        kernels |= {text: host.compiled(unit, f"{KERNEL}{k}", key, KERNEL) for k, text in enumerate(own)}
+    for unit in batched(texts.items()):
+        own = {text: (f"{name}{k}", name) for k, (text, name) in enumerate(unit)}
+        whole = source("\n".join(text.replace(name, new) for text, (new, name) in own.items()), part)
+        kernels |= {text: host.compiled(whole, new, key, name) for text, (new, name) in own.items()}
     return kernels
+
+
+def batched(texts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    rest = list(texts)
+    for first in range(0, len(rest), UNIT):
+        yield rest[first : first + UNIT]
 
 
 @contextmanager

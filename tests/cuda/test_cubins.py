@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from halflife.regularizers import L1, L2, Huber, OnSubset, Sum
 from halflife.update import check
 from tests.conformance.variants import VARIANTS, Variant
 
-from .deferred import Deferred, compiled_by
+from .deferred import Written, compiled_by
 
 pytestmark = pytest.mark.skipif(rtc.without_core() is not None, reason="cuda.core is not installed")
 PART = 2048
@@ -29,25 +28,10 @@ each_dtype = pytest.mark.parametrize(
 )
 
 
-_count = count()
-
-
-class Written(Deferred):
-    """Keeps the texts that it is asked for, with the name that each has."""
+class Shorter(Written):
+    """For the GPU's parts."""
 
     part = PART
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.name = f"written {next(_count)}"  # kernels are made once for a processor of that name
-        self.texts = dict[str, str]()
-
-    def kernel(self, text: str, name: str) -> str:
-        self.texts[text] = name
-        return text
-
-    def launch(self, kernel: Any, size: int, arguments: Any) -> None:
-        """Nothing."""
 
 
 def step(make: Any, dtype: torch.dtype = torch.float32, **settings: Any) -> None:
@@ -70,7 +54,7 @@ def compile_all(texts: dict[str, str], arch: str) -> int:
 @each_architecture
 @each_dtype
 def test_every_format_compiles(dtype: torch.dtype, arch: str) -> None:
-    written = Written()
+    written = Shorter()
     with compiled_by(written):
         for state_dtype in (None, torch.float32, torch.bfloat16, "8bit"):
             for rounding in ("nearest", "stochastic", "kahan"):
@@ -95,7 +79,7 @@ def is_legal(*three: Any) -> bool:
 @each_architecture
 @each_dtype
 def test_every_rule_and_its_clock_compile(dtype: torch.dtype, arch: str) -> None:
-    written = Written()
+    written = Shorter()
     with compiled_by(written):
         for variant in VARIANTS:
             for decay in variant.decays():

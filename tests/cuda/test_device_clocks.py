@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from halflife.engines.cuda.host import HostProcessor, obstacle
 from halflife.rules import Rule, StateSpec
 from tests.conformance.variants import VARIANTS, Variant, flat, numbers
 
-from .deferred import compiled_by
+from .deferred import Beforehand, Written, compiled_by
 
 pytestmark = pytest.mark.skipif(obstacle() is not None, reason="there is no C++ compiler here")
 SHAPES = ((3, 4), (5,), (300,))
@@ -66,32 +67,39 @@ def train(optimizer: Any, steps: int = 6, watch: bool = False, bad: tuple[int, .
     return flat(params)
 
 
-def pair(variant: Variant, **settings: Any) -> tuple[Any, Any]:
-    made = [variant.optimizer(weights(), capturable=True, engine=e, **settings) for e in ("compiled", "eager")]
-    assert made[0].engines()[0].name == "compiled"
-    return made[0], made[1]
+def move(optimizer: Any) -> None:
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].mul_(0.8)
+        else:
+            group["lr"] *= 0.8
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if v.rule.acts_on == "coordinates"], ids=str)
+def stepped(variant: Variant, engine: str, lr: Any) -> tuple[Any, torch.Tensor]:
+    """The variant's optimizer after some steps, while lr moves, and the weights; compiled without a look."""
+    own = lr.clone() if isinstance(lr, torch.Tensor) else lr
+    optimizer = variant.optimizer(weights(), capturable=True, engine=engine, lr=own, weight_decay=0.1)
+    assert optimizer.engines()[0].name == engine
+    optimizer.param_groups[0]["lr"] = own
+    return optimizer, train(optimizer, watch=engine == "compiled", move=move)
+
+
 @pytest.mark.parametrize("lr", [0.05, torch.tensor(0.05)], ids=["a number", "a tensor"])
-def test_every_rule_as_eager_and_without_a_look(variant: Variant, lr: Any) -> None:
-    def move(optimizer: Any) -> None:
-        for group in optimizer.param_groups:
-            if isinstance(group["lr"], torch.Tensor):
-                group["lr"].mul_(0.8)
-            else:
-                group["lr"] *= 0.8
-
-    own = [x.clone() if isinstance(x := lr, torch.Tensor) else x for _ in range(2)]
-    ours, theirs = pair(variant, lr=lr, weight_decay=0.1)
-    for optimizer, x in zip((ours, theirs), own, strict=True):
-        optimizer.param_groups[0]["lr"] = x
-    a, b = train(ours, watch=True, move=move), train(theirs, move=move)
-    torch.testing.assert_close(a, b, rtol=1e-13, atol=1e-13)
-    assert isinstance(clock_of(ours), DeviceClock)
-    for p, q in zip(ours.param_groups[0]["params"], theirs.param_groups[0]["params"], strict=True):
-        assert ours.state[p].keys() == theirs.state[q].keys()
-        torch.testing.assert_close(ours.state[p], theirs.state[q], rtol=1e-12, atol=1e-12)
+def test_every_rule_as_eager_and_without_a_look(lr: Any) -> None:
+    variants, written = [v for v in VARIANTS if v.rule.acts_on == "coordinates"], Written()
+    with compiled_by(written):
+        for variant in variants:
+            stepped(variant, "compiled", lr)
+    with compiled_by(Beforehand(written.texts)):
+        found = [stepped(variant, "compiled", lr) for variant in variants]
+    for variant, (ours, a) in zip(variants, found, strict=True):
+        theirs, b = stepped(variant, "eager", lr)
+        close = partial(torch.testing.assert_close, msg=lambda m, variant=variant: f"{variant}: {m}")
+        close(a, b, rtol=1e-13, atol=1e-13)
+        assert isinstance(clock_of(ours), DeviceClock), variant
+        for p, q in zip(ours.param_groups[0]["params"], theirs.param_groups[0]["params"], strict=True):
+            assert ours.state[p].keys() == theirs.state[q].keys(), variant
+            close(ours.state[p], theirs.state[q], rtol=1e-12, atol=1e-12)
 
 
 def test_a_tensor_of_weight_decay() -> None:
