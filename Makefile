@@ -42,7 +42,9 @@ docs: .venv/docs.stamp           ## the documentation, into build/site; a warnin
 	@echo "The documentation is in build/site: python -m http.server --directory build/site"
 
 notebooks: .venv/docs.stamp      ## run every notebook of the course, in place
-	$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace docs/notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False --ClearMetadataPreprocessor.enabled=True \
+		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec docs/notebooks/*.ipynb
 
 bench: .venv/lab.stamp           ## time every optimizer's step beside torch's
 	$(BIN)/halflife bench --out bench
