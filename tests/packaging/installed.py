@@ -1,7 +1,7 @@
-"""What an installed halflife does where there are torch and numpy, and nothing of the lab: run by python alone.
+"""What an installed halflife does where there are torch and numpy, and nothing of the lab; without pytest.
 
-``python tests/packaging/installed.py`` ends with 0 and a line for each check, or with what failed. The wheels' tests run
-it on every platform; ``test_wheel.py`` does in a bare environment.
+``python tests/packaging/installed.py`` ends with 0 and a line for each check, or with what failed. The wheels' tests
+run it on every platform; ``test_wheel.py`` does in a bare environment.
 """
 
 from __future__ import annotations

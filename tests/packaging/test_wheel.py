@@ -145,7 +145,9 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.skipif(os.name == "nt", reason="links files")
 def test_it_works_where_there_are_torch_and_numpy_alone(bare: Path, tmp_path: Path) -> None:
-    environment = {"PATH": "/nonexistent", "HOME": str(tmp_path)} | ({} if shutil.which("g++") else {"HALFLIFE_PURE": "1"})
+    environment = {"PATH": "/nonexistent", "HOME": str(tmp_path)} | (
+        {} if shutil.which("g++") else {"HALFLIFE_PURE": "1"}
+    )
     command = [str(bare), str(Path(__file__).with_name("installed.py"))]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

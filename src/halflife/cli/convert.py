@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .convert_table import HELP, SUMMARY, show_conversion
+from .convert_table import HELP, show_conversion
 
 Decay = Annotated[float, typer.Argument(metavar="WEIGHT_DECAY", help=HELP["weight_decay"])]
 From = Annotated[str, typer.Option("--from", metavar="NAME", help=HELP["from"])]
@@ -32,8 +32,5 @@ def convert(
     steps: Steps = None,
     shape: Shape = None,
 ) -> None:
-    # its docstring, which is the help of the command, stands below: both fronts say it
+    """Convert a weight decay from one framework's convention into another's, and say how exactly."""
     show_conversion(weight_decay, source, target, lr, eps, betas, momentum, schedule, steps, shape)
-
-
-convert.__doc__ = SUMMARY

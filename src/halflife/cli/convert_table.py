@@ -42,7 +42,7 @@ def show_conversion(
     steps: int | None,
     shape: str | None,
 ) -> None:
-    """The command: into one convention, or into all; what is wrong with the arguments ends it with a sentence, and 2."""
+    """Convert into one convention, or into all. What is wrong with an argument ends it with a sentence, and 2."""
     try:
         into = partial(
             convert,

@@ -1,7 +1,4 @@
-"""The command where typer, rich or another of the lab's packages is missing, by argparse: what needs torch and numpy alone.
-
-That is ``doctor``, ``explain`` and ``convert``.
-"""
+"""The command where a package of the lab is missing: ``doctor``, ``explain`` and ``convert``, by argparse."""
 
 from __future__ import annotations
 
