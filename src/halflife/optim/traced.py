@@ -138,20 +138,20 @@ def _norm_place(params: list[Tensor]) -> tuple[torch.device, torch.dtype]:
     return device, torch.float64 if device.type == "cpu" else torch.float32
 
 
-_step = torch.library.custom_op(
-    "halflife::step",
-    _run,
-    mutates_args=("params",),
-    schema="(Tensor(a!)[] params, Tensor[] grads, Tensor[] numbers, Tensor? grad_scale, Tensor? found_inf, "
-    "int[] places, int[] number_places, int key) -> Tensor",
-    tags=(torch.Tag.cudagraph_unsafe,),
-)
+if TRACEABLE:  # torch 2.6 knows neither tags of an operator nor this one
+    _step = torch.library.custom_op(
+        "halflife::step",
+        _run,
+        mutates_args=("params",),
+        schema="(Tensor(a!)[] params, Tensor[] grads, Tensor[] numbers, Tensor? grad_scale, Tensor? found_inf, "
+        "int[] places, int[] number_places, int key) -> Tensor",
+        tags=(torch.Tag.cudagraph_unsafe,),
+    )
 
-
-@_step.register_fake  # pyright: ignore[reportUnknownMemberType]
-def _run_fake(params: list[Tensor], *_: Any) -> Tensor:
-    device, dtype = _norm_place(params)
-    return torch.empty((), device=device, dtype=dtype)
+    @_step.register_fake  # pyright: ignore[reportUnknownMemberType]
+    def _run_fake(params: list[Tensor], *_: Any) -> Tensor:
+        device, dtype = _norm_place(params)
+        return torch.empty((), device=device, dtype=dtype)
 
 
 @contextmanager
