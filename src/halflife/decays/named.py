@@ -43,6 +43,6 @@ def named(decay: str | Decay) -> Decay:
     if not isinstance(decay, str) or decay not in NAMED:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(
             f"decay={decay!r} is not a treatment; choose one of {', '.join(map(repr, NAMED))}, "
-            "or give halflife.Decay(placement, step) for another cell of the table."
+            "or give halflife.Decay(placement, multiplier) for another cell of the table."
         )
     return NAMED[decay]
