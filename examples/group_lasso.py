@@ -6,11 +6,21 @@ folded into the next layer's bias and removed: from the rows of its own layer, a
 
 What to learn from it: `overrides` of `param_groups` gives each hidden layer its regularizer, and nothing else in the
 training changes. What is left is a smaller dense network, not a sparse one of the same size: it needs no special
-kernel, and computes the same outputs to rounding. Up to the middle λ it also errs less, for 30 % of the labels here
-are wrong.
+kernel, and computes the same outputs to rounding. Up to λ = 0.006 it also errs less, 8.4 % instead of 17.6 %, for 30 %
+of the labels here are wrong.
 
     python examples/group_lasso.py            # 15 s
     python examples/group_lasso.py --quick    # a smoke test: few steps
+
+It prints:
+
+    λ         neurons left   parameters left  test error       cut  outputs moved
+    0            256 + 256           100.0 %      17.6 %    17.6 %          0e+00
+    0.001        256 + 256           100.0 %      15.1 %    15.1 %          0e+00
+    0.003        230 + 194            72.6 %      10.1 %    10.1 %          3e-06
+    0.006         92 + 188            29.8 %       8.4 %     8.4 %          1e-06
+    0.01          19 + 136             6.3 %      25.3 %    25.3 %          7e-07
+    of 256 + 256 neurons; cut: the smaller network; moved: the largest difference of any output
 """
 
 import argparse

@@ -16,11 +16,11 @@ It needs `pip install lightning`.
 
 It prints:
 
-    who clips             validation    weights differ from Lightning-clipped by
-    nobody                    92.3 %                                       6e-01
-    gradient_clip_val         92.5 %                                       0e+00
-    max_grad_norm             92.5 %                                       4e-07
-    λ went from 0.1 to 1 in 240 steps
+    who clips                λ at the end    validation  from row 2  from row 3
+    nobody                              1        92.0 %       5e-01       5e-01
+    gradient_clip_val                   1        90.5 %       0e+00       6e-06
+    max_grad_norm                       1        90.5 %       6e-06       0e+00
+    max_grad_norm, resumed              1        90.5 %       6e-06       0e+00
 """
 
 import argparse

@@ -5,11 +5,24 @@ biases go by AdamW. `param_groups(model, matrix="muon", head="…")` sorts them,
 optimizer of halflife takes the groups: one `step()`, one clip, one state_dict, one scheduler.
 
 What to learn from it: the head has to be named, for no type tells it from the other linear layers. Without an lr of
-its own Muon is scaled so that AdamW's serves it too; the table has both at the same three. It comes to the loss in the
-fewest steps, and keeps half of Adam's state for the matrices.
+its own Muon is scaled so that AdamW's serves it too: the table has both at the same three. At its best lr each, Muon
+comes to the loss in 118 steps and AdamW in 219, and Muon keeps one number for each of the matrices' weights, not two.
 
     python examples/muon_adamw.py            # 15 s
     python examples/muon_adamw.py --quick    # a smoke test: few steps
+
+It prints:
+
+    Adam, λ 0: 21 tensors, 1,594 numbers, position and others
+    Adam, λ 0.1: 2 tensors, 864 numbers, embed.weight and others
+    Muon, λ 0.1: 8 tensors, 36,864 numbers, blocks.layers.0.self_attn.in_proj_weight and others
+    matrices by         lr   steps to loss 0.5   loss at the end   state, MB
+    AdamW            0.001          not in 250             0.591        0.31
+    AdamW            0.003                 219             0.383        0.31
+    AdamW             0.01          not in 250             0.855        0.31
+    Muon             0.001          not in 250             0.789        0.17
+    Muon             0.003                 171             0.117        0.17
+    Muon              0.01                 118             0.204        0.17
 """
 
 import argparse

@@ -15,18 +15,14 @@ made with a tenth of the peak, and the decay is ten times too large; halflife wa
 It prints:
 
     λ = 0.0001; the share of the weight that a step takes, and lr/peak
-    step                                                0              10              20              60              99
-    LambdaLR                               0.0e+00 (0.00)  5.0e-05 (0.50)  1.0e-04 (1.00)  5.0e-05 (0.50)  3.9e-08 (0.00)
-    OneCycleLR                             4.0e-06 (0.04)  5.6e-05 (0.56)  1.0e-04 (1.00)  4.8e-05 (0.48)  4.0e-10 (0.00)
-    own loop, made with the peak           0.0e+00 (0.00)  5.0e-05 (0.50)  1.0e-04 (1.00)  5.0e-05 (0.50)  3.9e-08 (0.00)
-    own loop, made with 0, base_lr=1e-3    0.0e+00 (0.00)  5.0e-05 (0.50)  1.0e-04 (1.00)  5.0e-05 (0.50)  3.9e-08 (0.00)
-    own loop, made with 1e-4               0.0e+00 (0.00)  5.0e-04 (0.50)  1.0e-03 (1.00)  5.0e-04 (0.50)  3.9e-07 (0.00)
-    own loop, made with 1e-4, warns: parameter group 0: lr=0.00015 is above the base learning rate 0.0001, so that
-    decay 'explicit × schedule' takes η = 1.5 times λ; if that is the peak of a schedule, give it as base_lr= to
-    the optimizer or the group.
-    made with 0, no base_lr, is refused: decay 'explicit × schedule' measures the schedule as η = lr/α, and the
-    group was added with lr=0, which says nothing of its peak learning rate; give that as base_lr= to the
-    optimizer or the group.
+    step                                               0              10              20              60              99
+    LambdaLR                              0.0e+00 (0.00)  5.0e-05 (0.50)  1.0e-04 (1.00)  5.0e-05 (0.50)  3.9e-08 (0.00)
+    OneCycleLR                            4.0e-06 (0.04)  5.6e-05 (0.56)  1.0e-04 (1.00)  4.8e-05 (0.48)  4.0e-10 (0.00)
+    own loop, made with the peak          0.0e+00 (0.00)  5.0e-05 (0.50)  1.0e-04 (1.00)  5.0e-05 (0.50)  3.9e-08 (0.00)
+    own loop, made with 0, base_lr=1e-3   0.0e+00 (0.00)  5.0e-05 (0.50)  1.0e-04 (1.00)  5.0e-05 (0.50)  3.9e-08 (0.00)
+    own loop, made with 1e-4              0.0e+00 (0.00)  5.0e-04 (0.50)  1.0e-03 (1.00)  5.0e-04 (0.50)  3.9e-07 (0.00)
+    own loop, made with 1e-4, warns: parameter group 0: lr=0.00015 is above the base learning rate 0.0001
+    made with 0 and no base_lr, is refused: give that as base_lr= to the optimizer or the group.
 """
 
 import argparse
@@ -100,14 +96,14 @@ def main() -> None:
         "own loop, made with 1e-4": by_hand(PEAK / 10),
     }
     print(f"λ = {WEIGHT_DECAY:g}; the share of the weight that a step takes, and lr/peak")
-    print(f"{'step':<37}{''.join(f'{k:>16}' for k in SEEN)}")
+    print(f"{'step':<36}{''.join(f'{k:>16}' for k in SEEN)}")
     heard = list[str]()
     for name, way in ways.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             steps = [*way]
         cells = "".join(f"{steps[k][1]:>9.1e} ({steps[k][0] / PEAK:.2f})" for k in SEEN)
-        print(f"{name:<37}{cells}")
+        print(f"{name:<36}{cells}")
         heard += [f"{name}, warns: {str(one.message).partition(',')[0]}" for one in caught]
     print("\n".join(heard))
     try:

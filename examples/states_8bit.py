@@ -4,11 +4,19 @@ AdamW keeps two numbers for each parameter, m and v: 8 bytes, twice what the wei
 each as a code of one byte and a scale for every block of 256; `torch.bfloat16` keeps two bytes and rounds
 stochastically.
 
-What to learn from it: one word saves three quarters of that memory, and over eight seeds neither the loss nor the
-error tells the formats apart.
+What to learn from it: one word saves three quarters of that memory, and over four seeds neither the loss nor the error
+tells the formats apart.
 
     python examples/states_8bit.py            # 30 s
     python examples/states_8bit.py --quick    # a smoke test: one seed, few steps
+
+It prints:
+
+    state_dtype      bytes a parameter       training loss     test error, %
+    None (float32)                8.00     0.6129 ± 0.0085        11.1 ± 0.3
+    torch.bfloat16                4.00     0.6141 ± 0.0077        11.2 ± 0.2
+    8bit                          2.03     0.6084 ± 0.0067        11.3 ± 0.5
+    4 seeds, ± standard error of the mean
 """
 
 import argparse
