@@ -13,6 +13,18 @@ does.
 
     python examples/autocast_or_bf16.py            # 15 s
     python examples/autocast_or_bf16.py --quick    # a smoke test: few steps
+
+It prints:
+
+    weights               rounding      bytes  decay alone leaves  ‖w‖, trained    loss
+    float32 + autocast    nearest          12              90.5 %         18.57   0.653
+    bfloat16              nearest           6             100.0 %         16.01   0.795
+    bfloat16              stochastic        6              90.5 %         18.47   0.641
+    bfloat16              kahan             8              90.5 %         18.41   0.648
+    90.5 % is what 1000 steps of decay should leave
+    bfloat16, nearest, warns: parameter group 0: the decay multiplies the weights by 0.9999 a step, nearer to 1
+    than torch.bfloat16 can tell, so that rounded to nearest it alone never moves one; rounding='kahan' or
+    'stochastic' keeps it.
 """
 
 import argparse
