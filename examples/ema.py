@@ -4,12 +4,23 @@ Batches are noisy, and so is where the weights stand after the last of them. `em
 of the weights within the optimizer's step, w̄ ← 0.99·w̄ + 0.01·w, and `with optimizer.averaged():` puts it in the
 weights' place for as long as one evaluates or saves.
 
-What to learn from it: under a constant learning rate the average is the better network, as long as it does not reach
-back to when the weights were still bad: the last 100 to 500 steps here, of 1,200. After a cosine schedule, which comes
-to rest by itself, there is nothing left to gain.
+What to learn from it: under a constant learning rate the average is the better network, 7.8 % wrong against 13.0 %.
+After a cosine schedule, which comes to rest by itself, it gains less, 1.4 points with the longest. An average must not
+reach back to when the weights were still bad: 500 steps are most of the 720 here.
 
     python examples/ema.py            # 20 s
     python examples/ema.py --quick    # a smoke test: one seed, few steps
+
+It prints:
+
+    schedule   ema_decay  steps back     weights     average        difference
+    constant         0.9          10      13.0 %       9.9 %     -3.1 ± 0.4 %
+    constant        0.99         100      13.0 %       9.2 %     -3.8 ± 0.5 %
+    constant       0.998         500      13.0 %       7.8 %     -5.2 ± 0.9 %
+    cosine           0.9          10       9.4 %       9.4 %     +0.0 ± 0.0 %
+    cosine          0.99         100       9.4 %       8.9 %     -0.5 ± 0.1 %
+    cosine         0.998         500       9.4 %       8.0 %     -1.4 ± 0.5 %
+    test error, 4 seeds, ± standard error of the mean
 """
 
 import argparse
