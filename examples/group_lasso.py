@@ -89,7 +89,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     print(f"{'λ':<8}{'neurons left':>14}{'parameters left':>18}{'test error':>12}{'cut':>10}{'outputs moved':>15}")
     for λ in LAMBDAS:
-        model = train(λ, epochs=3 if quick else 60)
+        model = train(λ, epochs=16 if quick else 60)
         small = cut(model)
         neurons = " + ".join(str(layer.out_features) for layer in list(small)[:-1:2])
         share = sum(p.numel() for p in small.parameters()) / sum(p.numel() for p in model.parameters())

@@ -11,7 +11,7 @@ from .recipes import DATA, FOLDER, doc_of, masked, numbers, printed, quick, run
 
 OF_TRAINERS = ("accelerate_loop", "hugging_face", "lightning_module")
 """What needs one of these is run beside the trainers' tests."""
-OWN_PROCESSES = "fsdp2"
+OWN_PROCESSES = ("find_lambda", "fsdp2")
 FIGURES_IN_PROSE = ("char_transformer", "fine_tune", "sparse_mlp")
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 
@@ -24,7 +24,7 @@ def lines(
 ) -> list[str]:
     """What the example prints under ``--quick``."""
     path = FOLDER / f"{request.param}.py"
-    return run(path, tmp_path, "--quick") if path.stem == OWN_PROCESSES else quick(path, tmp_path, monkeypatch, capsys)
+    return run(path, tmp_path, "--quick") if path.stem in OWN_PROCESSES else quick(path, tmp_path, monkeypatch, capsys)
 
 
 def example(*names: str) -> pytest.MarkDecorator:
