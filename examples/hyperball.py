@@ -10,21 +10,21 @@ lr says by how many radians a matrix turns in a step at most. What of the step p
 leaves 0.7 to 0.9 of lr with Adam here, and 0.35 to 1 with Muon. AdamW's angle and norm are what comes of lr, λ and
 time. Biases may begin at 0, which has no sphere: they go to a group of their own.
 
-    python examples/hyperball.py            # 10 s
+    python examples/hyperball.py            # 15 s
     python examples/hyperball.py --quick    # a smoke test: few steps
 
 It prints:
 
                              lr  ‖w‖ at first  at the end     angles of the last step  test error
-    AdamW, λ 0.5        0.001         9.393      12.544      0.0029, 0.0035, 0.0030       8.7 %
-    AdamW, λ 0.5         0.01         9.435      18.799      0.0109, 0.0152, 0.0116      15.9 %
-    AdamW, λ 0.5         0.03        10.109      13.753      0.0245, 0.0312, 0.0262      17.3 %
+    AdamW, λ 0.5          0.001         9.393      12.544      0.0029, 0.0035, 0.0030       8.7 %
+    AdamW, λ 0.5           0.01         9.435      18.799      0.0109, 0.0152, 0.0116      15.9 %
+    AdamW, λ 0.5           0.03        10.109      13.753      0.0245, 0.0312, 0.0262      17.3 %
     Adam on spheres       0.001         9.399       9.399      0.0009, 0.0009, 0.0008      26.0 %
-    Adam on spheres      0.01         9.399       9.399      0.0077, 0.0085, 0.0084      11.7 %
-    Adam on spheres      0.03         9.399       9.399      0.0204, 0.0219, 0.0212      17.1 %
+    Adam on spheres        0.01         9.399       9.399      0.0077, 0.0085, 0.0084      11.7 %
+    Adam on spheres        0.03         9.399       9.399      0.0204, 0.0219, 0.0212      17.1 %
     Muon on spheres       0.001         9.399       9.399      0.0010, 0.0010, 0.0007      25.0 %
-    Muon on spheres      0.01         9.399       9.399      0.0061, 0.0068, 0.0036      15.7 %
-    Muon on spheres      0.03         9.399       9.399      0.0173, 0.0199, 0.0104      18.8 %
+    Muon on spheres        0.01         9.399       9.399      0.0061, 0.0068, 0.0036      15.7 %
+    Muon on spheres        0.03         9.399       9.399      0.0173, 0.0199, 0.0104      18.8 %
     λ = 0 and λ = 0.5 on spheres: the same bits
 """
 

@@ -8,7 +8,7 @@ What to learn from it: the head has to be named, for no type tells it from the o
 its own Muon is scaled so that AdamW's serves it too: the table has both at the same three. At its best lr each, Muon
 comes to the loss in 118 steps and AdamW in 219, and Muon keeps one number for each of the matrices' weights, not two.
 
-    python examples/muon_adamw.py            # 15 s
+    python examples/muon_adamw.py            # 25 s
     python examples/muon_adamw.py --quick    # a smoke test: few steps
 
 It prints:

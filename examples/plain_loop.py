@@ -8,7 +8,7 @@ What to learn from it: the schedule of λ is stepped and saved as a scheduler of
 was stopped ends in the same bits as one that was not. Five things have to be in the checkpoint: the model, the
 optimizer, both schedules and torch's generator, which shuffles the data.
 
-    python examples/plain_loop.py            # 2 s
+    python examples/plain_loop.py            # 7 s
     python examples/plain_loop.py --quick    # a smoke test
 
 It prints:

@@ -47,7 +47,8 @@ def test_words_are_decay_and_regularizer() -> None:
     assert "cautious" in cautious.label
     sparse = optimizer_spec("prox-adam:l1")
     assert dict(sparse.settings) == {"regularizer": halflife.regularizers.L1()}
-    assert max(sparse.lams) < max(optimizer_spec("prox-adam").lams)
+    for word in ("l1", "l0", "lhalf", "elastic-net"):
+        assert max(optimizer_spec(f"prox-adam:{word}").lams) < max(optimizer_spec("prox-adam").lams)
     both = dict(optimizer_spec("adam:proximal:huber").settings)
     assert both == {"decay": "proximal", "regularizer": halflife.regularizers.Huber()}
 

@@ -35,6 +35,22 @@ def from_optax(state: Any, optimizer: Optimizer, arrange: Arrange) -> dict[str, 
         arrange: Makes of a tree like your parameters there the arrays of the parameters here, in their order: what
             carried the weights over carries the moments, if all that it does is reorder, reshape and transpose.
 
+    Returns:
+        A ``state_dict`` of ``optimizer`` with those states.
+
+    Raises:
+        ValueError: for a chain without such a state, or with several; for a state of another rule or other shapes.
+
+    Example:
+        >>> from collections import namedtuple
+        >>> from halflife.conventions import from_optax
+        >>> Adam = namedtuple("ScaleByAdamState", "count mu nu")  # as optax returns it
+        >>> theirs = (Adam(7, {"w": torch.full((2,), 0.1)}, {"w": torch.full((2,), 0.01)}),)
+        >>> ours = halflife.AdamW([torch.nn.Parameter(torch.ones(2))])
+        >>> ours.load_state_dict(from_optax(theirs, ours, lambda tree: [tree["w"]]))
+        >>> ours.state_dict()["state"][0]["step"]
+        tensor(7.)
+
     Source: optax 0.2.8, optax/_src/transform.py.
     """
     found = list(_moments(state))
@@ -56,6 +72,23 @@ def from_keras(theirs: Any, optimizer: Optimizer, arrange: Arrange) -> dict[str,
         optimizer: What is to go on; for SGD ``find("keras-sgd").optimizer(…)``, which has lr inside the momentum too.
         arrange: Makes of a list of arrays, one a trainable variable there in its order, those of the parameters here,
             in their order: a Dense layer's kernel is a Linear's weight transposed.
+
+    Returns:
+        A ``state_dict`` of ``optimizer`` with those states.
+
+    Raises:
+        ValueError: for a variable that is no state of these rules, and for a state of another rule or other shapes.
+
+    Example:
+        >>> import numpy as np
+        >>> from types import SimpleNamespace
+        >>> from halflife.conventions import find, from_keras
+        >>> named = {"iteration": 9, "dense_kernel_momentum": np.ones((2, 1)), "dense_kernel_velocity": np.ones((2, 1))}
+        >>> variables = [SimpleNamespace(name=k, numpy=lambda x=x: x) for k, x in named.items()]
+        >>> ours = find("keras").optimizer([torch.nn.Parameter(torch.ones(1, 2))])
+        >>> state = from_keras(SimpleNamespace(variables=variables), ours, lambda arrays: [x.T for x in arrays])
+        >>> state["state"][0]["exp_avg"].shape
+        torch.Size([1, 2])
 
     Source: keras 3.15.1, keras/src/optimizers; tensorflow-addons 0.23.0 on tf_keras.
     """
@@ -81,6 +114,20 @@ def from_torch_like(saved: Mapping[str, Any], optimizer: Optimizer) -> dict[str,
     Args:
         saved: Their ``state_dict()``, as fairseq's ``checkpoint["last_optimizer_state"]``.
         optimizer: What is to go on; its parameters come in the same order as theirs.
+
+    Returns:
+        A ``state_dict`` of ``optimizer`` with those states.
+
+    Raises:
+        ValueError: for a state of another rule or other shapes.
+
+    Example:
+        >>> from halflife.conventions import from_torch_like
+        >>> moments = {"exp_avg": torch.ones(4), "exp_avg_sq": torch.ones(4)}  # one flat parameter, as fairseq's fp16
+        >>> saved = {"state": {0: {"step": 5, **moments}}, "param_groups": [{"params": [0]}]}
+        >>> ours = halflife.AdamW([torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(2, 1))])
+        >>> [x["exp_avg"].shape for x in from_torch_like(saved, ours)["state"].values()]
+        [torch.Size([2]), torch.Size([2, 1])]
 
     Source: torch-optimi 0.3.3, timm 1.0.31, fairseq 0.12.2.
     """

@@ -16,7 +16,7 @@ import torch
 from ... import __version__, optim, regularizers
 from ...catalogue import why_not
 from ...decays import NAMED
-from ...regularizers import L2, Regularizer
+from ...regularizers import L0, L1, ElasticNet, GroupLasso, LHalf, Regularizer
 from ..errors import StudyError
 from .code_digest import code_of_file
 from .optimizers import (
@@ -57,7 +57,7 @@ def _regularizers() -> dict[str, type[Regularizer]]:
     return found
 
 
-SPARSE = ("l1", "l0", "l-half", "elastic-net", "group-lasso")
+SPARSE = (L1, L0, LHalf, ElasticNet, GroupLasso)
 """Regularizers that drive weights to 0."""
 
 
@@ -100,8 +100,8 @@ def _in_words(given: str, spec: OptimizerSpec, words: Iterable[str]) -> Optimize
     except ValueError as error:
         raise StudyError(f"{given!r} does not go together: {error}") from None
     lams = TIMES_LR if update.decay.multiplier == "lr" else HALF_DECADES
-    sparse = type(update.regularizer) is not L2 and _word(type(update.regularizer).__name__) in SPARSE
-    lams = tuple(float(f"{SPARSE_FACTOR * lam:.1g}") for lam in lams) if sparse else lams
+    if isinstance(update.regularizer, SPARSE):
+        lams = tuple(float(f"{SPARSE_FACTOR * lam:.1g}") for lam in lams)
     label = f"{optimizer.__name__ if not spec.matrix else spec.label} ({', '.join(words)})"
     equation = equation_of(update.decay, type(update.rule).__name__)
     return replace(spec, name=given, label=label, equation=equation, settings=tuple(more.items()), lams=lams)
