@@ -117,7 +117,7 @@ def test_every_topic_fits(written, name, width, capsys):
         assert len(lines) > 40
         for line in lines:
             assert cell_len(line.rstrip()) <= width or "http" in line, line
-            assert "…" not in line.replace("− …", ""), "a cell was cut"
+            assert "…" not in re.sub("[+−] …", "", line), "a cell was cut"
 
 
 def test_marks_in_words_are_escaped():

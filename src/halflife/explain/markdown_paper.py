@@ -75,7 +75,7 @@ class MarkdownPaper(Paper):
         self._parts.append('<div class="plots">\n' + "\n".join(map(picture, plots)) + "\n</div>")
 
     def _table(self, headings: Sequence[str], rule: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-        cells = [headings, rule, *([_cell(cell) for cell in row] for row in rows)]
+        cells = [[_cell(heading) for heading in headings], rule, *([_cell(cell) for cell in row] for row in rows)]
         self._parts.append("\n".join(f"| {' | '.join(line)} |" for line in cells))
 
     def _code(self, lines: Sequence[str]) -> None:

@@ -54,7 +54,7 @@ def show_frameworks(paper: Paper) -> None:
     first = [at_lr for at_lr, _ in taken.values()]
     paper.table(("", "at lr", "at lr/10", "update"), rows)
     paper.prose(
-        f"The share of a weight that a step's decay takes. The same λ takes up to {max(first) / min(first):,.0f} "
+        f"The same λ takes up to {max(first) / min(first):,.0f} "
         "times as much in one as in another; `halflife convert` says it in another's words, for all "
         f"{len(CONVENTIONS)} conventions."
     )

@@ -179,8 +179,7 @@ def _questions(paper: Paper) -> None:
                 "1",
                 "What is the difference between Adam and AdamW, and is it clear when AdamW is better? Where λ·w "
                 "enters: into the gradient, and so into m and v, or beside the step. When it is better is not "
-                "settled: in what the post reviews AdamW was better or on par, better for sure without "
-                "normalization.",
+                "settled: in what the post reviews AdamW was better or on par.",
             ),
             (
                 "2",
