@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from .paper import Cell, Paper, Plot, Step, columns, plain
 from .svg import picture
 
+_MARKS = re.compile(r"[\\*\[\]]|(?<![^\W_])_|_(?![^\W_])")  # an underscore within a word is none
 _KEPT = re.compile(r"(`[^`]+`|https?://[^\s;,)]*[^\s;,.)])")
 
 
@@ -97,4 +98,4 @@ def _marked(part: str) -> str:
 
 
 def _plain(part: str) -> str:
-    return re.sub(r"([\\*\[\]]|\b_\B|\B_\b|\B_\B)", r"\\\1", part).replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKS.sub(r"\\\g<0>", part).replace("<", "&lt;").replace(">", "&gt;")
