@@ -20,7 +20,7 @@ from halflife.regularizers import Regularizer
 from .cells import CLASSES, Cell
 from .oracle import simulate
 
-STEPS = 12
+STEPS = 24
 LR = (0.02, 0.05)
 WEIGHT_DECAY = (0.4, 0.9)
 SHAPE = (3, 4)

@@ -19,11 +19,11 @@ from ..lab.figures.matplotlib.heatmap import GREY, INK
 FUSED, FOREACH = "#0969da", "#9ec5f4"
 PEER_FUSED, PEER_FOREACH = "#6e7781", "#c9cfd6"
 GRID = "#d8dee4"
-WIDTH, PANEL_COLUMNS, ROW = 15.75, 4, 0.29
+WIDTH, PANEL_COLUMNS, ROW = 9.5, 3, 0.29
 """Of the figure and of a row of bars, in inches."""
 LETTER = 0.08
 """Of a label, at most."""
-LABELS, RIGHT, GAP, HEAD, FOOT, PANEL_HEAD = 2.75, 0.25, 0.3, 0.72, 0.42, 0.62
+LABELS, RIGHT, GAP, HEAD, FOOT, PANEL_HEAD = 2.75, 0.25, 0.3, 1.0, 0.42, 0.62
 
 
 class SpeedBar(NamedTuple):
@@ -46,8 +46,8 @@ class SpeedPanel(NamedTuple):
 def draw_speeds(panels: Sequence[SpeedPanel], subtitle: str) -> Figure:
     """All panels on one logarithmic scale and with the same rows; bars start at torch's own speed, 1."""
     labels = list(dict.fromkeys(bar.label for panel in panels for bar in panel.bars))
-    columns = min(PANEL_COLUMNS, len(panels))
-    rows = ceil(len(panels) / columns)
+    rows = ceil(len(panels) / PANEL_COLUMNS)
+    columns = ceil(len(panels) / max(rows, 1))
     panel_height = ROW * max(len(labels), 2)
     height = HEAD + rows * (PANEL_HEAD + panel_height + FOOT)
     figure = Figure(figsize=(WIDTH, height), dpi=1600 / WIDTH, facecolor="white")
@@ -135,8 +135,8 @@ def _head(figure: Figure, subtitle: str, height: float, peers: bool) -> None:
     figure.legend(
         [Patch(color=colour) for colour, _ in entries],
         [words for _, words in entries],
-        loc="center right",
-        bbox_to_anchor=(1 - 0.15 / WIDTH, 1 - 0.3 / height),
+        loc="center left",
+        bbox_to_anchor=(left - 0.1 / WIDTH, 1 - 0.88 / height),
         ncols=len(entries),
         frameon=False,
         fontsize=10,
