@@ -131,11 +131,11 @@ def test_every_page_fits_and_is_plain_where_there_is_no_terminal(name):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["adanw"], "history) is called 'adanw'; did you mean AdamW"),
-        (["xyz"], "no optimizer, decay, regularizer or topic (prox, scale-free, taylor, metric, batchnorm, history)"),
-        (["xyz"], "is called 'xyz'; `halflife explain` lists all."),
+        (["adanw"], "no optimizer, decay, regularizer or topic is called 'adanw'; did you mean AdamW"),
+        (["xyz"], "the topics (prox, scale-free, taylor, metric, batchnorm, history) too."),
+        (["xyz"], "is called 'xyz'; `halflife explain` lists all"),
         (["prox", "--decay", "coupled"], "--decay goes with an optimizer, not with prox"),
-        (["scale-fee"], "did you mean scale-free?"),
+        (["scale-fee"], "did you mean scale-free or"),
         (["adam", "--decay", "none"], "decay 'none' is not a treatment; choose among coupled"),
         (["l1", "--decay", "coupled"], "--decay goes with an optimizer, not with L1"),
         (["--decay", "coupled"], "--decay goes with an optimizer, not with the list"),

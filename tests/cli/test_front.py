@@ -110,6 +110,6 @@ def test_convert_has_the_same_options_without_the_lab(with_all, without_lab):
 def test_a_wrong_argument_ends_in_a_sentence_without_the_lab(without_lab):
     done = without_lab["explain", "adanw"]
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: no optimizer, decay, regularizer or topic (prox, ")
-    assert "is called 'adanw'; did you mean AdamW" in done.stderr
+    said = " ".join(done.stderr.split())
+    assert said.startswith("Error: no optimizer, decay, regularizer or topic is called 'adanw'; did you mean AdamW")
     assert not done.stdout

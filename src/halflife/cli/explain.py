@@ -18,7 +18,8 @@ WIDEST, WITHOUT_TERMINAL = 120, 100
 _BLANKS = re.compile(r" +$", re.MULTILINE)
 
 Name = Annotated[
-    str | None, typer.Argument(help="An optimizer, decay or regularizer, in any case; without it, a list of all.")
+    str | None,
+    typer.Argument(help="An optimizer, decay, regularizer or topic, in any case; without it, a list of all."),
 ]
 Treatment = Annotated[
     str | None, typer.Option("--decay", metavar="NAME", help="Work an optimizer's example under this treatment.")
@@ -26,7 +27,7 @@ Treatment = Annotated[
 
 
 def explain(name: Name = None, decay: Treatment = None) -> None:
-    """Explain an optimizer, decay or regularizer: equations, a worked first step, when to use it, typical values."""
+    """Explain an optimizer, decay, regularizer or topic: equations, a worked first step, typical values."""
     console = _console()
     with console.capture() as page:
         try:

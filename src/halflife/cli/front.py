@@ -48,7 +48,7 @@ def _parser(missing: str) -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     one = commands.add_parser("doctor", help=doctor.__doc__, description=doctor.__doc__)
     one.add_argument("--clear-cache", action="store_true", help="Remove all compiled kernels, and end.")
-    words = "Explain an optimizer, decay or regularizer: equations, a worked first step, when to use it."
+    words = "Explain an optimizer, decay, regularizer or topic: equations, a worked first step, when to use it."
     two = commands.add_parser("explain", help=words, description=words)
     two.add_argument("name", nargs="?", metavar="NAME", help="in any case; without it, a list of all")
     two.add_argument("--decay", metavar="NAME", help="Work an optimizer's example under this treatment.")

@@ -45,8 +45,8 @@ def find(name: str) -> Text:
     near = dict.fromkeys(by_key[match] for match in get_close_matches(key, by_key, n=3, cutoff=0.6))
     hint = f"did you mean {_either(list(near))}? " if near else ""
     raise UnknownNameError(
-        f"no optimizer, decay, regularizer or topic ({', '.join(TOPICS)}) is called {name!r}; "
-        f"{hint}`halflife explain` lists all."
+        f"no optimizer, decay, regularizer or topic is called {name!r}; {hint}`halflife explain` lists all, "
+        f"the topics ({', '.join(TOPICS)}) too."
     )
 
 
