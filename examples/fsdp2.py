@@ -6,7 +6,8 @@ plain loop in one process, with torch's AdamW and `clip_grad_norm_`, does the sa
 What to learn from it: the optimizer is made as ever, from the parameters of the sharded model. `max_grad_norm` clips
 by the norm of all gradients on all processes, and checkpoints are torch's own, whatever number of processes loads
 them. The result is the plain loop's to rounding. On GPUs write "cuda" and "nccl"; under `torchrun` rank and size are
-in its environment, and `init_process_group` needs no more.
+in its environment, and `init_process_group` needs no more. torchtitan, Lightning and Accelerate make the processes
+themselves: [Many GPUs](../docs/many-gpus.md) says what each wants.
 
     python examples/fsdp2.py            # 20 s
     python examples/fsdp2.py --quick    # a smoke test: one process loads what two saved

@@ -79,7 +79,7 @@ def recipe(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     title, prose, after = _docstring(text)
     code = "\n".join(text.splitlines()[after:]).strip()
-    prose = re.sub(r"``(.+?)``", r"`\1`", prose)
+    prose = re.sub(r"``(.+?)``", r"`\1`", prose).replace("](../docs/", "](../")
     where = f"[examples/{path.name}](../../examples/{path.name})"
     return f"# {title}\n{prose}\n\nThe file: {where}.\n\n```python\n{code}\n```\n"
 
