@@ -36,7 +36,8 @@ class Terminal(io.TextIOWrapper):
         return True
 
 
-ASKED = [["--help"], ["study", "--help"], ["explain", "AdamW"], ["explain"], ["convert", "0.01", "--from", "torch"]]
+PAGES = [["explain"], ["explain", "AdamW"], ["explain", "metric"]]
+ASKED = [["--help"], ["study", "--help"], *PAGES, ["convert", "0.01", "--from", "torch"]]
 
 
 @pytest.fixture(scope="module", params=ENCODINGS)
