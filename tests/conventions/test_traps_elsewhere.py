@@ -16,7 +16,7 @@ def test_the_global_base_lr_of_optimi_is_still_a_trap() -> None:
     optimi = peer("optimi")
     groups = [{"params": [one()]}, {"params": [one()], "lr": 1e-3}]
     optimizer = optimi.AdamW(groups, **ADAM, decouple_lr=True, triton=False)
-    groups[0]["params"][0].grad = torch.zeros(1, dtype=torch.float64)
+    groups[0]["params"][0].grad = torch.zeros(1, 1, dtype=torch.float64)
     assert left(optimizer, 1) == pytest.approx(1 - λ * 0.01, abs=1e-12), "its own base lr would leave 1 − λ"
 
 
