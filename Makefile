@@ -37,8 +37,9 @@ conventions: .venv/conventions-test.stamp ## every convention beside the framewo
 trainers: .venv/trainers-test.stamp ## our optimizers under the trainers of others
 	$(BIN)/python -m pytest --numprocesses auto tests/training
 
+# With --quiet there would be no warnings to be strict about.
 docs: .venv/docs.stamp           ## the documentation, into build/site; a warning is an error
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 	@echo "The documentation is in build/site: python -m http.server --directory build/site"
 
 notebooks: .venv/docs.stamp      ## run every notebook of the course, in place
