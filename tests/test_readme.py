@@ -100,7 +100,7 @@ def test_its_links_into_the_site_are_pages_of_the_menu() -> None:
 
 
 def test_a_page_that_no_menu_reaches_and_a_dead_link_end_the_build() -> None:
-    """mkdocs counts as warnings only what its log level lets through, and in the menu only what the settings ask for."""
+    """mkdocs counts as a warning only what its log level lets through, and looks for what the settings ask for."""
     assert "mkdocs build --strict\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("validation:\n", 1)[1].split("\n\n", 1)[0]
     assert re.findall(r"(\w+): (\w+)", settings) == [

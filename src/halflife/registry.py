@@ -111,11 +111,19 @@ def _muon(group: Group) -> Rule:
         coefficients=tuple(group["ns_coefficients"]),
         eps=group["eps"],
         steps=group["ns_steps"],
-        scale=group["adjust_lr_fn"] or "original",
-        matrices=group.get("matrices") or "as they are",
-        precision=group.get("ns_precision", "bfloat16"),
-        form=group.get("ns_form", "quintic"),
+        scale=_word(group, "adjust_lr_fn", "original", "match_rms_adamw", "spectral_unclamped"),
+        matrices=_word(group, "matrices", "as they are", "flattened", "stacked"),
+        precision=_word(group, "ns_precision", "bfloat16", "float32", "float64"),
+        form=_word(group, "ns_form", "quintic", "gram"),
     )
+
+
+def _word(group: Group, name: str, *known: Any) -> Any:
+    """What the group says of a choice; the first of the known where it says nothing."""
+    word = group.get(name) or known[0]
+    if word not in known:
+        raise ValueError(f"{name}={word!r} is not known; choose one of {', '.join(map(repr, known))}.")
+    return word
 
 
 def _rprop(group: Group) -> Rule:

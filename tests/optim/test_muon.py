@@ -15,6 +15,7 @@ from halflife.rules.newton_schulz import LARGE, newton_schulz, symmetric_product
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 SHAPES = [(16, 16), (16, 16), (8, 24), (24, 8), (8, 24), (1, 5), (300, 280)]
 Matrices = list[torch.Tensor]
+beside_torch = pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
 
 
 def train(
@@ -50,6 +51,7 @@ def low_rank(rows: int, columns: int, rank: int = 3) -> torch.Tensor:
     return gaussian(rows, rank) @ gaussian(rank, columns, 2) + 1e-4 * gaussian(rows, columns, 3)
 
 
+@beside_torch
 @pytest.mark.parametrize(
     "settings",
     [
@@ -70,6 +72,7 @@ def test_every_bit_is_torchs(settings: dict[str, Any]) -> None:
         assert all(map(torch.equal, theirs[:3], ours[:3]))
 
 
+@beside_torch
 def test_half_precision_follows_torch() -> None:
     """Ours computes in float32 and rounds once, torch at every operation."""
     theirs, ours = (train(kind, SHAPES[:5], dtype=torch.bfloat16) for kind in (torch.optim.Muon, halflife.Muon))
@@ -89,6 +92,7 @@ def test_float32_is_the_iteration(make: Any, shape: tuple[int, int], form: Any) 
     assert np.abs(in_double - expected).max() <= 1e-12
 
 
+@beside_torch
 @pytest.mark.parametrize("make", [gaussian, low_rank])
 @pytest.mark.parametrize("shape", [(40, 40), (24, 96), (96, 24), (300, 280), (64, 1024)])
 def test_in_bfloat16_the_gram_form_is_no_farther_off_than_torch(make: Any, shape: tuple[int, int]) -> None:
@@ -130,6 +134,7 @@ def test_eager_and_foreach_have_the_same_bits() -> None:
         assert all(map(torch.equal, one, many))
 
 
+@beside_torch
 def test_convolutions_are_flattened_and_stacks_are_not() -> None:
     conv, stack = (6, 4, 3, 3), (5, 6, 4)
     flattened, stacked = (
@@ -160,6 +165,13 @@ def test_what_it_refuses() -> None:
         halflife.Muon([torch.zeros(2, 2)], ns_coefficients=(1.0, 2.0))
     with pytest.raises(ValueError, match=r"adjust_lr_fn|not supported"):
         halflife.Muon([torch.zeros(2, 2)], adjust_lr_fn="fastest")
+    for word in ("adjust_lr_fn", "ns_form", "ns_precision", "matrices"):
+        with pytest.raises(ValueError, match=f"{word}='fastest' is not known; choose "):
+            halflife.Muon([{"params": [torch.zeros(2, 2)], word: "fastest"}])
+        later = halflife.Muon([w := torch.ones(2, 2, requires_grad=True)])
+        later.param_groups[0][word], w.grad = "fastest", torch.ones(2, 2)
+        with pytest.raises(ValueError, match=f"{word}='fastest' is not known"):
+            later.step()
     with pytest.raises(ValueError, match="no diagonal metric"):
         halflife.Muon([torch.zeros(2, 2)], decay="euclidean")
     optimizer = halflife.Muon([p := torch.zeros(2, 2, requires_grad=True)])

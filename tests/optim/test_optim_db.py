@@ -94,7 +94,7 @@ def test_every_class_of_torch_is_in_the_database_and_here() -> None:
     kinds = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
     theirs = {name for name, kind in kinds.items() if issubclass(kind, torch.optim.Optimizer)} - {"Optimizer"}
     assert {*INFOS} == theirs <= {*halflife.__all__}
-    assert len(INFOS) == 15
+    assert len(INFOS) == 15 - (not hasattr(torch.optim, "Muon"))
     assert {case.values[0] for case in CASES} == {error.values[0] for error in ERRORS} == theirs
     assert len(CASES) >= 150
     assert len(CAPTURABLE) >= 8
