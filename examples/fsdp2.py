@@ -1,13 +1,12 @@
 """FSDP2: sharded parameters, one clip for all, and a checkpoint that other processes load
 
-Two processes train a sharded network for half of the steps and save; four others load that and end the training. A
-plain loop in one process, with torch's AdamW and `clip_grad_norm_`, does the same for comparison.
+Two processes train a sharded network for half of the steps and save; four others load that and end the training.
+Torch's AdamW and `clip_grad_norm_` in one process do the same.
 
 What to learn from it: the optimizer is made as ever, from the parameters of the sharded model. `max_grad_norm` clips
 by the norm of all gradients on all processes, and checkpoints are torch's own, whatever number of processes loads
 them. The result is the plain loop's to rounding. On GPUs write "cuda" and "nccl"; under `torchrun` rank and size are
-in its environment, and `init_process_group` needs no more. torchtitan, Lightning and Accelerate make the processes
-themselves: [Many GPUs](../docs/many-gpus.md) says what each wants.
+in its environment. [Many GPUs](../docs/many-gpus.md) says what torchtitan, Lightning and Accelerate want.
 
     python examples/fsdp2.py            # 20 s
     python examples/fsdp2.py --quick    # a smoke test: one process loads what two saved
