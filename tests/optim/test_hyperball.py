@@ -116,6 +116,10 @@ def test_no_norm_is_refused_by_name() -> None:
         halflife.Adam([torch.ones(3, requires_grad=True)], regularizer=Sphere(), decay="euclidean")
     with pytest.raises(ValueError, match="direction='unit' is not known"):
         halflife.AdamW([torch.ones(3, requires_grad=True)], direction="unit")
+    later = halflife.AdamW([w := torch.ones(3, requires_grad=True)])
+    later.param_groups[0]["direction"], w.grad = "unit", torch.ones(3)
+    with pytest.raises(ValueError, match="direction='unit' is not known"):
+        later.step()
 
 
 def test_a_direction_of_nothing_moves_nothing() -> None:

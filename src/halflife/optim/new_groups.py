@@ -144,7 +144,10 @@ def by_group(own: RuleFactory) -> RuleFactory:
     def factory(group: Mapping[str, Any]) -> Rule:
         name = group.get("rule")
         rule = own(group) if name is None else entry_named(name).factory(group)
-        return rule if group.get("direction") is None else Normalized(rule)
+        direction = group.get("direction")
+        if direction not in (None, "normalized"):  # written into the group after it was made
+            raise ValueError(f"direction={direction!r} is not known; choose None or 'normalized'.")
+        return rule if direction is None else Normalized(rule)
 
     return factory
 
